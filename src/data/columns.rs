@@ -1,0 +1,91 @@
+//! Which columns mean what: the part of the config that a saved model keeps as its input schema.
+
+use serde::{Deserialize, Serialize};
+
+/// The roles of the columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    /// The id of a row; row numbers stand in when there is none.
+    pub id: Option<String>,
+    /// The label.
+    pub label: Option<String>,
+    /// What the model sees.
+    pub input: Input,
+}
+
+/// What the model sees of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Input {
+    /// Text: the columns' texts joined by a line break; with `json_fields`, each is JSON and only those fields count.
+    Text {
+        /// The columns, in order.
+        columns: Vec<String>,
+        /// Field paths (`a.b` is a nested key) in order; empty means plain text.
+        json_fields: Vec<String>,
+    },
+    /// One column that holds a vector: a Parquet list, a JSON array, or text such as `0.1,0.2`.
+    Embedding(String),
+    /// One numeric column per feature.
+    Numbers(Vec<String>),
+}
+
+impl Input {
+    /// The text columns, where the input is text.
+    #[must_use]
+    pub fn text_columns(&self) -> &[String] {
+        match self {
+            Self::Text { columns, .. } => columns,
+            _ => &[],
+        }
+    }
+}
+
+/// The text of the wanted fields of a JSON document, joined by line breaks; `None` when none of them holds text.
+///
+/// A field is looked up by its literal name first, then as a path of nested keys separated by dots. Numbers and
+/// booleans give their text, arrays the texts of their items.
+///
+/// # Errors
+/// What the JSON parser says.
+pub fn json_text(document: &str, fields: &[String]) -> Result<Option<String>, serde_json::Error> {
+    let value: serde_json::Value = serde_json::from_str(document)?;
+    let mut parts = Vec::new();
+    for field in fields {
+        let direct = value.get(field.as_str());
+        let found = direct.or_else(|| field.split('.').try_fold(&value, |value, key| value.get(key)));
+        if let Some(found) = found {
+            collect_text(found, &mut parts);
+        }
+    }
+    Ok((!parts.is_empty()).then(|| parts.join("\n")))
+}
+
+fn collect_text(value: &serde_json::Value, parts: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Null => {}
+        serde_json::Value::String(text) if text.trim().is_empty() => {}
+        serde_json::Value::String(text) => parts.push(text.clone()),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_text(item, parts)),
+        serde_json::Value::Object(fields) => fields.values().for_each(|field| collect_text(field, parts)),
+        other => parts.push(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_fields_are_found_by_name_and_by_path() {
+        let document = r#"{"회사명": "가나", "경력": {"직무": "개발", "연차": 3}, "a.b": "dot", "목록": ["x", null, "y"], "빈": " "}"#;
+        let text = |fields: &[&str]| {
+            json_text(document, &fields.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(text(&["회사명", "경력.직무"]).as_deref(), Some("가나\n개발"));
+        assert_eq!(text(&["a.b", "목록", "경력.연차"]).as_deref(), Some("dot\nx\ny\n3"));
+        assert_eq!(text(&["빈", "없음"]), None);
+        assert!(json_text("{broken", &[]).is_err());
+    }
+}

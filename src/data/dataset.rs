@@ -1,0 +1,121 @@
+//! What an estimator sees: a feature matrix (dense or sparse), targets, and the ids of the rows.
+
+use ndarray::Array2;
+
+use crate::error::{Error, Result};
+
+/// A sparse matrix in compressed rows: `n_rows × n_cols`, indices ascending and unique within a row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Csr {
+    /// Number of columns.
+    pub n_cols: usize,
+    /// `indptr[i]..indptr[i + 1]` are the entries of row `i`; its length is `n_rows + 1`.
+    pub indptr: Vec<usize>,
+    /// Column of each entry.
+    pub indices: Vec<u32>,
+    /// Value of each entry.
+    pub values: Vec<f32>,
+}
+
+impl Csr {
+    /// Number of rows.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.indptr.len().saturating_sub(1)
+    }
+
+    /// The columns and values of one row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
+        let range = self.indptr[row]..self.indptr[row + 1];
+        (&self.indices[range.clone()], &self.values[range])
+    }
+}
+
+/// The feature matrix: `n_rows × n_features`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Features {
+    /// Row-major.
+    Dense(Array2<f32>),
+    /// Compressed rows.
+    Sparse(Csr),
+}
+
+impl Features {
+    /// Number of rows.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Self::Dense(matrix) => matrix.nrows(),
+            Self::Sparse(matrix) => matrix.n_rows(),
+        }
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        match self {
+            Self::Dense(matrix) => matrix.ncols(),
+            Self::Sparse(matrix) => matrix.n_cols,
+        }
+    }
+
+    /// Refuses NaN and infinities: no model here gives them a meaning.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the first row (by its id) and column.
+    pub fn check_finite(&self, ids: &[String]) -> Result<()> {
+        let place = match self {
+            Self::Dense(matrix) => {
+                let flat = matrix.iter().position(|value| !value.is_finite());
+                flat.map(|at| (at / matrix.ncols(), at % matrix.ncols()))
+            }
+            Self::Sparse(matrix) => matrix.values.iter().position(|value| !value.is_finite()).map(|at| {
+                (matrix.indptr.partition_point(|start| *start <= at) - 1, matrix.indices[at] as usize)
+            }),
+        };
+        let Some((row, column)) = place else { return Ok(()) };
+        let id = ids.get(row).map_or(String::new(), |id| format!(" (id `{id}`)"));
+        Err(Error::invalid(format!("feature {column} of row {}{id} is NaN or infinite", row + 1))
+            .hint("fill or drop such values before training"))
+    }
+}
+
+/// What is to be predicted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// Class indices into `labels`; for two classes `labels[1]` is the positive one.
+    Classes {
+        /// Class of each row.
+        index: Vec<usize>,
+        /// Name of each class.
+        labels: Vec<String>,
+    },
+}
+
+impl Targets {
+    /// The class of each row.
+    #[must_use]
+    pub fn classes(&self) -> &[usize] {
+        let Self::Classes { index, .. } = self;
+        index
+    }
+
+    /// The class names.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        let Self::Classes { labels, .. } = self;
+        labels
+    }
+}
+
+/// Rows ready for an estimator: features, targets and ids have the same length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// The feature matrix.
+    pub features: Features,
+    /// What is to be predicted.
+    pub targets: Targets,
+    /// The id of each row.
+    pub ids: Vec<String>,
+}

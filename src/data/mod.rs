@@ -1,0 +1,20 @@
+//! Data: from files and databases to rows that are ready for features and estimators.
+//!
+//! A `Source` reads the requested columns into a `Table`; `prepare` turns the table into `Rows` (ids, inputs, labels)
+//! and `split` says which rows are for training, validation and test.
+
+pub mod columns;
+pub mod dataset;
+pub mod labels;
+pub mod parquet_file;
+pub mod rows;
+pub mod sources;
+pub mod split;
+pub mod table;
+pub mod vectors;
+
+pub use columns::{Columns, Input};
+pub use dataset::{Csr, Dataset, Features, Targets};
+pub use rows::Rows;
+pub use split::{Part, Split};
+pub use table::Table;

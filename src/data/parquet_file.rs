@@ -1,0 +1,56 @@
+//! Writing Parquet: per-row predictions and embeddings, with facts in the file's metadata.
+
+use std::path::Path;
+
+use ndarray::ArrayView2;
+use polars::prelude::{
+    Column, DataFrame, Float32Chunked, IntoColumn, IntoSeries, KeyValueMetadata, NamedFrom, NewChunkedArray,
+    ParquetWriter, ReshapeDimension, Series,
+};
+
+use crate::error::{Context, Result};
+use crate::fs::write_with;
+
+/// A column to write.
+#[derive(Debug, Clone)]
+pub enum Values<'a> {
+    /// Text, never null.
+    Text(&'a [String]),
+    /// f64, null where `None`.
+    Numbers(&'a [Option<f64>]),
+    /// One vector per row, as a fixed-size list of f32.
+    Vectors(ArrayView2<'a, f32>),
+}
+
+fn column(name: &str, values: &Values<'_>) -> Result<Column> {
+    Ok(match values {
+        Values::Text(texts) => Series::new(name.into(), *texts).into_column(),
+        Values::Numbers(numbers) => Series::new(name.into(), *numbers).into_column(),
+        Values::Vectors(matrix) => {
+            let flat = Float32Chunked::from_iter_values(name.into(), matrix.iter().copied()).into_series();
+            let width = ReshapeDimension::new(i64::try_from(matrix.ncols()).unwrap_or(i64::MAX));
+            let shaped = flat.reshape_array(&[ReshapeDimension::Infer, width]);
+            shaped.context(|| format!("cannot shape column `{name}`"))?.into_column()
+        }
+    })
+}
+
+/// Writes columns of equal length, atomically.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn write(path: &Path, columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result<()> {
+    let height = columns.first().map_or(0, |(_, values)| match values {
+        Values::Text(texts) => texts.len(),
+        Values::Numbers(numbers) => numbers.len(),
+        Values::Vectors(matrix) => matrix.nrows(),
+    });
+    let columns = columns.iter().map(|(name, values)| column(name, values)).collect::<Result<Vec<_>>>()?;
+    let mut frame = DataFrame::new(height, columns).context(|| "columns of unequal length".into())?;
+    let facts = facts.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    write_with(path, |file| {
+        let writer = ParquetWriter::new(file).with_key_value_metadata(Some(KeyValueMetadata::from_static(facts)));
+        writer.finish(&mut frame).context(|| format!("cannot write `{}`", path.display()))?;
+        Ok(())
+    })
+}

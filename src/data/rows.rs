@@ -1,0 +1,339 @@
+//! From a table to rows that are ready: inputs, labels and ids, with the rows that lack them skipped and counted.
+
+use std::collections::BTreeSet;
+
+use ndarray::Array2;
+use sha2::{Digest, Sha256};
+
+use super::columns::{Columns, Input, json_text};
+use super::labels;
+use super::sources::{Request, VectorColumns};
+use super::split::{By, Keys, Part, Split, check_parts, make, parse_time};
+use super::table::Table;
+use super::vectors::{Place, Vectors};
+use crate::catalog::known_hint;
+use crate::error::{Error, Result};
+use crate::fs::hex;
+
+/// What the model sees of the rows.
+#[derive(Debug, Clone)]
+pub enum Inputs {
+    /// One text per row.
+    Texts(Vec<String>),
+    /// One vector per row; `rows` picks those of the kept rows.
+    Vectors {
+        /// All vectors that were read.
+        vectors: Vectors,
+        /// For each kept row its index in `vectors`.
+        rows: Vec<usize>,
+    },
+}
+
+/// The rows that are kept, in the order of the source.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The id of each row.
+    pub ids: Vec<String>,
+    /// What the model sees.
+    pub inputs: Inputs,
+    /// The class of each row, where labels were asked for.
+    pub classes: Vec<usize>,
+    /// The class names.
+    pub labels: Vec<String>,
+    /// The part of each row; empty when no split was asked for.
+    pub parts: Vec<Part>,
+    /// The number (from 1) of each kept row in the source.
+    pub numbers: Vec<usize>,
+    /// Rows in the source.
+    pub n_read: usize,
+    /// Rows skipped for want of a label.
+    pub skipped_label: usize,
+    /// Rows skipped for want of an input (a text or a vector).
+    pub skipped_input: usize,
+}
+
+/// How labels are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Labels<'a> {
+    /// Not at all.
+    Ignore,
+    /// The classes are those found; `positive` names the positive one.
+    Learn {
+        /// The positive label.
+        positive: Option<&'a str>,
+    },
+    /// The classes are given (by a model); other labels are an error.
+    Known(&'a [String]),
+}
+
+/// What to read from a source for these columns.
+#[must_use]
+pub fn request(columns: &Columns, split: Option<&Split>, labels: Labels<'_>, query: Option<&str>) -> Request {
+    let mut names: Vec<String> = Vec::new();
+    let mut want = |name: &String| {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    };
+    columns.id.iter().for_each(&mut want);
+    if !matches!(labels, Labels::Ignore) {
+        columns.label.iter().for_each(&mut want);
+    }
+    columns.input.text_columns().iter().for_each(&mut want);
+    match split {
+        Some(Split::Column(name) | Split::Made { by: By::Group(name) | By::Time(name), .. }) => want(name),
+        _ => {}
+    }
+    let vectors = match &columns.input {
+        Input::Text { .. } => None,
+        Input::Embedding(name) => Some(VectorColumns::Embedding(name.clone())),
+        Input::Numbers(names) => Some(VectorColumns::Numbers(names.clone())),
+    };
+    Request { columns: names, vectors, query: query.map(str::to_owned) }
+}
+
+/// The text of each row; `None` where there is none.
+fn texts(table: &Table, columns: &[String], json_fields: &[String]) -> Result<Vec<Option<String>>> {
+    let mut joined: Vec<Option<String>> = vec![None; table.n_rows()];
+    for column in columns {
+        for (row, (cell, text)) in table.cells(column)?.zip(&mut joined).enumerate() {
+            let Some(cell) = cell else { continue };
+            let part = if json_fields.is_empty() {
+                Some(cell.to_owned())
+            } else {
+                let place = Place { source: table.source(), row: row + 1, column };
+                json_text(cell, json_fields).map_err(|cause| place.error("the cell is not JSON").caused_by(cause))?
+            };
+            match (text.as_mut(), part) {
+                (Some(text), Some(part)) => {
+                    text.push('\n');
+                    text.push_str(&part);
+                }
+                (None, part) => *text = part,
+                (Some(_), None) => {}
+            }
+        }
+    }
+    if !json_fields.is_empty() && table.n_rows() > 0 && joined.iter().all(Option::is_none) {
+        return Err(Error::invalid(format!("no row of column `{}` has any of `json_fields`", columns.join(", ")))
+            .hint(format!("looked for {}; nested keys are written `a.b`", json_fields.join(", "))));
+    }
+    Ok(joined)
+}
+
+fn label_cells(table: &Table, columns: &Columns, labels: Labels<'_>) -> Result<Option<Vec<Option<String>>>> {
+    let column = match (labels, &columns.label) {
+        (Labels::Ignore, _) => return Ok(None),
+        (_, Some(column)) => column,
+        (_, None) => return Err(Error::invalid("no label column is named").hint("add `label: …` under `data.columns`")),
+    };
+    Ok(Some(table.cells(column)?.map(labels::canonical).collect()))
+}
+
+/// Turns a table into rows; those without a label or an input are skipped and counted.
+///
+/// # Errors
+/// `Invalid` when no row is left, labels do not fit, or the split is wrong.
+pub fn prepare(
+    mut table: Table,
+    columns: &Columns,
+    split: Option<&Split>,
+    labels: Labels<'_>,
+    seed: u64,
+) -> Result<Rows> {
+    let n_read = table.n_rows();
+    let labels_of_rows = label_cells(&table, columns, labels)?;
+    let mut texts_of_rows = match &columns.input {
+        Input::Text { columns, json_fields } => Some(texts(&table, columns, json_fields)?),
+        _ => None,
+    };
+    let has_input = |row: usize| match &texts_of_rows {
+        Some(texts) => texts[row].is_some(),
+        None => table.vectors().is_some_and(|vectors| vectors.present()[row]),
+    };
+    let (mut kept, mut skipped_label, mut skipped_input) = (Vec::new(), 0, 0);
+    for row in 0..n_read {
+        if labels_of_rows.as_ref().is_some_and(|labels| labels[row].is_none()) {
+            skipped_label += 1;
+        } else if has_input(row) {
+            kept.push(row);
+        } else {
+            skipped_input += 1;
+        }
+    }
+    if kept.is_empty() {
+        return Err(Error::invalid(format!(
+            "no usable row in `{}`: {skipped_label} without a label, {skipped_input} without an input",
+            table.source()
+        )));
+    }
+    let kept_labels: Option<Vec<&str>> = labels_of_rows
+        .as_ref()
+        .map(|labels| kept.iter().map(|row| labels[*row].as_deref().unwrap_or_default()).collect());
+    let (label_names, classes) = match (&kept_labels, labels) {
+        (None, _) => (Vec::new(), Vec::new()),
+        (Some(found), labels) => classes_of(found, labels, columns.label.as_deref().unwrap_or_default(), &kept, &table)?,
+    };
+    let parts = match split {
+        None => Vec::new(),
+        Some(split) => parts_of(&table, &kept, split, &classes, seed)?,
+    };
+    let ids = match &columns.id {
+        None => kept.iter().map(|row| (row + 1).to_string()).collect(),
+        Some(id) => ids_of(&table, id, &kept)?,
+    };
+    let inputs = match texts_of_rows.as_mut() {
+        Some(texts) => Inputs::Texts(kept.iter().map(|row| texts[*row].take().unwrap_or_default()).collect()),
+        None => Inputs::Vectors { vectors: table.take_vectors().unwrap_or_default(), rows: kept.clone() },
+    };
+    let numbers = kept.iter().map(|row| row + 1).collect();
+    Ok(Rows { ids, inputs, classes, labels: label_names, parts, numbers, n_read, skipped_label, skipped_input })
+}
+
+fn classes_of(
+    found: &[&str],
+    labels: Labels<'_>,
+    column: &str,
+    kept: &[usize],
+    table: &Table,
+) -> Result<(Vec<String>, Vec<usize>)> {
+    let distinct: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
+    let names = match labels {
+        Labels::Known(names) => names.to_vec(),
+        Labels::Learn { positive } => {
+            if distinct.len() > 1000 {
+                return Err(Error::invalid(format!("the label column `{column}` has {} classes", distinct.len()))
+                    .hint("is it a number to be predicted, or an id? at most 1000 classes are learned"));
+            }
+            labels::classes(&distinct, positive, column)?
+        }
+        Labels::Ignore => Vec::new(),
+    };
+    let index = found.iter().zip(kept).map(|(label, row)| {
+        names.iter().position(|name| name == label).ok_or_else(|| {
+            let place = Place { source: table.source(), row: row + 1, column };
+            place
+                .error(format!("the model does not know the label `{label}`"))
+                .hint(known_hint(label, names.iter().map(String::as_str).collect::<Vec<_>>()))
+        })
+    });
+    let index = index.collect::<Result<Vec<usize>>>()?;
+    Ok((names, index))
+}
+
+fn ids_of(table: &Table, column: &str, kept: &[usize]) -> Result<Vec<String>> {
+    let cells: Vec<Option<&str>> = table.cells(column)?.collect();
+    let mut seen = BTreeSet::new();
+    let mut ids = Vec::with_capacity(kept.len());
+    for row in kept {
+        let place = Place { source: table.source(), row: row + 1, column };
+        let id = cells[*row].ok_or_else(|| place.error("the id is missing"))?;
+        if !seen.insert(id) {
+            return Err(place.error(format!("the id `{id}` stands there a second time")).hint("ids must be unique"));
+        }
+        ids.push(id.to_owned());
+    }
+    Ok(ids)
+}
+
+fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], seed: u64) -> Result<Vec<Part>> {
+    let cells_of = |column: &str| -> Result<Vec<(usize, String)>> {
+        let cells: Vec<Option<&str>> = table.cells(column)?.collect();
+        let cell = |row: &usize| {
+            let place = Place { source: table.source(), row: row + 1, column };
+            cells[*row].map(|cell| (*row, cell.to_owned())).ok_or_else(|| place.error("the value is missing"))
+        };
+        kept.iter().map(cell).collect()
+    };
+    match split {
+        Split::Column(column) => {
+            let part = |(row, cell): (usize, String)| {
+                let place = Place { source: table.source(), row: row + 1, column };
+                Part::parse(&cell).ok_or_else(|| place.error(format!("`{cell}` is no split")).hint("train, validation, test"))
+            };
+            let parts = cells_of(column)?.into_iter().map(part).collect::<Result<Vec<_>>>()?;
+            check_parts(&parts, false)?;
+            Ok(parts)
+        }
+        Split::Made { train, validation, test, by } => {
+            let shares = [*train, *validation, *test];
+            let parts = match by {
+                By::Random => make(kept.len(), shares, Keys::None, seed),
+                By::Stratified => make(kept.len(), shares, Keys::Classes(classes), seed),
+                By::Group(column) => {
+                    let groups: Vec<String> = cells_of(column)?.into_iter().map(|(_, cell)| cell).collect();
+                    make(kept.len(), shares, Keys::Groups(&groups), seed)
+                }
+                By::Time(column) => {
+                    let time = |(row, cell): (usize, String)| {
+                        let place = Place { source: table.source(), row: row + 1, column };
+                        parse_time(&cell).ok_or_else(|| {
+                            place.error(format!("`{cell}` is no time")).hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
+                        })
+                    };
+                    let times = cells_of(column)?.into_iter().map(time).collect::<Result<Vec<_>>>()?;
+                    make(kept.len(), shares, Keys::Times(&times), seed)
+                }
+            };
+            check_parts(&parts, *validation > 0.0)?;
+            Ok(parts)
+        }
+    }
+}
+
+impl Rows {
+    /// The positions of the rows of a part.
+    #[must_use]
+    pub fn of_part(&self, part: Part) -> Vec<usize> {
+        self.parts.iter().enumerate().filter(|(_, given)| **given == part).map(|(row, _)| row).collect()
+    }
+
+    /// The vectors at these positions as a matrix, when the input is vectors.
+    #[must_use]
+    pub fn matrix(&self, positions: &[usize]) -> Option<Array2<f32>> {
+        match &self.inputs {
+            Inputs::Texts(_) => None,
+            Inputs::Vectors { vectors, rows } => {
+                Some(vectors.gather(&positions.iter().map(|position| rows[*position]).collect::<Vec<_>>()))
+            }
+        }
+    }
+
+    /// SHA-256 over everything that training sees: ids, inputs, labels, parts. It does not depend on the file format.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = Sha256::new();
+        for (position, id) in self.ids.iter().enumerate() {
+            let label = self.classes.get(position).map_or("", |class| self.labels[*class].as_str());
+            let part = self.parts.get(position).map_or("", |part| part.name());
+            for field in [id.as_str(), label, part] {
+                hasher.update((field.len() as u64).to_le_bytes());
+                hasher.update(field);
+            }
+            match &self.inputs {
+                Inputs::Texts(texts) => {
+                    hasher.update((texts[position].len() as u64).to_le_bytes());
+                    hasher.update(&texts[position]);
+                }
+                Inputs::Vectors { vectors, rows } => {
+                    let bytes: Vec<u8> = vectors.row(rows[position]).iter().flat_map(|value| value.to_le_bytes()).collect();
+                    hasher.update(&bytes);
+                }
+            }
+        }
+        hex(&hasher.finalize())
+    }
+
+    /// SHA-256 over the sorted ids of a part: two runs with the same digest were tested on the same rows.
+    #[must_use]
+    pub fn ids_digest(&self, part: Part) -> String {
+        let mut ids: Vec<&str> = self.of_part(part).into_iter().map(|position| self.ids[position].as_str()).collect();
+        ids.sort_unstable();
+        let mut hasher = Sha256::new();
+        for id in ids {
+            hasher.update(id);
+            hasher.update(b"\n");
+        }
+        hex(&hasher.finalize())
+    }
+}

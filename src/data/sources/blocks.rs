@@ -1,0 +1,159 @@
+//! Reading large text files in bounded memory: blocks that end at a record, parsed in parallel, joined in order.
+
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::piece::{Builder, Piece};
+use crate::error::{Context, Error, Result};
+
+/// Bytes that are read at a time: large enough to keep the cores busy, small beside any matrix that matters.
+const BLOCK_BYTES: usize = 16 << 20;
+/// A record longer than this is a missing quote, not a record.
+const RECORD_LIMIT: usize = 1 << 30;
+
+/// How records end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Records {
+    /// At each line break.
+    Lines,
+    /// At each line break outside double quotes.
+    Quoted,
+}
+
+/// The byte ranges of the whole records in `block` (line breaks excluded, blank ones left out), and where the rest begins.
+fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize) {
+    let mut found = Vec::new();
+    let (mut start, mut quoted) = (0, false);
+    let mut push = |range: Range<usize>| {
+        let end = if block[range.clone()].ends_with(b"\r") { range.end - 1 } else { range.end };
+        if end > range.start {
+            found.push(range.start..end);
+        }
+    };
+    let mut step = |at: usize| {
+        if block[at] == b'"' {
+            quoted = !quoted;
+        } else if !quoted {
+            push(start..at);
+            start = at + 1;
+        }
+    };
+    match kind {
+        Records::Lines => memchr::memchr_iter(b'\n', block).for_each(&mut step),
+        Records::Quoted => memchr::memchr2_iter(b'\n', b'"', block).for_each(&mut step),
+    }
+    if last && start < block.len() {
+        push(start..block.len());
+        start = block.len();
+    }
+    (found, start)
+}
+
+/// A file, read block by block.
+pub struct Blocks {
+    file: File,
+    name: String,
+    kind: Records,
+    buffer: Vec<u8>,
+    finished: bool,
+}
+
+impl Blocks {
+    /// Opens a file; a byte-order mark is skipped, UTF-16 is refused.
+    ///
+    /// # Errors
+    /// `Failed` when it cannot be read, `Invalid` for UTF-16.
+    pub fn open(path: &Path, kind: Records) -> Result<Self> {
+        let name = path.display().to_string();
+        let file = File::open(path).context(|| format!("cannot read `{name}`"))?;
+        let mut blocks = Self { file, name, kind, buffer: Vec::new(), finished: false };
+        blocks.fill(3)?;
+        if blocks.buffer.starts_with(&[0xEF, 0xBB, 0xBF]) {
+            blocks.buffer.drain(..3);
+        } else if blocks.buffer.starts_with(&[0xFF, 0xFE]) || blocks.buffer.starts_with(&[0xFE, 0xFF]) {
+            return Err(Error::invalid(format!("`{}` is UTF-16", blocks.name)).hint("save it as UTF-8"));
+        }
+        Ok(blocks)
+    }
+
+    fn fill(&mut self, bytes: usize) -> Result<()> {
+        let wanted = (bytes - self.buffer.len().min(bytes)) as u64;
+        let read = (&self.file).take(wanted).read_to_end(&mut self.buffer);
+        let read = read.context(|| format!("cannot read `{}`", self.name))?;
+        self.finished = (read as u64) < wanted;
+        Ok(())
+    }
+
+    /// Calls `use_block` with the next block and its whole records; false when the file has ended.
+    ///
+    /// # Errors
+    /// What `use_block` says, or `Failed` when the file cannot be read.
+    pub fn next(&mut self, use_block: impl FnOnce(&[u8], &[Range<usize>]) -> Result<()>) -> Result<bool> {
+        if self.finished && self.buffer.is_empty() {
+            return Ok(false);
+        }
+        let mut wanted = BLOCK_BYTES;
+        loop {
+            if !self.finished {
+                self.fill(wanted)?;
+            }
+            let (found, rest) = records(&self.buffer, self.kind, self.finished);
+            if rest == 0 && !self.finished {
+                // One record is longer than the block.
+                wanted = wanted.saturating_mul(2);
+                if wanted > RECORD_LIMIT {
+                    return Err(Error::invalid(format!("`{}`: a record is longer than 1 GiB", self.name))
+                        .hint("is a closing quote missing?"));
+                }
+                continue;
+            }
+            use_block(&self.buffer, &found)?;
+            self.buffer.drain(..rest);
+            return Ok(true);
+        }
+    }
+}
+
+/// Parses the records in parallel and joins the pieces in order; the first error in row order is the one told.
+///
+/// # Errors
+/// What `parse` says.
+pub fn parse_records(
+    builder: &mut Builder<'_>,
+    records: &[Range<usize>],
+    parse: impl Fn(&[Range<usize>], usize) -> Result<Piece> + Sync,
+) -> Result<()> {
+    const CHUNK: usize = 256;
+    let first = builder.next_row();
+    let chunks: Vec<_> = records.chunks(CHUNK).enumerate().collect();
+    // A few chunks per core at a time, so that parsed pieces do not pile up beside the matrix.
+    for run in chunks.chunks(4 * rayon::current_num_threads()) {
+        let pieces: Vec<Result<Piece>> =
+            run.par_iter().map(|(index, records)| parse(records, first + index * CHUNK)).collect();
+        for piece in pieces {
+            builder.append(piece?)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_end_outside_quotes() {
+        let block = b"a,b\r\n\"x\ny\",1\n\nlast";
+        let (found, rest) = records(block, Records::Quoted, false);
+        assert_eq!(found, [0..3, 5..12]);
+        assert_eq!(&block[rest..], b"last");
+        let (found, rest) = records(block, Records::Quoted, true);
+        assert_eq!(found.len(), 3);
+        assert_eq!(rest, block.len());
+        assert_eq!(records(block, Records::Lines, true).0.len(), 4);
+    }
+}

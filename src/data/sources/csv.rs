@@ -1,0 +1,236 @@
+//! CSV and TSV: RFC 4180 with a header; only the requested columns are looked at, blocks are parsed on all cores.
+//!
+//! An empty unquoted cell is null, `""` is an empty text. A record with another number of fields than the header is an
+//! error, never padded. polars reads CSV too, but pads short records silently and would hold 1.6 GB of vector text in
+//! memory before the first number is parsed (ARCHITECTURE.md has the measurement).
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use super::blocks::{Blocks, Records, parse_records};
+use super::piece::{Builder, Cell, Piece, Slot, slots};
+use super::source::{Request, Source, has_extension};
+use crate::catalog::Named;
+use crate::data::table::{Table, no_such_column};
+use crate::error::{Error, Result};
+
+/// CSV and TSV files.
+pub struct Csv;
+
+impl Named for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "comma- or tab-separated text with a header (.csv, .tsv)"
+    }
+}
+
+/// One field: its text (doubled quotes still doubled) and whether it was quoted.
+#[derive(Clone, Copy)]
+struct Field<'a> {
+    bytes: &'a [u8],
+    quoted: bool,
+}
+
+/// The fields of one record.
+struct Fields<'a> {
+    rest: Option<&'a [u8]>,
+    delimiter: u8,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<Field<'a>, &'static str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest?;
+        let Some(inner) = rest.strip_prefix(b"\"") else {
+            let end = memchr::memchr(self.delimiter, rest);
+            self.rest = end.map(|end| &rest[end + 1..]);
+            return Some(Ok(Field { bytes: &rest[..end.unwrap_or(rest.len())], quoted: false }));
+        };
+        let mut from = 0;
+        loop {
+            let Some(at) = memchr::memchr(b'"', &inner[from..]).map(|at| from + at) else {
+                self.rest = None;
+                return Some(Err("a quoted field has no closing quote"));
+            };
+            match inner.get(at + 1) {
+                Some(b'"') => from = at + 2,
+                None => self.rest = None,
+                Some(next) if *next == self.delimiter => self.rest = Some(&inner[at + 2..]),
+                Some(_) => {
+                    self.rest = None;
+                    return Some(Err("text follows the closing quote of a field"));
+                }
+            }
+            if inner.get(at + 1) != Some(&b'"') {
+                return Some(Ok(Field { bytes: &inner[..at], quoted: true }));
+            }
+        }
+    }
+}
+
+fn text<'a>(field: Field<'a>) -> Result<Cow<'a, str>, usize> {
+    let text = std::str::from_utf8(field.bytes).map_err(|cause| cause.valid_up_to())?;
+    let doubled = field.quoted && memchr::memchr(b'"', field.bytes).is_some();
+    Ok(if doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) })
+}
+
+fn delimiter(path: &Path) -> u8 {
+    if has_extension(path, &[".tsv", ".tab"]) { b'\t' } else { b',' }
+}
+
+fn header(name: &str, record: &[u8], delimiter: u8) -> Result<Vec<String>> {
+    let wrong = |why: &str| Error::invalid(format!("`{name}`: the header is wrong: {why}"));
+    let mut columns: Vec<String> = Vec::new();
+    for field in (Fields { rest: Some(record), delimiter }) {
+        let field = field.map_err(wrong)?;
+        let column = text(field).map_err(|_| wrong("it is not UTF-8").hint("save the file as UTF-8"))?;
+        let column = column.trim().to_owned();
+        if columns.contains(&column) && !column.is_empty() {
+            return Err(wrong(&format!("column `{column}` stands there twice")));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+/// The layout that all records share.
+struct Layout<'a> {
+    name: &'a str,
+    delimiter: u8,
+    n_fields: usize,
+    slots: Vec<(&'a str, Slot)>,
+    /// For each slot the index of its field.
+    fields: Vec<usize>,
+    request: &'a Request,
+}
+
+impl Layout<'_> {
+    fn parse(&self, block: &[u8], records: &[std::ops::Range<usize>], first_row: usize) -> Result<Piece> {
+        let mut piece = Piece::new(self.request, first_row);
+        let mut fields: Vec<Field<'_>> = Vec::with_capacity(self.n_fields);
+        for (offset, record) in records.iter().enumerate() {
+            let row = first_row + offset;
+            let wrong = |why: String| Error::invalid(format!("{}: row {row}: {why}", self.name));
+            fields.clear();
+            for field in (Fields { rest: Some(&block[record.clone()]), delimiter: self.delimiter }) {
+                fields.push(field.map_err(|why| wrong(why.into()))?);
+            }
+            if fields.len() != self.n_fields {
+                return Err(wrong(format!("expected {} fields, got {}", self.n_fields, fields.len()))
+                    .hint("a field that holds the delimiter must be quoted"));
+            }
+            piece.push_row(self.name, &self.slots, |slot| {
+                let field = fields[self.fields[slot]];
+                if field.bytes.is_empty() && !field.quoted {
+                    return Ok(Cell::Null);
+                }
+                text(field).map(Cell::Text).map_err(|byte| {
+                    wrong(format!("column `{}` is not UTF-8 at its byte {byte}", self.slots[slot].0))
+                        .hint("save the file as UTF-8")
+                })
+            })?;
+        }
+        Ok(piece)
+    }
+}
+
+impl Source for Csv {
+    fn reads(&self, path: &Path) -> bool {
+        has_extension(path, &[".csv", ".tsv", ".tab"])
+    }
+
+    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
+        let name = path.display().to_string();
+        let mut columns = Vec::new();
+        Blocks::open(path, Records::Quoted)?.next(|block, records| {
+            let first = records.first().ok_or_else(|| Error::invalid(format!("`{name}` is empty")))?;
+            columns = header(&name, &block[first.clone()], delimiter(path))?;
+            Ok(())
+        })?;
+        Ok(columns)
+    }
+
+    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
+        let name = path.display().to_string();
+        let columns = self.columns(path, None)?;
+        let slots = slots(request);
+        let fields = slots.iter().map(|(wanted, _)| {
+            let found = columns.iter().position(|column| column == wanted);
+            found.ok_or_else(|| no_such_column(&name, wanted, &columns))
+        });
+        let fields = fields.collect::<Result<Vec<usize>>>()?;
+        let layout =
+            Layout { name: &name, delimiter: delimiter(path), n_fields: columns.len(), slots, fields, request };
+        let mut builder = Builder::new(&name, request);
+        let mut blocks = Blocks::open(path, Records::Quoted)?;
+        let mut header_seen = false;
+        loop {
+            let more = blocks.next(|block, records| {
+                let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
+                header_seen = true;
+                parse_records(&mut builder, records, |records, first_row| layout.parse(block, records, first_row))
+            })?;
+            if !more {
+                return builder.finish();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content: &[u8], request: &Request) -> Result<Table> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, content).unwrap();
+        Csv.read(&path, request)
+    }
+
+    fn texts(columns: &[&str]) -> Request {
+        Request { columns: columns.iter().map(ToString::to_string).collect(), ..Request::default() }
+    }
+
+    #[test]
+    fn quotes_line_breaks_nulls_and_a_byte_order_mark() {
+        let table = read("\u{feff}id,text\r\n1,\"가 \"\"나\"\"\n다\"\r\n2,\r\n3,\"\"\n".as_bytes(), &texts(&["text"])).unwrap();
+        let cells: Vec<_> = table.cells("text").unwrap().collect();
+        assert_eq!(cells, [Some("가 \"나\"\n다"), None, Some("")]);
+    }
+
+    #[test]
+    fn errors_name_the_row() {
+        let message = |content: &[u8]| {
+            let error = read(content, &texts(&["b"])).unwrap_err();
+            error.message.split_once("a.csv").unwrap().1.to_owned()
+        };
+        assert_eq!(message(b"a,b\n1,2\n1,2,3\n"), ": row 2: expected 2 fields, got 3");
+        assert_eq!(message(b"a,b\n1,\"2\"x\n"), ": row 1: text follows the closing quote of a field");
+        assert_eq!(message(b"a,b\n1,\xff\n"), ": row 1: column `b` is not UTF-8 at its byte 0");
+        assert_eq!(message(b"a,bb\n1,2\n"), "` has no column `b`");
+        assert_eq!(message(b"a,b\n"), "` has no rows");
+        assert_eq!(message(b"a,b,b\n1,2,3\n"), "`: the header is wrong: column `b` stands there twice");
+    }
+
+    #[test]
+    fn numeric_columns_become_vectors() {
+        use super::super::source::VectorColumns;
+        let request = Request {
+            vectors: Some(VectorColumns::Numbers(vec!["x".into(), "y".into()])),
+            ..Request::default()
+        };
+        let table = read(b"y,x\n1,2\n,\n3,true\n", &request).unwrap();
+        let vectors = table.vectors().unwrap();
+        assert_eq!(vectors.present(), [true, false, true]);
+        assert_eq!(vectors.gather(&[0, 2]).into_raw_vec_and_offset().0, [2., 1., 1., 3.]);
+        let wrong = |content: &[u8]| read(content, &request).unwrap_err().message;
+        assert!(wrong(b"y,x\n1,abc\n").ends_with("row 1, column `x`: expected a number, got `abc`"));
+        assert!(wrong(b"y,x\n1,nan\n").ends_with("row 1, column `x`: expected a finite number, got `nan`"));
+        assert!(wrong(b"y,x\n1,2\n1,\n").contains("row 2, column `x`: the value is missing"));
+    }
+}

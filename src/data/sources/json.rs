@@ -1,0 +1,156 @@
+//! JSON: one object per line (NDJSON, in bounded memory), or one array of objects.
+//!
+//! A nested object or array in a text column stays JSON text, so that `json_fields` works on it as on a JSON column of
+//! a database.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::blocks::{Blocks, Records, parse_records};
+use super::piece::{Builder, Cell, Piece, Slot, slots};
+use super::source::{Request, Source, has_extension};
+use crate::catalog::Named;
+use crate::data::table::{Table, no_such_column};
+use crate::error::{Error, Result};
+
+/// One JSON object per line.
+pub struct Ndjson;
+/// One JSON array of objects.
+pub struct JsonArray;
+
+impl Named for Ndjson {
+    fn name(&self) -> &'static str {
+        "ndjson"
+    }
+
+    fn about(&self) -> &'static str {
+        "one JSON object per line (.ndjson, .jsonl)"
+    }
+}
+
+impl Named for JsonArray {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn about(&self) -> &'static str {
+        "one JSON array of objects (.json)"
+    }
+}
+
+fn cell<'a>(value: Option<&'a Value>, slot: Slot) -> Cell<'a> {
+    match value {
+        None | Some(Value::Null) => Cell::Null,
+        Some(Value::String(text)) => Cell::Text(Cow::Borrowed(text)),
+        Some(Value::Array(items)) if matches!(slot, Slot::Embedding) && items.iter().all(Value::is_number) => {
+            Cell::Numbers(items.iter().map(|item| item.as_f64().map_or(f32::NAN, |number| number as f32)).collect())
+        }
+        Some(other) => Cell::Text(Cow::Owned(other.to_string())),
+    }
+}
+
+fn parse_objects(
+    name: &str,
+    request: &Request,
+    first_row: usize,
+    objects: impl Iterator<Item = Result<Map<String, Value>>>,
+) -> Result<Piece> {
+    let slots = slots(request);
+    let mut piece = Piece::new(request, first_row);
+    for object in objects {
+        let object = object?;
+        piece.push_row(name, &slots, |slot| Ok(cell(object.get(slots[slot].0), slots[slot].1)))?;
+    }
+    Ok(piece)
+}
+
+/// A key that no row holds is a column that is not there; one that some rows lack is null in them.
+fn check_columns(name: &str, request: &Request, known: &[String]) -> Result<()> {
+    match slots(request).iter().find(|(wanted, _)| !known.iter().any(|column| column == wanted)) {
+        Some((missing, _)) => Err(no_such_column(name, missing, known)),
+        None => Ok(()),
+    }
+}
+
+fn parse_line(name: &str, row: usize, line: &[u8]) -> Result<Map<String, Value>> {
+    serde_json::from_slice(line).map_err(|cause| {
+        Error::invalid(format!("{name}: row {row} is not a JSON object")).caused_by(cause).hint("one object per line")
+    })
+}
+
+/// How many rows are asked for their keys.
+const KEY_ROWS: usize = 1000;
+
+fn keys_of<'a>(objects: impl Iterator<Item = &'a Map<String, Value>>) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    for key in objects.flat_map(Map::keys) {
+        if !known.contains(key) {
+            known.push(key.clone());
+        }
+    }
+    known
+}
+
+impl Source for Ndjson {
+    fn reads(&self, path: &Path) -> bool {
+        has_extension(path, &[".ndjson", ".jsonl"])
+    }
+
+    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
+        let name = path.display().to_string();
+        let mut known = Vec::new();
+        Blocks::open(path, Records::Lines)?.next(|block, records| {
+            let objects = records.iter().take(KEY_ROWS).enumerate();
+            let objects = objects.map(|(row, record)| parse_line(&name, row + 1, &block[record.clone()]));
+            known = keys_of(objects.collect::<Result<Vec<_>>>()?.iter());
+            Ok(())
+        })?;
+        Ok(known)
+    }
+
+    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
+        let name = path.display().to_string();
+        check_columns(&name, request, &self.columns(path, None)?)?;
+        let mut builder = Builder::new(&name, request);
+        let mut blocks = Blocks::open(path, Records::Lines)?;
+        while blocks.next(|block, records| {
+            parse_records(&mut builder, records, |records, first_row| {
+                let objects = records.iter().enumerate();
+                let objects = objects.map(|(at, record)| parse_line(&name, first_row + at, &block[record.clone()]));
+                parse_objects(&name, request, first_row, objects)
+            })
+        })? {}
+        builder.finish()
+    }
+}
+
+fn read_array(path: &Path) -> Result<Vec<Map<String, Value>>> {
+    let text = crate::fs::read_text(path)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    serde_json::from_str(text).map_err(|cause| {
+        Error::invalid(format!("`{}` is not a JSON array of objects", path.display()))
+            .caused_by(cause)
+            .hint("one object per line is NDJSON: name the file .ndjson")
+    })
+}
+
+impl Source for JsonArray {
+    fn reads(&self, path: &Path) -> bool {
+        has_extension(path, &[".json"])
+    }
+
+    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
+        Ok(keys_of(read_array(path)?.iter().take(KEY_ROWS)))
+    }
+
+    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
+        let name = path.display().to_string();
+        let objects = read_array(path)?;
+        check_columns(&name, request, &keys_of(objects.iter().take(KEY_ROWS)))?;
+        let mut builder = Builder::new(&name, request);
+        builder.append(parse_objects(&name, request, 1, objects.into_iter().map(Ok))?)?;
+        builder.finish()
+    }
+}

@@ -1,0 +1,17 @@
+//! Data sources: one file per format. `read` finds the source of a location and expands globs.
+
+mod blocks;
+mod csv;
+mod json;
+mod parquet;
+mod piece;
+mod read;
+mod source;
+mod sqlite;
+
+pub use read::{column_names, read};
+pub use source::{Request, Source, VectorColumns};
+
+/// Every source, by name.
+pub const SOURCES: &[&dyn Source] =
+    &[&csv::Csv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite];

@@ -1,0 +1,201 @@
+//! Gathering cells: a `Piece` holds the parsed cells of a run of rows (made in parallel), a `Builder` joins them.
+
+use super::source::{Request, VectorColumns};
+use crate::data::table::Table;
+use crate::data::vectors::{Place, Vectors};
+use crate::error::{Error, Result};
+
+/// The parsed cells of consecutive rows.
+#[derive(Debug)]
+pub struct Piece {
+    columns: Vec<Vec<Option<String>>>,
+    vectors: Option<Vectors>,
+    first_row: usize,
+    rows: usize,
+}
+
+/// A cell as it stands in the source.
+#[derive(Debug, Clone)]
+pub enum Cell<'a> {
+    /// No value.
+    Null,
+    /// Text, or the text of a number or boolean.
+    Text(std::borrow::Cow<'a, str>),
+    /// A vector that came as numbers.
+    Numbers(Vec<f32>),
+}
+
+/// Which cell of a row goes where.
+#[derive(Debug, Clone, Copy)]
+pub enum Slot {
+    /// Into the text column of this index.
+    Column(usize),
+    /// A whole vector.
+    Embedding,
+    /// The next number of the row's vector.
+    Number,
+}
+
+/// For each wanted name its slots; a column may serve twice (text and vector).
+#[must_use]
+pub fn slots(request: &Request) -> Vec<(&str, Slot)> {
+    let columns = request.columns.iter().enumerate().map(|(index, name)| (name.as_str(), Slot::Column(index)));
+    let vectors: Vec<(&str, Slot)> = match &request.vectors {
+        None => Vec::new(),
+        Some(VectorColumns::Embedding(name)) => vec![(name.as_str(), Slot::Embedding)],
+        Some(VectorColumns::Numbers(names)) => {
+            names.iter().map(|name| (name.as_str(), Slot::Number)).collect()
+        }
+    };
+    columns.chain(vectors).collect()
+}
+
+fn width_of(request: &Request) -> Option<usize> {
+    match &request.vectors {
+        Some(VectorColumns::Numbers(names)) => Some(names.len()),
+        _ => None,
+    }
+}
+
+impl Piece {
+    /// No rows yet; the first will have this number.
+    #[must_use]
+    pub fn new(request: &Request, first_row: usize) -> Self {
+        Self {
+            columns: vec![Vec::new(); request.columns.len()],
+            vectors: request.vectors.as_ref().map(|_| Vectors::new(width_of(request))),
+            first_row,
+            rows: 0,
+        }
+    }
+
+    /// Adds a row: `cell` gives the cell of the `i`-th entry of `slots`.
+    ///
+    /// A row of numeric columns that are all null has no vector; when only some are null, that is an error.
+    ///
+    /// # Errors
+    /// `Invalid` with the row and the column.
+    pub fn push_row<'a>(
+        &mut self,
+        source: &str,
+        slots: &[(&str, Slot)],
+        mut cell: impl FnMut(usize) -> Result<Cell<'a>>,
+    ) -> Result<()> {
+        let row = self.first_row + self.rows;
+        let mut numbers = Vec::new();
+        let mut null_number = None;
+        for (index, (column, slot)) in slots.iter().enumerate() {
+            let place = Place { source, row, column };
+            match (slot, cell(index)?) {
+                (Slot::Column(at), value) => self.columns[*at].push(match value {
+                    Cell::Null => None,
+                    Cell::Text(text) => Some(text.into_owned()),
+                    Cell::Numbers(_) => return Err(place.error("expected text, found a list of numbers")),
+                }),
+                (Slot::Embedding, value) => {
+                    let vectors = self.vectors.as_mut().expect("an embedding was requested");
+                    match value {
+                        Cell::Null => vectors.push_absent(),
+                        Cell::Text(text) => vectors.push_text(text.as_bytes(), place)?,
+                        Cell::Numbers(values) => match values.iter().position(|value| !value.is_finite()) {
+                            Some(at) => return Err(place.error(format!("number {} is NaN or infinite", at + 1))),
+                            None => vectors.push(values, place)?,
+                        },
+                    }
+                }
+                (Slot::Number, Cell::Null) => null_number = Some(place),
+                (Slot::Number, Cell::Text(text)) if text.trim().is_empty() => null_number = Some(place),
+                (Slot::Number, Cell::Text(text)) => {
+                    let number = match fast_float2::parse::<f32, _>(text.trim().as_bytes()) {
+                        Ok(number) => number,
+                        Err(_) if text.eq_ignore_ascii_case("true") => 1.0,
+                        Err(_) if text.eq_ignore_ascii_case("false") => 0.0,
+                        Err(_) => return Err(place.error(format!("expected a number, got `{text}`"))),
+                    };
+                    if !number.is_finite() {
+                        return Err(place.error(format!("expected a finite number, got `{text}`")));
+                    }
+                    numbers.push(number);
+                }
+                (Slot::Number, Cell::Numbers(_)) => return Err(place.error("expected a number, found a list")),
+            }
+        }
+        if matches!(slots.last(), Some((_, Slot::Number))) {
+            let vectors = self.vectors.as_mut().expect("numbers were requested");
+            match null_number {
+                None => vectors.push(numbers, Place { source, row, column: "features" })?,
+                Some(_) if numbers.is_empty() => vectors.push_absent(),
+                Some(place) => {
+                    return Err(place.error("the value is missing while others of the row are there")
+                        .hint("fill or drop such rows before training"));
+                }
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+}
+
+/// Joins pieces, in order, into a table.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    source: String,
+    request: &'a Request,
+    columns: Vec<Vec<Option<String>>>,
+    vectors: Option<Vectors>,
+    rows: usize,
+}
+
+impl<'a> Builder<'a> {
+    /// No rows yet.
+    #[must_use]
+    pub fn new(source: &str, request: &'a Request) -> Self {
+        let empty = Piece::new(request, 1);
+        Self { source: source.to_owned(), request, columns: empty.columns, vectors: empty.vectors, rows: 0 }
+    }
+
+    /// The number that the next row will have, from 1.
+    #[must_use]
+    pub fn next_row(&self) -> usize {
+        self.rows + 1
+    }
+
+    /// Adds the rows of a piece.
+    ///
+    /// # Errors
+    /// `Invalid` when its vectors have another length.
+    pub fn append(&mut self, piece: Piece) -> Result<()> {
+        let column = self.request.vectors.as_ref().map_or("", |vectors| vectors.names()[0].as_str());
+        if let (Some(ours), Some(theirs)) = (self.vectors.as_mut(), piece.vectors) {
+            ours.append(theirs, Place { source: &self.source, row: self.rows + 1, column })?;
+        }
+        self.columns.iter_mut().zip(piece.columns).for_each(|(ours, theirs)| ours.extend(theirs));
+        self.rows += piece.rows;
+        Ok(())
+    }
+
+    /// Adds the rows of a whole table (the next file of a glob).
+    ///
+    /// # Errors
+    /// `Invalid` when its vectors have another length.
+    pub fn append_table(&mut self, mut table: Table) -> Result<()> {
+        let columns = self.request.columns.iter().map(|name| {
+            Ok(table.cells(name)?.map(|cell| cell.map(str::to_owned)).collect())
+        });
+        let columns = columns.collect::<Result<Vec<Vec<_>>>>()?;
+        let rows = table.n_rows();
+        self.append(Piece { columns, vectors: table.take_vectors(), first_row: self.rows + 1, rows })
+    }
+
+    /// The table.
+    ///
+    /// # Errors
+    /// `Invalid` when there is no row.
+    pub fn finish(self) -> Result<Table> {
+        if self.rows == 0 {
+            return Err(Error::invalid(format!("`{}` has no rows", self.source)));
+        }
+        let columns = self.request.columns.iter().cloned().zip(self.columns).collect();
+        Table::new(&self.source, columns, self.vectors)
+    }
+}

@@ -1,0 +1,84 @@
+//! From a location to a table: which source reads it, globs, several files one after the other.
+
+use std::path::{Path, PathBuf};
+
+use super::SOURCES;
+use super::piece::Builder;
+use super::source::{Request, Source};
+use crate::data::table::Table;
+use crate::error::{Context, Error, Result};
+
+/// The source of a path and the path itself (`sqlite:data.bin` names its source).
+fn source_of(location: &str) -> Result<(&'static dyn Source, PathBuf)> {
+    if let Some((scheme, rest)) = location.split_once(':')
+        && let Some(source) = SOURCES.iter().find(|source| source.name() == scheme)
+    {
+        return Ok((*source, PathBuf::from(rest.strip_prefix("//").unwrap_or(rest))));
+    }
+    let path = PathBuf::from(location);
+    match SOURCES.iter().find(|source| source.reads(&path)) {
+        Some(source) => Ok((*source, path)),
+        None => Err(Error::invalid(format!("cannot tell the format of `{location}` from its name"))
+            .hint(".csv .tsv .ndjson .jsonl .json .parquet .db .sqlite are known; or write `csv:PATH`, `sqlite:PATH`, …")),
+    }
+}
+
+fn check_file(path: &Path) -> Result<()> {
+    let facts = std::fs::metadata(path).map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::NotFound => Error::invalid(format!("there is no data file `{}`", path.display()))
+            .hint("paths are relative to the project's root"),
+        _ => Error::failed(format!("cannot read `{}`", path.display())).caused_by(cause),
+    })?;
+    if facts.is_dir() {
+        return Err(Error::invalid(format!("`{}` is a folder, not a file", path.display()))
+            .hint(format!("`{}/*.parquet` reads all its Parquet files", path.display())));
+    }
+    if facts.len() == 0 {
+        return Err(Error::invalid(format!("`{}` is empty", path.display())));
+    }
+    Ok(())
+}
+
+/// The files that a location names, relative ones under `root`, in name order.
+fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBuf>)> {
+    let (source, path) = source_of(location)?;
+    let path = if path.is_absolute() { path } else { root.join(path) };
+    let text = path.to_string_lossy();
+    if path.exists() || !text.contains(['*', '?']) {
+        check_file(&path)?;
+        return Ok((source, vec![path]));
+    }
+    let pattern = glob::glob(&text).context(|| format!("`{location}` is not a glob"))?;
+    let mut files: Vec<PathBuf> = pattern.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::invalid(format!("no file fits `{location}`")));
+    }
+    files.iter().try_for_each(|path| check_file(path))?;
+    Ok((source, files))
+}
+
+/// The names of the columns at a location.
+///
+/// # Errors
+/// `Invalid` when there is no such file or it is not of its format.
+pub fn column_names(location: &str, query: Option<&str>, root: &Path) -> Result<Vec<String>> {
+    let (source, files) = files(location, root)?;
+    source.columns(&files[0], query)
+}
+
+/// Reads the requested columns of a location: a path, a glob, or `format:path`.
+///
+/// # Errors
+/// `Invalid` with file, row and column when the data do not fit the request.
+pub fn read(location: &str, request: &Request, root: &Path) -> Result<Table> {
+    let (source, files) = files(location, root)?;
+    if let [only] = files.as_slice() {
+        return source.read(only, request);
+    }
+    let mut builder = Builder::new(location, request);
+    for file in &files {
+        builder.append_table(source.read(file, request)?)?;
+    }
+    builder.finish()
+}

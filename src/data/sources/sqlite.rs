@@ -1,0 +1,109 @@
+//! SQLite databases: a query, or the only table. Read in one read-only transaction, row by row.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+
+use super::piece::{Builder, Cell, Piece, Slot, slots};
+use super::source::{Request, Source, has_extension};
+use crate::catalog::Named;
+use crate::data::table::{Table, no_such_column};
+use crate::error::{Context, Error, Result};
+
+/// SQLite databases.
+pub struct Sqlite;
+
+impl Named for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn about(&self) -> &'static str {
+        "a SQLite database with `query:` (.db, .sqlite, .sqlite3)"
+    }
+}
+
+fn open(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).context(|| format!("cannot open the database `{}`", path.display()))
+}
+
+/// The query, or one that reads the only table.
+fn query_of(connection: &Connection, path: &Path, query: Option<&str>) -> Result<String> {
+    if let Some(query) = query {
+        return Ok(query.to_owned());
+    }
+    let cannot = || format!("cannot read the database `{}`", path.display());
+    let list = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let mut statement = connection.prepare(list).context(cannot)?;
+    let tables: Vec<String> = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).context(cannot)?;
+    match tables.as_slice() {
+        [only] => Ok(format!("SELECT * FROM \"{}\"", only.replace('"', "\"\""))),
+        _ => Err(Error::invalid(format!("`{}` has {} tables: which one?", path.display(), tables.len()))
+            .hint(format!("add `query: SELECT … FROM …` under `data`; the tables are {}", tables.join(", ")))),
+    }
+}
+
+fn wrong_query(path: &Path, cause: rusqlite::Error) -> Error {
+    Error::invalid(format!("the query does not run on `{}`", path.display())).caused_by(cause)
+}
+
+fn cell<'a>(value: ValueRef<'a>, slot: Slot, row: usize) -> Result<Cell<'a>> {
+    let not_text = |_| Error::invalid(format!("row {row}: a text of the database is not UTF-8"));
+    Ok(match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Text(Cow::Owned(number.to_string())),
+        ValueRef::Real(number) => Cell::Text(Cow::Owned(number.to_string())),
+        ValueRef::Text(text) => Cell::Text(Cow::Borrowed(std::str::from_utf8(text).map_err(not_text)?)),
+        // A blob in a vector column is little-endian f32, as NumPy's tobytes() writes it.
+        ValueRef::Blob(bytes) if matches!(slot, Slot::Embedding) && bytes.len() % 4 == 0 => {
+            Cell::Numbers(bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
+        }
+        ValueRef::Blob(bytes) => Cell::Text(Cow::Borrowed(std::str::from_utf8(bytes).map_err(not_text)?)),
+    })
+}
+
+impl Source for Sqlite {
+    fn reads(&self, path: &Path) -> bool {
+        has_extension(path, &[".db", ".sqlite", ".sqlite3"])
+    }
+
+    fn columns(&self, path: &Path, query: Option<&str>) -> Result<Vec<String>> {
+        let connection = open(path)?;
+        let query = query_of(&connection, path, query)?;
+        let statement = connection.prepare(&query).map_err(|cause| wrong_query(path, cause))?;
+        Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+    }
+
+    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
+        let name = path.display().to_string();
+        let connection = open(path)?;
+        let query = query_of(&connection, path, request.query.as_deref())?;
+        let mut statement = connection.prepare(&query).map_err(|cause| wrong_query(path, cause))?;
+        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let slots = slots(request);
+        let indices = slots.iter().map(|(wanted, _)| {
+            let found = columns.iter().position(|column| column == wanted);
+            found.ok_or_else(|| no_such_column(&name, wanted, &columns))
+        });
+        let indices = indices.collect::<Result<Vec<usize>>>()?;
+        let mut builder = Builder::new(&name, request);
+        let mut piece = Piece::new(request, 1);
+        let mut rows = statement.query([]).map_err(|cause| wrong_query(path, cause))?;
+        let mut number = 0;
+        while let Some(row) = rows.next().map_err(|cause| wrong_query(path, cause))? {
+            number += 1;
+            piece.push_row(&name, &slots, |slot| {
+                let value = row.get_ref(indices[slot]).map_err(|cause| wrong_query(path, cause))?;
+                cell(value, slots[slot].1, number)
+            })?;
+            if number % 1024 == 0 {
+                builder.append(std::mem::replace(&mut piece, Piece::new(request, number + 1)))?;
+            }
+        }
+        builder.append(piece)?;
+        builder.finish()
+    }
+}

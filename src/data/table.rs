@@ -1,0 +1,77 @@
+//! The table that a source gives: text columns in a polars frame, and one gathered matrix of vectors.
+//!
+//! Cells are kept as the text that stood in the source; what a column means (a label, a time, a number) is decided by
+//! who reads it, so that an error can name the row and show the text.
+
+use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
+
+use crate::catalog::did_you_mean;
+use crate::data::vectors::Vectors;
+use crate::error::{Context, Error, Result};
+
+/// Rows × requested columns.
+#[derive(Debug, Clone)]
+pub struct Table {
+    frame: DataFrame,
+    vectors: Option<Vectors>,
+    source: String,
+    n_rows: usize,
+}
+
+impl Table {
+    /// A table of text columns (one `Vec` per name, all of the same length) and, where asked for, vectors.
+    ///
+    /// # Errors
+    /// `Failed` when the lengths differ (a bug of the source).
+    pub fn new(source: &str, columns: Vec<(String, Vec<Option<String>>)>, vectors: Option<Vectors>) -> Result<Self> {
+        let n_rows = vectors.as_ref().map(Vectors::len).or(columns.first().map(|(_, cells)| cells.len())).unwrap_or(0);
+        let columns: Vec<Column> =
+            columns.into_iter().map(|(name, cells)| Series::new(name.as_str().into(), cells).into_column()).collect();
+        let frame = DataFrame::new(n_rows, columns).context(|| format!("`{source}` has columns of unequal length"))?;
+        Ok(Self { frame, vectors, source: source.to_owned(), n_rows })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// The file or database that it came from.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The gathered vectors, where they were requested.
+    #[must_use]
+    pub fn vectors(&self) -> Option<&Vectors> {
+        self.vectors.as_ref()
+    }
+
+    /// Takes the vectors out, so that they can be dropped as soon as they are split.
+    pub fn take_vectors(&mut self) -> Option<Vectors> {
+        self.vectors.take()
+    }
+
+    /// The cells of a column, null as `None`.
+    ///
+    /// # Errors
+    /// `Failed` when the column was not requested (a bug of the caller).
+    pub fn cells(&self, name: &str) -> Result<impl Iterator<Item = Option<&str>>> {
+        let column = self.frame.column(name).context(|| format!("column `{name}` was not read"))?;
+        Ok(column.str().context(|| format!("column `{name}` is not text"))?.iter())
+    }
+}
+
+/// The error for a column that the data do not have.
+#[must_use]
+pub fn no_such_column(source: &str, name: &str, known: &[String]) -> Error {
+    let shown = known.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if known.len() > 20 { format!(", … ({} in all)", known.len()) } else { String::new() };
+    let hint = match did_you_mean(name, known.iter().map(String::as_str)) {
+        Some(close) => format!("did you mean `{close}`? the columns are {shown}{more}"),
+        None => format!("the columns are {shown}{more}"),
+    };
+    Error::invalid(format!("`{source}` has no column `{name}`")).hint(hint)
+}

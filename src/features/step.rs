@@ -1,0 +1,72 @@
+//! The small house of feature steps: fitted on the training rows, saved with the model, applied the same ever after.
+
+use std::path::Path;
+
+use crate::catalog::{Named, Param, ParamProblem, Params};
+use crate::data::dataset::Features;
+use crate::error::Result;
+
+/// What the rows bring before any step has run, or what flows between steps.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Signal {
+    /// One text per row.
+    Texts(Vec<String>),
+    /// A feature matrix.
+    Matrix(Features),
+}
+
+/// What a step takes in: texts or a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// One text per row.
+    Texts,
+    /// A feature matrix.
+    Matrix,
+}
+
+/// A kind of step: it knows its parameters and makes unfitted steps.
+pub trait StepKind: Named + Sync {
+    /// The parameters with their defaults.
+    fn params(&self) -> &'static [Param];
+    /// What it takes in.
+    fn takes(&self) -> Takes;
+    /// Makes a step from checked parameters.
+    ///
+    /// # Errors
+    /// What the parameter list alone cannot say.
+    fn configure(&self, params: &Params) -> Result<Box<dyn Step>, ParamProblem>;
+    /// Reads a fitted step back from what `Fitted::save` wrote under this `prefix` in the folder.
+    ///
+    /// # Errors
+    /// `Failed` when a file is missing or damaged.
+    fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Fitted>>;
+}
+
+/// A configured step, not yet fitted.
+pub trait Step: Send + Sync {
+    /// Learns from the training rows and transforms them in the same pass (the tokens need not be counted twice).
+    ///
+    /// # Errors
+    /// `Invalid` when the rows cannot be used (no text has a term that survives `min_df`).
+    fn fit_transform(&self, train: Signal) -> Result<(Box<dyn Fitted>, Features)>;
+}
+
+/// A fitted step.
+pub trait Fitted: Send + Sync {
+    /// Transforms rows; row `i` of the result belongs to row `i` of the input.
+    ///
+    /// # Errors
+    /// `Invalid` when the number of columns differs from training.
+    fn transform(&self, rows: Signal) -> Result<Features>;
+    /// Number of columns it gives.
+    fn n_features(&self) -> usize;
+    /// The name of each column, where there is one (terms of a tf-idf).
+    fn feature_names(&self) -> Option<Vec<String>> {
+        None
+    }
+    /// Writes its files into an existing folder, each file name beginning with `prefix`.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    fn save(&self, folder: &Path, prefix: &str) -> Result<()>;
+}

@@ -1,0 +1,260 @@
+//! Files that are whole or absent: atomic writes, folders published by rename, SHA-256, kernel locks.
+//!
+//! Everything durable goes temporary file → fsync → rename → fsync of the folder. `crash_point` marks the places
+//! between such steps; the tests end the process there and look at what is left.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Context, Error, Result};
+
+static CRASH_AT: OnceLock<String> = OnceLock::new();
+
+/// Makes the process abort when it reaches the crash point of this name. For tests; set once, at the door.
+pub fn arm_crash_point(name: String) {
+    let _ = CRASH_AT.set(name);
+}
+
+/// A place between two durable steps, by name.
+pub fn crash_point(name: &str) {
+    if CRASH_AT.get().is_some_and(|armed| armed == name) {
+        std::process::abort();
+    }
+}
+
+/// Hexadecimal text of bytes.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// SHA-256 of bytes, as hexadecimal text.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Size and SHA-256 of a file, read in blocks.
+///
+/// # Errors
+/// `Failed` when it cannot be read.
+pub fn sha256_file(path: &Path) -> Result<(u64, String)> {
+    let mut file = File::open(path).context(|| format!("cannot read `{}`", path.display()))?;
+    let (mut hasher, mut block, mut size) = (Sha256::new(), vec![0; 1 << 16], 0);
+    loop {
+        let count = file.read(&mut block).context(|| format!("cannot read `{}`", path.display()))?;
+        if count == 0 {
+            return Ok((size, hex(&hasher.finalize())));
+        }
+        size += count as u64;
+        hasher.update(&block[..count]);
+    }
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// `NotFound` when there is none, `Invalid` when it is not UTF-8, `Failed` when it cannot be read.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).map_err(|cause| match cause.kind() {
+        io::ErrorKind::NotFound => Error::not_found(format!("`{}` is not there", path.display())),
+        _ => Error::failed(format!("cannot read `{}`", path.display())).caused_by(cause),
+    })?;
+    String::from_utf8(bytes).map_err(|cause| {
+        let at = cause.utf8_error().valid_up_to();
+        Error::invalid(format!("`{}` is not UTF-8 text: byte {at}", path.display()))
+    })
+}
+
+/// Flushes a folder's entries to disk.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn sync_dir(folder: &Path) -> Result<()> {
+    let open = File::open(folder).and_then(|folder| folder.sync_all());
+    open.context(|| format!("cannot flush the folder `{}`", folder.display()))
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn create_dir(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).context(|| format!("cannot create the folder `{}`", folder.display()))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A name beside `path` that no other process uses.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    parent(path).join(format!(".{name}.{}.tmp", std::process::id()))
+}
+
+/// Writes a file so that a reader sees the old content or the new one, never a part.
+///
+/// # Errors
+/// `Failed` when the disk refuses; the old content is then still there.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes).context(|| format!("cannot write `{}`", path.display())))
+}
+
+/// As `write_atomic`, for content that is produced while it is written.
+///
+/// # Errors
+/// What `fill` says, or `Failed` when the disk refuses.
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    create_dir(parent(path))?;
+    let partial = temporary(path);
+    let cannot = || format!("cannot write `{}`", path.display());
+    let written = (|| {
+        let mut file = File::create(&partial).context(cannot)?;
+        fill(&mut file)?;
+        file.sync_all().context(cannot)?;
+        fs::rename(&partial, path).context(cannot)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&partial);
+    }
+    written?;
+    sync_dir(parent(path))
+}
+
+/// Builds a folder under a temporary name and publishes it with one rename. An existing `target` is an error.
+///
+/// # Errors
+/// What `fill` says, or `Failed`; nothing is left behind then.
+pub fn publish_dir(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    create_dir(parent(target))?;
+    let partial = temporary(target);
+    let _ = fs::remove_dir_all(&partial);
+    let cannot = || format!("cannot publish `{}`", target.display());
+    let published = (|| {
+        fs::create_dir(&partial).context(cannot)?;
+        fill(&partial)?;
+        for entry in fs::read_dir(&partial).context(cannot)? {
+            let path = entry.context(cannot)?.path();
+            File::open(&path).and_then(|file| file.sync_all()).context(cannot)?;
+        }
+        sync_dir(&partial)?;
+        crash_point("publish.before_rename");
+        if target.exists() {
+            return Err(Error::failed(cannot()).hint("it is there already"));
+        }
+        fs::rename(&partial, target).context(cannot)
+    })();
+    if published.is_err() {
+        let _ = fs::remove_dir_all(&partial);
+    }
+    published?;
+    sync_dir(parent(target))
+}
+
+/// Points the symbolic link `link` at the relative `target` with one rename.
+///
+/// # Errors
+/// `Failed` when the disk refuses; the link then still points where it did.
+pub fn switch_link(link: &Path, target: &str) -> Result<()> {
+    let partial = temporary(link);
+    let _ = fs::remove_file(&partial);
+    let cannot = || format!("cannot switch `{}` to `{target}`", link.display());
+    std::os::unix::fs::symlink(target, &partial).context(cannot)?;
+    crash_point("switch.before_rename");
+    fs::rename(&partial, link).context(cannot)?;
+    sync_dir(parent(link))
+}
+
+/// A kernel lock on a file, released when dropped or when the process dies.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, waiting up to `wait`.
+    ///
+    /// # Errors
+    /// `Busy`, with the holder's note, when another process keeps it; `Failed` when the disk refuses.
+    pub fn take(path: &Path, note: &str, wait: Duration) -> Result<Self> {
+        create_dir(parent(path))?;
+        let cannot = || format!("cannot lock `{}`", path.display());
+        let mut file =
+            OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path).context(cannot)?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(fs::TryLockError::WouldBlock) if start.elapsed() < wait => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    let mut holder = String::new();
+                    let _ = file.read_to_string(&mut holder);
+                    return Err(Error::busy(format!("`{}` is locked by {}", path.display(), holder.trim()))
+                        .hint("wait for it to finish, then run this again"));
+                }
+                Err(fs::TryLockError::Error(cause)) => return Err(Error::failed(cannot()).caused_by(cause)),
+            }
+        }
+        let _ = file.set_len(0);
+        let _ = file.write_all(format!("process {} ({note})\n", std::process::id()).as_bytes());
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_content_and_no_rubbish() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_atomic(&path, b"old").unwrap();
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half").unwrap();
+            Err(Error::failed("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_published_once() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("v1");
+        publish_dir(&target, |folder| write_atomic(&folder.join("a"), b"1")).unwrap();
+        assert!(publish_dir(&target, |_| Ok(())).is_err());
+        assert_eq!(fs::read(target.join("a")).unwrap(), b"1");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lock_is_held_until_dropped() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("x.lock");
+        let held = Lock::take(&path, "test", Duration::ZERO).unwrap();
+        let busy = Lock::take(&path, "other", Duration::ZERO).unwrap_err();
+        assert_eq!(busy.kind, crate::error::ErrorKind::Busy);
+        drop(held);
+        Lock::take(&path, "other", Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn sha256_of_abc() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

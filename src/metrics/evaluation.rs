@@ -1,0 +1,281 @@
+//! An evaluation: metrics with their intervals, and the confusion matrix, of one set of predictions.
+//!
+//! A metric that is not defined here has no value and a reason, so that JSON holds `null` and never a stand-in. The
+//! intervals are 95 % percentile intervals of the bootstrap of rows (`stats::bootstrap`): all metrics see the same
+//! replicates, and the order by probability is sorted once for all of them (`ranking`).
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayView1};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::metrics::counts::default_average;
+use crate::metrics::metric::{Average, Metric, Scored};
+use crate::metrics::ranking;
+use crate::stats::bootstrap;
+
+/// How much of the replicates an interval holds.
+const LEVEL: f64 = 0.95;
+
+/// A metric's value with its interval, or the reason why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The value over all rows.
+    pub value: Option<f64>,
+    /// Why there is no value, such as `1 class`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The lower end of the 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// The upper end of the 95 % interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
+
+/// Metrics of one set of predictions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Number of rows.
+    pub rows: usize,
+    /// The class names.
+    pub labels: Vec<String>,
+    /// Rows of each class.
+    pub support: Vec<usize>,
+    /// The metrics by name.
+    pub metrics: BTreeMap<String, Estimate>,
+    /// Rows by class (first index) and predicted class (second index).
+    pub confusion: Vec<Vec<usize>>,
+    /// What metrics without an average in their name take: `binary` or `macro`.
+    pub average: String,
+    /// The positive class; none where there are not two.
+    pub positive: Option<String>,
+}
+
+/// How the intervals are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intervals {
+    /// Number of bootstrap replicates.
+    pub replicates: usize,
+    /// The seed of the replicates.
+    pub seed: u64,
+}
+
+impl Default for Intervals {
+    fn default() -> Self {
+        Self { replicates: 1000, seed: 0 }
+    }
+}
+
+/// Evaluates predictions: `probabilities` is `n_rows × n_classes`, `truth` holds indices into `labels`. With two
+/// classes a row is positive when its positive probability is at least `threshold`.
+///
+/// # Errors
+/// `Failed` when lengths do not fit, a class is out of range, or a probability is NaN or infinite.
+pub fn evaluate(
+    truth: &[usize],
+    probabilities: &Array2<f64>,
+    labels: &[String],
+    threshold: f64,
+    metrics: &[&'static dyn Metric],
+    intervals: Option<Intervals>,
+) -> Result<Evaluation> {
+    check(truth, probabilities, labels)?;
+    let predicted = predicted_classes(probabilities, threshold);
+    let row_major = probabilities.as_standard_layout();
+    let flat = row_major.as_slice().expect("standard layout is contiguous");
+    let ranked = metrics.iter().any(|metric| metric.ranks());
+    let orders = ranked.then(|| ranking::orders(flat, labels.len()));
+    let scored = Scored { orders: orders.as_deref(), ..Scored::new(truth, &predicted, flat, labels.len()) };
+
+    let mut estimates: Vec<Estimate> = metrics.iter().map(|metric| estimate(*metric, &scored)).collect();
+    if let Some(intervals) = intervals.filter(|_| truth.len() > 1) {
+        add_intervals(&mut estimates, metrics, &scored, intervals);
+    }
+    let mut confusion = vec![vec![0; labels.len()]; labels.len()];
+    for (truth, predicted) in truth.iter().zip(&predicted) {
+        confusion[*truth][*predicted] += 1;
+    }
+    let binary = default_average(labels.len()) == Average::Binary;
+    Ok(Evaluation {
+        rows: truth.len(),
+        labels: labels.to_vec(),
+        support: confusion.iter().map(|row| row.iter().sum()).collect(),
+        metrics: metrics.iter().map(|metric| metric.name().to_owned()).zip(estimates).collect(),
+        confusion,
+        average: if binary { "binary" } else { "macro" }.into(),
+        positive: binary.then(|| labels[1].clone()),
+    })
+}
+
+/// The class of each row. Two classes: positive when its probability is at least `threshold`; else the class of the
+/// highest probability, the first of equals.
+#[must_use]
+pub fn predicted_classes(probabilities: &Array2<f64>, threshold: f64) -> Vec<usize> {
+    let class = |row: ArrayView1<'_, f64>| {
+        if row.len() == 2 {
+            return usize::from(row[1] >= threshold);
+        }
+        let highest = |best: usize, class: usize| if row[class] > row[best] { class } else { best };
+        (0..row.len()).fold(0, highest)
+    };
+    probabilities.rows().into_iter().map(class).collect()
+}
+
+fn check(truth: &[usize], probabilities: &Array2<f64>, labels: &[String]) -> Result<()> {
+    if probabilities.nrows() != truth.len() {
+        return Err(Error::failed(format!("expected {} predictions, got {}", truth.len(), probabilities.nrows())));
+    }
+    if probabilities.ncols() != labels.len() {
+        let (expected, got) = (labels.len(), probabilities.ncols());
+        return Err(Error::failed(format!("expected probabilities of {expected} classes, got {got}")));
+    }
+    if let Some(row) = truth.iter().position(|class| *class >= labels.len()) {
+        let (class, classes) = (truth[row], labels.len());
+        return Err(Error::failed(format!("row {} is of class {class}, but there are {classes} classes", row + 1)));
+    }
+    if let Some(((row, class), value)) = probabilities.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        let label = &labels[class];
+        return Err(Error::failed(format!("the probability of `{label}` in row {} is {value}", row + 1))
+            .hint("the model is damaged, or its training diverged: train it again"));
+    }
+    if u32::try_from(truth.len()).is_err() {
+        return Err(Error::failed(format!("expected fewer than 2^32 rows, got {}", truth.len())));
+    }
+    Ok(())
+}
+
+fn estimate(metric: &dyn Metric, scored: &Scored<'_>) -> Estimate {
+    let value = metric.score(scored).and_then(|value| if value.is_finite() { Ok(value) } else { Err("not finite") });
+    Estimate { value: value.ok(), reason: value.err().map(Into::into), low: None, high: None }
+}
+
+fn add_intervals(
+    estimates: &mut [Estimate],
+    metrics: &[&'static dyn Metric],
+    scored: &Scored<'_>,
+    intervals: Intervals,
+) {
+    let rows = scored.truth.len();
+    let replicates = bootstrap::replicates(rows, intervals.replicates, intervals.seed, |counts| {
+        let replicate = Scored { counts: Some(counts), ..*scored };
+        metrics.iter().map(|metric| metric.score(&replicate).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
+    });
+    for (at, estimate) in estimates.iter_mut().enumerate().filter(|(_, estimate)| estimate.value.is_some()) {
+        let values: Vec<f64> = replicates.iter().map(|values| values[at]).collect();
+        (estimate.low, estimate.high) = bootstrap::percentile_interval(&values, LEVEL).unzip();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::metrics::METRICS;
+
+    fn labels(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    /// `rows` rows, about `rate` of them positive, with a positive probability that knows something.
+    fn rows(rows: usize, rate: f64) -> (Vec<usize>, Array2<f64>) {
+        let noise = |row: usize, step: f64| (row as f64 * step).fract();
+        let truth: Vec<usize> = (0..rows).map(|row| usize::from(noise(row, 0.618_034) < rate)).collect();
+        let positive = |row: usize| 0.3 * truth[row] as f64 + 0.7 * noise(row, 0.414_214);
+        let of = |(row, class): (usize, usize)| if class == 1 { positive(row) } else { 1.0 - positive(row) };
+        let probabilities = Array2::from_shape_fn((rows, 2), of);
+        (truth, probabilities)
+    }
+
+    #[test]
+    fn threshold_for_two_classes_and_the_first_highest_for_more() {
+        assert_eq!(predicted_classes(&array![[0.4, 0.6], [0.7, 0.3], [0.75, 0.25]], 0.3), [1, 1, 0]);
+        assert_eq!(predicted_classes(&array![[0.2, 0.4, 0.4], [0.4, 0.2, 0.4], [0.1, 0.2, 0.7]], 0.9), [1, 0, 2]);
+    }
+
+    #[test]
+    fn tells_everything_of_a_small_set() {
+        let probabilities = array![[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]];
+        let evaluation = evaluate(&[0, 1, 1, 0], &probabilities, &labels(&["no", "yes"]), 0.5, METRICS, None)
+            .expect("everything fits");
+        assert_eq!((evaluation.rows, evaluation.average.as_str()), (4, "binary"));
+        assert_eq!((evaluation.support, evaluation.confusion), (vec![2, 2], vec![vec![1, 1], vec![1, 1]]));
+        assert_eq!(evaluation.positive.as_deref(), Some("yes"));
+        assert_eq!(evaluation.metrics.len(), METRICS.len());
+        let auc = &evaluation.metrics["roc_auc"];
+        assert_eq!((auc.value, auc.low, &auc.reason), (Some(0.75), None, &None));
+    }
+
+    #[test]
+    fn what_is_not_defined_is_null_with_a_reason() {
+        let probabilities = array![[0.9, 0.1], [0.2, 0.8]];
+        let evaluation =
+            evaluate(&[0, 0], &probabilities, &labels(&["no", "yes"]), 0.5, METRICS, Some(Intervals::default()))
+                .expect("everything fits");
+        let json = serde_json::to_value(&evaluation).expect("plain data");
+        assert_eq!(json["metrics"]["roc_auc"], serde_json::json!({"value": null, "reason": "1 class"}));
+        assert_eq!(json["metrics"]["average_precision"]["reason"], "no positive row");
+        assert_eq!(json["metrics"]["f1"]["value"], 0.0);
+        assert_eq!(serde_json::from_value::<Evaluation>(json).expect("what was written"), evaluation);
+
+        let empty = evaluate(&[], &Array2::zeros((0, 3)), &labels(&["a", "b", "c"]), 0.5, METRICS, None);
+        let empty = empty.expect("no rows are not an error");
+        assert!(empty.metrics.values().all(|estimate| estimate.reason.as_deref() == Some("no rows")));
+        assert_eq!((empty.average.as_str(), empty.positive), ("macro", None));
+    }
+
+    #[test]
+    fn intervals_hold_the_value_and_do_not_depend_on_the_threads() {
+        let (truth, probabilities) = rows(400, 0.3);
+        let names = labels(&["no", "yes"]);
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+            let intervals = Some(Intervals { replicates: 300, seed: 5 });
+            pool.install(|| evaluate(&truth, &probabilities, &names, 0.5, METRICS, intervals)).expect("all fits")
+        };
+        let one = with(1);
+        assert_eq!(one, with(3));
+        for (name, estimate) in &one.metrics {
+            let (value, low, high) = (estimate.value, estimate.low, estimate.high);
+            assert!(low < value && value < high && low.is_some(), "{name}: {low:?} {value:?} {high:?}");
+        }
+        // Accuracy is a rate: ±1.96·√(p(1 − p)/400).
+        let accuracy = &one.metrics["accuracy"];
+        let p = accuracy.value.expect("there are rows");
+        let width = accuracy.high.zip(accuracy.low).map_or(0.0, |(high, low)| high - low);
+        let normal = 2.0 * 1.96 * (p * (1.0 - p) / 400.0).sqrt();
+        assert!((width / normal - 1.0).abs() < 0.15, "{width}, not about {normal}");
+    }
+
+    #[test]
+    fn no_interval_where_most_replicates_have_no_value() {
+        // Of 3 rows 1 is positive: (2/3)³ = 30 % of the replicates have no positive row, (1/3)³ = 4 % only such.
+        // With two classes more of one row each, most replicates lack one of them.
+        let intervals = Some(Intervals { replicates: 500, seed: 1 });
+        let two = array![[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]];
+        let auc = |truth: &[usize], probabilities, names: &[&str]| {
+            let evaluation = evaluate(truth, probabilities, &labels(names), 0.5, METRICS, intervals);
+            evaluation.expect("everything fits").metrics["roc_auc"].clone()
+        };
+        assert!(auc(&[0, 0, 1], &two, &["a", "b"]).low.is_some());
+        let three = array![[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8]];
+        let three = auc(&[0, 1, 2], &three, &["a", "b", "c"]);
+        assert_eq!((three.value, three.low, three.high), (Some(1.0), None, None));
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        let names = labels(&["no", "yes"]);
+        let message = |truth: &[usize], probabilities: Array2<f64>| {
+            evaluate(truth, &probabilities, &names, 0.5, METRICS, None).expect_err("it does not fit").message
+        };
+        assert_eq!(message(&[0], array![[0.5, 0.5], [0.5, 0.5]]), "expected 1 predictions, got 2");
+        assert_eq!(message(&[0], array![[0.5, 0.3, 0.2]]), "expected probabilities of 2 classes, got 3");
+        assert_eq!(message(&[0, 2], array![[0.5, 0.5], [0.5, 0.5]]), "row 2 is of class 2, but there are 2 classes");
+        assert_eq!(message(&[0], array![[0.5, f64::NAN]]), "the probability of `yes` in row 1 is NaN");
+    }
+}

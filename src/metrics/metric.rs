@@ -1,0 +1,99 @@
+//! The small house of metrics: what a metric is given, and what it must say.
+
+use crate::catalog::Named;
+
+/// Whether more is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Higher is better.
+    Maximize,
+    /// Lower is better.
+    Minimize,
+}
+
+impl Direction {
+    /// True when `left` is strictly better than `right`; NaN is never better.
+    #[must_use]
+    pub fn better(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Maximize => left > right || (right.is_nan() && !left.is_nan()),
+            Self::Minimize => left < right || (right.is_nan() && !left.is_nan()),
+        }
+    }
+}
+
+/// How per-class values become one number. For two classes the default is `Binary`, else `Macro`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Average {
+    /// The positive class only (two classes).
+    Binary,
+    /// The unweighted mean over classes.
+    Macro,
+    /// The mean weighted by each class's support.
+    Weighted,
+    /// Over the pooled counts.
+    Micro,
+}
+
+/// Rows with their true class, predicted class and predicted probabilities.
+#[derive(Debug, Clone, Copy)]
+pub struct Scored<'a> {
+    /// True class of each row.
+    pub truth: &'a [usize],
+    /// Predicted class of each row.
+    pub predicted: &'a [usize],
+    /// Probabilities, row-major `n_rows × n_classes`.
+    pub probabilities: &'a [f64],
+    /// Number of classes; with two, class 1 is the positive one.
+    pub n_classes: usize,
+    /// How often each row counts (bootstrap replicates); `None` means once each.
+    pub counts: Option<&'a [u32]>,
+    /// What `ranking::orders` says of these probabilities, so that replicates need not sort; `None`: not yet sorted.
+    pub orders: Option<&'a [u32]>,
+}
+
+impl<'a> Scored<'a> {
+    /// Rows that count once each and are not yet sorted.
+    #[must_use]
+    pub fn new(truth: &'a [usize], predicted: &'a [usize], probabilities: &'a [f64], n_classes: usize) -> Self {
+        Self { truth, predicted, probabilities, n_classes, counts: None, orders: None }
+    }
+
+    /// How often this row counts.
+    #[must_use]
+    pub fn count(&self, row: usize) -> u64 {
+        self.counts.map_or(1, |counts| u64::from(counts[row]))
+    }
+
+    /// The mean over the rows of a loss of (true class, the row's probabilities).
+    ///
+    /// # Errors
+    /// `no rows` when none counts.
+    pub fn mean_of_rows(&self, loss: impl Fn(usize, &[f64]) -> f64) -> Value {
+        let (mut sum, mut rows) = (0.0, 0_u64);
+        for (row, truth) in self.truth.iter().enumerate() {
+            let count = self.count(row);
+            if count > 0 {
+                let probabilities = &self.probabilities[row * self.n_classes..(row + 1) * self.n_classes];
+                sum += count as f64 * loss(*truth, probabilities);
+                rows += count;
+            }
+        }
+        if rows == 0 { Err("no rows") } else { Ok(sum / rows as f64) }
+    }
+}
+
+/// A value, or the reason why there is none (`1 class`). Never 0 or 0.5 in place of "not defined".
+pub type Value = Result<f64, &'static str>;
+
+/// A number that says how good predictions are.
+pub trait Metric: Named + Sync {
+    /// Whether more is better.
+    fn direction(&self) -> Direction;
+    /// The value over the rows.
+    fn score(&self, scored: &Scored<'_>) -> Value;
+    /// True when the value comes from the rows' order by probability, which is then sorted once for all replicates.
+    fn ranks(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,45 @@
+//! How good predictions are: one file per metric, all listed in `METRICS`, and `evaluation` over all of them.
+
+pub mod accuracy;
+pub mod average_precision;
+pub mod brier;
+pub mod calibration;
+pub mod counts;
+pub mod evaluation;
+pub mod f_score;
+pub mod log_loss;
+pub mod mcc;
+pub mod metric;
+pub mod precision;
+pub mod ranking;
+pub mod recall;
+pub mod roc_auc;
+
+#[cfg(test)]
+mod goldens;
+
+pub use evaluation::{Estimate, Evaluation, Intervals, evaluate, predicted_classes};
+pub use metric::{Average, Direction, Metric, Scored, Value};
+
+/// All metrics, by name.
+pub const METRICS: &[&dyn Metric] = &[
+    &accuracy::Accuracy,
+    &average_precision::AveragePrecision,
+    &accuracy::BalancedAccuracy,
+    &brier::Brier,
+    &f_score::F1,
+    &f_score::F1_MACRO,
+    &f_score::F1_MICRO,
+    &f_score::F1_WEIGHTED,
+    &log_loss::LogLoss,
+    &mcc::Mcc,
+    &precision::PRECISION,
+    &precision::PRECISION_MACRO,
+    &precision::PRECISION_MICRO,
+    &precision::PRECISION_WEIGHTED,
+    &recall::RECALL,
+    &recall::RECALL_MACRO,
+    &recall::RECALL_MICRO,
+    &recall::RECALL_WEIGHTED,
+    &roc_auc::RocAuc,
+];

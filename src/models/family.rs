@@ -1,0 +1,118 @@
+//! The small house of models: a family makes estimators; an estimator, fitted, is a model.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ndarray::Array2;
+
+use crate::catalog::{Named, Param, ParamProblem, Params};
+use crate::data::dataset::{Dataset, Features};
+use crate::error::{Error, Result};
+
+/// A kind of model: it knows its parameters, makes estimators, and reads fitted models back.
+pub trait Family: Named + Sync {
+    /// The parameters with their defaults.
+    fn params(&self) -> &'static [Param];
+
+    /// Makes an estimator from checked parameters.
+    ///
+    /// # Errors
+    /// What the parameter list alone cannot say (`Custom` kinds, combinations).
+    fn configure(&self, params: &Params) -> Result<Box<dyn Estimator>, ParamProblem>;
+
+    /// Reads a model that `Model::save` wrote into this folder.
+    ///
+    /// # Errors
+    /// `Failed` when a file is missing or damaged.
+    fn load(&self, folder: &Path) -> Result<Box<dyn Model>>;
+}
+
+/// Parameters, checked; not yet fitted.
+pub trait Estimator: Send + Sync {
+    /// Fits on the training rows. Same data, seed and parameters give the same bytes, whatever the thread count.
+    ///
+    /// # Errors
+    /// `Invalid` for data that cannot be learned from, `Interrupted` when the context says so.
+    fn fit(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Box<dyn Model>>;
+
+    /// True when class weights shift the predicted probabilities away from the base rate, so that `predict` must
+    /// calibrate them (statistics: the closed form of the prior shift).
+    fn shifts_prior(&self) -> bool {
+        false
+    }
+}
+
+/// A fitted model.
+pub trait Model: Send + Sync {
+    /// Class probabilities, `n_rows × n_classes`; each row adds up to 1.
+    ///
+    /// # Errors
+    /// `Invalid` when the number of features differs from training.
+    fn predict(&self, features: &Features) -> Result<Array2<f64>>;
+
+    /// One non-negative weight per feature, or none where the family has no such notion.
+    fn importance(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Facts about the fit for the run record, such as `n_iter` and `converged`.
+    fn facts(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// Writes the model's files into an existing folder.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    fn save(&self, folder: &Path) -> Result<()>;
+}
+
+/// Something that happened during a fit; progress bar, history file and tracker listen to the same stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<'a> {
+    /// `done` of `total` units (iterations, trees) are finished.
+    Progress {
+        /// Units finished.
+        done: usize,
+        /// Units in all, at most.
+        total: usize,
+        /// What a unit is: `iteration`, `tree`.
+        unit: &'a str,
+    },
+    /// A value at a step: the loss of an iteration.
+    Metric {
+        /// The metric's name, such as `train_loss`.
+        key: &'a str,
+        /// Its value.
+        value: f64,
+        /// The step, from 1.
+        step: usize,
+    },
+    /// Something the user should know: `did not converge`.
+    Warning(&'a str),
+}
+
+/// What a fit needs from outside: the seed, the ear, and the wish to stop.
+pub struct FitContext<'a> {
+    /// The experiment's seed.
+    pub seed: u64,
+    /// Who listens; called from one thread at a time, so it must be `Sync`.
+    pub observe: &'a (dyn Fn(&Event<'_>) + Sync),
+    /// Set from outside when the user interrupts.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl FitContext<'_> {
+    /// Tells the listeners.
+    pub fn tell(&self, event: &Event<'_>) {
+        (self.observe)(event);
+    }
+
+    /// Fails when the user has interrupted.
+    ///
+    /// # Errors
+    /// `Interrupted`.
+    pub fn check(&self) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+    }
+}

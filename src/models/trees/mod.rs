@@ -1,0 +1,16 @@
+//! Classification trees: the room that random forest and decision tree share.
+//!
+//! `columns` ranks the feature values once, `grow` searches exact best splits over the ranks with an `impurity`,
+//! `tree` is the flat result, `fit` grows one or many in parallel, `ensemble` is the model that averages them.
+
+mod columns;
+mod ensemble;
+mod fit;
+mod grow;
+mod impurity;
+mod tree;
+
+pub use ensemble::Ensemble;
+pub use fit::{CRITERION, MAX_DEPTH, MIN_SAMPLES_LEAF, MIN_SAMPLES_SPLIT, MaxFeatures, Plan, max_features_param};
+pub use impurity::Criterion;
+pub use tree::{Node, Tree};

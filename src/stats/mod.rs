@@ -1,0 +1,5 @@
+//! Mathematics without domain words.
+
+pub mod bootstrap;
+pub mod quantile;
+pub mod ranks;

@@ -1,0 +1,175 @@
+//! Text on the ground floor: cleaning, lower case, and how a text falls apart into words and n-grams.
+//!
+//! White space and word characters mean what they mean to Python's `str.isspace` and `re`'s `\w`, because n-grams here
+//! promise scikit-learn's meaning: `\x1c`..`\x1f` are white space, combining marks and circled letters are not part of
+//! a word. Checked for every code point against Python 3 and scikit-learn 1.9's `CountVectorizer`.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfc_quick};
+
+/// Characters below U+0300, Hangul, kana, CJK ideographs and common punctuation: in NFC whatever stands beside them.
+fn settled(letter: char) -> bool {
+    matches!(letter, '\u{0}'..='\u{c}' | '\u{e}'..='\u{2ff}' | '가'..='힣' | '\u{3131}'..='\u{318e}'
+        | '\u{3000}'..='\u{3029}' | '\u{3400}'..='\u{9fff}' | '\u{2010}'..='\u{2027}')
+}
+
+/// The byte order mark and the characters that nobody sees: they split words and n-grams that look the same.
+fn invisible(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+}
+
+/// Cleans a text: no byte order mark or zero-width characters, line ends as LF, Unicode NFC.
+///
+/// A text that is clean already is borrowed. Zero-width characters go before NFC, so that a letter and its mark meet.
+#[must_use]
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.chars().all(settled) {
+        return Cow::Borrowed(text);
+    }
+    if !text.chars().any(|letter| letter == '\r' || invisible(letter)) {
+        return match is_nfc_quick(text.chars()) {
+            IsNormalized::Yes => Cow::Borrowed(text),
+            _ => Cow::Owned(text.nfc().collect()),
+        };
+    }
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    Cow::Owned(lines.chars().filter(|letter| !invisible(*letter)).nfc().collect())
+}
+
+/// Lower case as Python's `str.lower`; borrowed where no letter can change.
+#[must_use]
+pub fn lowercase(text: Cow<'_, str>) -> Cow<'_, str> {
+    let caseless = |letter| matches!(letter, '\u{0}'..='@' | '['..='\u{7f}' | '가'..='힣' | '\u{2e80}'..='\u{9fff}');
+    if text.chars().all(|letter| caseless(letter) || letter.is_ascii_lowercase()) {
+        return text;
+    }
+    Cow::Owned(text.to_lowercase())
+}
+
+/// White space as Python's `str.isspace` sees it.
+#[must_use]
+pub fn is_space(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '\x1c'..='\x1f')
+}
+
+/// A character of a word as `\w` of Python's `re` sees it: a letter, a number or `_`.
+#[must_use]
+pub fn is_word_char(letter: char) -> bool {
+    if letter.is_ascii() {
+        return letter.is_ascii_alphanumeric() || letter == '_';
+    }
+    // `Alphabetic` also holds vowel signs (marks) and circled letters (symbols), which are not letters to Python.
+    let circled = matches!(letter, 'Ⓐ'..='ⓩ' | '\u{1f130}'..='\u{1f189}') && !letter.is_numeric();
+    letter.is_alphanumeric() && !circled && !is_combining_mark(letter)
+}
+
+/// The words of two and more word characters, in order: the token pattern `(?u)\b\w\w+\b`.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter| !is_word_char(letter)).filter(|word| word.chars().nth(1).is_some())
+}
+
+/// Calls `each` with every white-space separated word, coded character by character, with a space at both ends.
+pub fn padded_words(text: &str, code: impl Fn(char) -> u32, buffer: &mut Vec<u32>, mut each: impl FnMut(&[u32])) {
+    let space = code(' ');
+    buffer.clear();
+    buffer.push(space);
+    for letter in text.chars() {
+        if !is_space(letter) {
+            buffer.push(code(letter));
+        } else if buffer.len() > 1 {
+            buffer.push(space);
+            each(buffer);
+            buffer.truncate(1);
+        }
+    }
+    if buffer.len() > 1 {
+        buffer.push(space);
+        each(buffer);
+    }
+}
+
+/// The coded characters of the whole text, each run of two and more white-space characters as one space.
+pub fn squeezed(text: &str, code: impl Fn(char) -> u32, buffer: &mut Vec<u32>) {
+    buffer.clear();
+    let (mut run, space) = (0, code(' '));
+    for letter in text.chars() {
+        run = if is_space(letter) { run + 1 } else { 0 };
+        match run {
+            0 | 1 => buffer.push(code(letter)),
+            2 => *buffer.last_mut().expect("a run of two has a first") = space,
+            _ => {}
+        }
+    }
+}
+
+/// Calls `each` with every run of `low..=high` neighbours, shorter runs first.
+pub fn ngrams<T>(units: &[T], (low, high): (usize, usize), mut each: impl FnMut(&[T])) {
+    for length in low..=high.min(units.len()) {
+        units.windows(length).for_each(&mut each);
+    }
+}
+
+/// As `ngrams`, for a padded word: a word shorter than `low` counts once, whole.
+pub fn word_ngrams<T>(word: &[T], (low, high): (usize, usize), mut each: impl FnMut(&[T])) {
+    if word.len() < low {
+        return each(word);
+    }
+    ngrams(word, (low, high), each);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleaning_composes_and_strips() {
+        assert_eq!(clean("\u{feff}cafe\u{200b}\u{301}\r\na\rb"), "café\na\nb");
+        // The jamo of 한, as macOS file names have them.
+        assert_eq!(clean("\u{1112}\u{1161}\u{11ab}글"), "한글");
+        for same in ["plain ascii\n", "한글 ㅋㅋ", "👍🏽 ok", "漢字、かな"] {
+            assert!(matches!(clean(same), Cow::Borrowed(text) if text == same), "{same}");
+        }
+    }
+
+    #[test]
+    fn every_settled_character_is_its_own_nfc_beside_any_neighbour() {
+        for letter in (0..0x11_0000).filter_map(char::from_u32).filter(|letter| settled(*letter)) {
+            assert_eq!(is_nfc_quick([letter].into_iter()), IsNormalized::Yes, "{letter:?}");
+            assert!(!is_combining_mark(letter) && !invisible(letter) && letter != '\r');
+        }
+    }
+
+    #[test]
+    fn lower_case_changes_only_what_has_case() {
+        assert_eq!(lowercase("ABC Éİ 한글 ΑΣ".into()), "abc éi\u{307} 한글 ας");
+        let caseless = |letter: &char| matches!(lowercase(letter.to_string().into()), Cow::Owned(_));
+        let letters = (0..0x11_0000).filter_map(char::from_u32);
+        assert!(letters.filter(|letter| !caseless(letter)).all(|letter| letter.to_lowercase().eq([letter])
+            && !letter.is_ascii_uppercase()));
+    }
+
+    #[test]
+    fn classes_agree_with_python() {
+        // Python 3.12 (Unicode 15): sums of the code points below U+3000 that `\w` and `isspace` accept.
+        let sum = |accepts: fn(char) -> bool| (0..0x3000).filter_map(char::from_u32).filter(|c| accepts(*c)).count();
+        assert_eq!((sum(is_word_char), sum(is_space)), (0, 0));
+        assert_eq!(words("a bc d_e हिन्दी 가나다 x").collect::<Vec<_>>(), ["bc", "d_e", "가나다"]);
+    }
+
+    #[test]
+    fn pieces_of_a_text() {
+        let mut buffer = Vec::new();
+        let mut seen = Vec::new();
+        let text = |units: &[u32]| units.iter().filter_map(|unit| char::from_u32(*unit)).collect::<String>();
+        padded_words("\tab  c\n", u32::from, &mut buffer, |word| {
+            word_ngrams(word, (3, 4), |gram| seen.push(text(gram)));
+        });
+        assert_eq!(seen, [" ab", "ab ", " ab ", " c "]);
+        seen.clear();
+        padded_words("a", u32::from, &mut buffer, |word| word_ngrams(word, (5, 6), |gram| seen.push(text(gram))));
+        assert_eq!(seen, [" a "]);
+        squeezed("a\tb \n\t c ", u32::from, &mut buffer);
+        assert_eq!(text(&buffer), "a\tb c ");
+    }
+}

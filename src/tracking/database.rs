@@ -1,0 +1,276 @@
+//! The file: opened with the settings that let several processes share it, and the two kinds of transaction.
+//!
+//! WAL lets readers and one writer work at once; `busy_timeout` makes a second writer wait its turn; every write
+//! begins `IMMEDIATE`, so that it waits at its start and cannot lose a race half-way ("database is locked"). A read
+//! is one transaction too: all its queries see the same moment. WAL keeps an index in shared memory, which machines
+//! on a network file system do not share: there the file would be damaged, so it is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use super::migrations::{self, MIGRATIONS};
+use crate::error::{Error, Result};
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+const NETWORK_FILE_SYSTEMS: [&str; 13] = [
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs",
+    "fuse.gcsfuse", "fuse.rclone",
+];
+
+/// The tracking database. Shared by threads as it is; each process opens its own.
+#[derive(Debug)]
+pub struct Tracker {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(cause: rusqlite::Error) -> Self {
+        let error = match cause.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::busy("the tracking database is held by another process").hint("try again in a moment")
+            }
+            Some(ErrorCode::NotADatabase) => Self::failed("the tracking database is not an SQLite file")
+                .hint("give the path of a tracking database, or restore it from a backup"),
+            Some(ErrorCode::DatabaseCorrupt) => Self::failed("the tracking database is damaged")
+                .hint("restore it from a backup; `sqlite3 FILE .recover` saves what can be read"),
+            Some(ErrorCode::DiskFull) => Self::failed("no space is left for the tracking database"),
+            Some(ErrorCode::ReadOnly) => Self::failed("the tracking database cannot be written to")
+                .hint("it was opened for reading, or the file or its folder is read-only"),
+            _ => Self::failed("the tracking database failed"),
+        };
+        error.caused_by(cause)
+    }
+}
+
+impl Tracker {
+    /// Opens the database, creating its folder, the file and the schema when they are not there.
+    ///
+    /// # Errors
+    /// `Failed` when the file is not ours, is damaged, is newer than this program, or lies on a network file system.
+    pub fn open(path: &Path) -> Result<Self> {
+        let path = located(path)?;
+        crate::fs::create_dir(path.parent().unwrap_or(Path::new("/")))?;
+        let tracker = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let found = tracker.read(migrations::identity).map_err(|error| at(&tracker.path, error))?;
+        migrations::check(&found, MIGRATIONS.len(), &tracker.path)?;
+        {
+            let connection = tracker.lock();
+            use_wal(&connection).map_err(|error| at(&tracker.path, error))?;
+            if found.version < MIGRATIONS.len() {
+                migrations::migrate(&connection, MIGRATIONS, &tracker.path)
+                    .map_err(|error| at(&tracker.path, error))?;
+            }
+        }
+        Ok(tracker)
+    }
+
+    /// Opens an existing database; every write is then an error.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; else as `open`, and `Failed` when its schema is older than this program.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        let path = located(path)?;
+        if !path.exists() {
+            return Err(Error::not_found(format!("`{}` is not there", path.display()))
+                .hint("nothing has been tracked yet: `mlops train` writes the first run"));
+        }
+        let tracker = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let found = tracker.read(migrations::identity).map_err(|error| at(&tracker.path, error))?;
+        migrations::check(&found, MIGRATIONS.len(), &tracker.path)?;
+        if found.version < MIGRATIONS.len() {
+            let text = format!(
+                "`{}` has schema version {}, this program needs {}",
+                tracker.path.display(),
+                found.version,
+                MIGRATIONS.len()
+            );
+            return Err(Error::failed(text).hint("a command that writes, such as `mlops doctor --fix`, updates it"));
+        }
+        Ok(tracker)
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn connect(path: PathBuf, flags: OpenFlags) -> Result<Self> {
+        let cannot = |cause: rusqlite::Error| {
+            Error::failed(format!("cannot open the tracking database `{}`", path.display())).caused_by(cause)
+        };
+        // The connection is behind a mutex of ours, so SQLite's own would be a second one.
+        let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(cannot)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(cannot)?;
+        connection
+            .execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;")
+            .map_err(|cause| at(&path, cause.into()))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Self { connection: Mutex::new(connection), path })
+    }
+
+    /// A thread that panicked has rolled its transaction back, so the connection behind a poisoned lock is sound.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queries that all see the same moment.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.transaction(TransactionBehavior::Deferred, work)
+    }
+
+    /// Changes that all happen or none.
+    pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.transaction(TransactionBehavior::Immediate, work)
+    }
+
+    fn transaction<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        let connection = self.lock();
+        let transaction = Transaction::new_unchecked(&connection, behavior)?;
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+}
+
+/// Names the file in an error that came from it.
+fn at(path: &Path, mut error: Error) -> Error {
+    if !error.message.contains('`') {
+        error.message = format!("{}: `{}`", error.message, path.display());
+    }
+    error
+}
+
+/// The absolute path, so that one that begins with `file:` is not read as a URI; refused on a network file system.
+fn located(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path)
+        .map_err(|cause| Error::invalid(format!("`{}` is not a file's path", path.display())).caused_by(cause))?;
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let real = path.ancestors().find_map(|ancestor| fs::canonicalize(ancestor).ok()).unwrap_or_else(|| path.clone());
+    match file_system(&mounts, &real) {
+        Some(kind) if NETWORK_FILE_SYSTEMS.contains(&kind) => Err(Error::failed(format!(
+            "the tracking database `{}` would lie on a network file system ({kind})",
+            path.display()
+        ))
+        .hint("SQLite's write-ahead log is not safe there: keep the project on a local disk")),
+        _ => Ok(path),
+    }
+}
+
+/// The type of the file system that holds `path`: the longest mount point above it, the last of equals.
+fn file_system<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
+    let mounted = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let point = fields.next()?.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
+        let kind = fields.next()?;
+        path.starts_with(&point).then_some((point.len(), kind))
+    });
+    mounted.max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
+}
+
+/// Turns the write-ahead log on. It is a property of the file, so this changes something only once; then other
+/// processes may be doing the same, and `SQLite` answers "busy" at once instead of waiting.
+fn use_wal(connection: &Connection) -> Result<()> {
+    let mode = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+    if mode("PRAGMA journal_mode")? == "wal" {
+        return Ok(());
+    }
+    let mut waited = Duration::ZERO;
+    loop {
+        match mode("PRAGMA journal_mode = WAL") {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(Error::failed(format!("the tracking database stays in journal mode {mode}, WAL is needed")));
+            }
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT => {
+                std::thread::sleep(RETRY_PAUSE);
+                waited += RETRY_PAUSE;
+            }
+            Err(cause) => return Err(cause.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn the_settings_hold_and_threads_may_share() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        let folder = tempfile::tempdir().unwrap();
+        let tracker = Tracker::open(&folder.path().join("t.db")).unwrap();
+        shared(&tracker);
+        let setting = |sql: &str| {
+            let connection = tracker.lock();
+            connection.query_row(sql, [], |row| row.get::<_, rusqlite::types::Value>(0)).unwrap()
+        };
+        assert_eq!(setting("PRAGMA journal_mode"), "wal".to_owned().into());
+        assert_eq!(setting("PRAGMA busy_timeout"), 10_000.into());
+        assert_eq!(setting("PRAGMA foreign_keys"), 1.into());
+        assert_eq!(setting("PRAGMA synchronous"), 1.into());
+    }
+
+    #[test]
+    fn what_is_not_a_database_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        assert_eq!(Tracker::open_read_only(&path).err().unwrap().kind, ErrorKind::NotFound);
+        assert!(!path.exists());
+        fs::write(&path, "this is a text file, and a long one at that: ".repeat(50)).unwrap();
+        let error = Tracker::open(&path).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Failed);
+        assert!(error.message.starts_with("the tracking database is not an SQLite file: `/"), "{error}");
+        assert!(Tracker::open(folder.path()).err().unwrap().message.starts_with("cannot open"));
+    }
+
+    #[test]
+    fn a_read_only_tracker_reads_and_refuses_to_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let writer = Tracker::open(&path).unwrap();
+        let name = crate::names::ExperimentName::parse("a").unwrap();
+        writer.ensure_experiment(&name, "", 1).unwrap();
+        let reader = Tracker::open_read_only(&path).unwrap();
+        assert_eq!(reader.experiment("a").unwrap().id, 1);
+        let error = reader.restore_experiment(1, 2).unwrap_err();
+        assert!(error.message.contains("cannot be written to"), "{error} {:?}", error.causes());
+    }
+
+    #[test]
+    fn many_processes_may_create_it_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..5 {
+            let path = folder.path().join(format!("{round}/t.db"));
+            std::thread::scope(|scope| {
+                let opening: Vec<_> = (0..8).map(|_| scope.spawn(|| Tracker::open(&path).map(drop))).collect();
+                for thread in opening {
+                    thread.join().unwrap().unwrap();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn the_file_system_is_the_deepest_mount() {
+        let mounts = "/dev/vda / ext4 rw 0 0\nhost:/x /home nfs4 rw 0 0\n/dev/vdb /home/a\\040b xfs rw 0 0\n\
+                      u@h: /home/a\\040b/s fuse.sshfs rw 0 0\n";
+        let of = |path: &str| file_system(mounts, Path::new(path)).unwrap();
+        assert_eq!(of("/homework/t.db"), "ext4");
+        assert_eq!(of("/home/c/t.db"), "nfs4");
+        assert_eq!(of("/home/a b/t.db"), "xfs");
+        assert_eq!(of("/home/a b/s/t.db"), "fuse.sshfs");
+        assert_eq!(file_system("", Path::new("/")), None);
+    }
+}

@@ -1,0 +1,253 @@
+//! The schema, as an append-only list of migrations counted by `user_version`.
+//!
+//! Runs have a small integer `seq` beside their public id, so that the tables below them stay narrow. A metric that
+//! is not a number is `is_nan = 1, value = 0`, because `SQLite` would store `NaN` as `NULL`; ±Inf are plain values.
+//! `metrics` is the whole history, sorted as "latest" is decided (timestamp, step, NaN after numbers, value);
+//! `latest_metrics` has one row per run and key, kept by the same write, with the smallest and largest number seen.
+//! `latest_metrics_by_key` holds one metric of all runs side by side: what a search reads.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::{Error, Result};
+
+/// "mlop": marks a file as ours, so that another program's database is not written to.
+pub(super) const APPLICATION_ID: i64 = 0x6d6c_6f70;
+
+/// Never edit an entry that a person may have run: append one.
+pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+
+const FIRST: &str = "
+PRAGMA application_id = 0x6d6c6f70;
+
+CREATE TABLE experiments (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL,
+  lifecycle TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle IN ('active', 'deleted')),
+  created_ms INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE experiment_tags (
+  experiment_id INTEGER NOT NULL REFERENCES experiments (id) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (experiment_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  experiment_id INTEGER NOT NULL REFERENCES experiments (id),
+  name TEXT NOT NULL,
+  command TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')),
+  lifecycle TEXT NOT NULL DEFAULT 'active' CHECK (lifecycle IN ('active', 'deleted')),
+  deleted_with_experiment INTEGER NOT NULL DEFAULT 0,
+  start_ms INTEGER NOT NULL,
+  end_ms INTEGER,
+  pid INTEGER,
+  boot_id TEXT,
+  process_started INTEGER
+) STRICT;
+CREATE INDEX runs_by_start ON runs (lifecycle, start_ms DESC, id);
+CREATE INDEX runs_by_experiment ON runs (experiment_id, lifecycle, start_ms DESC, id);
+CREATE INDEX runs_running ON runs (status) WHERE status = 'RUNNING';
+
+CREATE TABLE params (
+  run INTEGER NOT NULL REFERENCES runs (seq) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  number REAL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tags (
+  run INTEGER NOT NULL REFERENCES runs (seq) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE metrics (
+  run INTEGER NOT NULL REFERENCES runs (seq) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  timestamp_ms INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  is_nan INTEGER NOT NULL,
+  value REAL NOT NULL,
+  PRIMARY KEY (run, key, timestamp_ms, step, is_nan, value)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE latest_metrics (
+  run INTEGER NOT NULL REFERENCES runs (seq) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  timestamp_ms INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  is_nan INTEGER NOT NULL,
+  value REAL NOT NULL,
+  min REAL,
+  max REAL,
+  PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX latest_metrics_by_key ON latest_metrics (key, run, is_nan, value);
+CREATE TABLE artifacts (
+  run INTEGER NOT NULL REFERENCES runs (seq) ON DELETE CASCADE,
+  path TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (run, path)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE inputs (
+  run INTEGER NOT NULL REFERENCES runs (seq) ON DELETE CASCADE,
+  context TEXT NOT NULL,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  source TEXT NOT NULL,
+  rows INTEGER NOT NULL,
+  PRIMARY KEY (run, context, name, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE registered_models (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE model_versions (
+  model INTEGER NOT NULL REFERENCES registered_models (id),
+  version INTEGER NOT NULL CHECK (version > 0),
+  run INTEGER REFERENCES runs (seq),
+  stage TEXT NOT NULL DEFAULT 'None' CHECK (stage IN ('None', 'Staging', 'Production', 'Archived')),
+  created_ms INTEGER NOT NULL,
+  updated_ms INTEGER NOT NULL,
+  manifest_sha256 TEXT NOT NULL,
+  description TEXT NOT NULL,
+  PRIMARY KEY (model, version)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX one_production ON model_versions (model) WHERE stage = 'Production';
+CREATE INDEX model_versions_by_run ON model_versions (run) WHERE run IS NOT NULL;
+CREATE TABLE model_aliases (
+  model INTEGER NOT NULL,
+  alias TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (model, alias),
+  FOREIGN KEY (model, version) REFERENCES model_versions (model, version)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX model_aliases_by_version ON model_aliases (model, version);
+
+CREATE TABLE ledger (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  from_stage TEXT,
+  to_stage TEXT,
+  previous INTEGER,
+  actor TEXT NOT NULL,
+  forced INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  evidence TEXT NOT NULL
+) STRICT;
+CREATE INDEX ledger_by_model ON ledger (model, id);
+CREATE TRIGGER ledger_is_not_changed BEFORE UPDATE ON ledger
+  BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER ledger_is_not_shortened BEFORE DELETE ON ledger
+  BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+";
+
+/// What a file says about itself.
+pub(super) struct Identity {
+    /// How many migrations it has seen.
+    pub version: usize,
+    /// Whether something is in it that we did not make.
+    pub foreign: bool,
+}
+
+/// Reads the identity in one snapshot; the caller holds a transaction.
+pub(super) fn identity(connection: &Connection) -> Result<Identity> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let version = number("PRAGMA user_version")?;
+    let ours = number("PRAGMA application_id")? == APPLICATION_ID;
+    let empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
+    Ok(Identity { version: usize::try_from(version).unwrap_or(usize::MAX), foreign: !ours && !(empty && version == 0) })
+}
+
+/// Brings the database to the last of `migrations`, under one exclusive lock: two processes that open an old file at
+/// once both ask for it, and the second finds the version already changed.
+pub(super) fn migrate(connection: &Connection, migrations: &[&str], path: &Path) -> Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
+    let found = identity(&transaction)?;
+    check(&found, migrations.len(), path)?;
+    for migration in &migrations[found.version..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", migrations.len() as i64)?;
+    Ok(transaction.commit()?)
+}
+
+/// Refuses what this program must not touch: another program's file, or one from a newer version of this one.
+pub(super) fn check(found: &Identity, known: usize, path: &Path) -> Result<()> {
+    if found.foreign {
+        return Err(Error::failed(format!("`{}` is an SQLite database of another program", path.display()))
+            .hint("give the path of a tracking database, or of a file that is not there yet"));
+    }
+    if found.version > known {
+        let text = format!("`{}` has schema version {}, this program knows {known}", path.display(), found.version);
+        return Err(Error::failed(text).hint("it was written by a newer version: update mlops"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::tracking::Tracker;
+
+    #[test]
+    fn an_empty_file_gets_the_schema_and_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/tracking.db");
+        for _ in 0..2 {
+            let tracker = Tracker::open(&path).unwrap();
+            let found = tracker.read(identity).unwrap();
+            assert_eq!((found.version, found.foreign), (MIGRATIONS.len(), false));
+            assert_eq!(tracker.experiments(crate::tracking::View::All).unwrap(), vec![]);
+        }
+    }
+
+    #[test]
+    fn only_the_missing_migrations_run() {
+        let connection = Connection::open_in_memory().unwrap();
+        let first = "PRAGMA application_id = 0x6d6c6f70; CREATE TABLE a (x); INSERT INTO a VALUES (1);";
+        let both = [first, "INSERT INTO a VALUES (2);"];
+        migrate(&connection, &both[..1], Path::new("a.db")).unwrap();
+        migrate(&connection, &both, Path::new("a.db")).unwrap();
+        migrate(&connection, &both, Path::new("a.db")).unwrap();
+        let sum: i64 = connection.query_row("SELECT sum(x) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 3);
+        // A migration that fails half-way leaves nothing.
+        let broken = [both[0], both[1], "INSERT INTO a VALUES (3); INSERT INTO b VALUES (1);"];
+        assert!(migrate(&connection, &broken, Path::new("a.db")).is_err());
+        let sum: i64 = connection.query_row("SELECT sum(x) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 3);
+    }
+
+    #[test]
+    fn a_newer_or_foreign_database_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let newer = folder.path().join("newer.db");
+        drop(Tracker::open(&newer).unwrap());
+        Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        for opened in [Tracker::open(&newer), Tracker::open_read_only(&newer)] {
+            let error = opened.err().unwrap();
+            assert_eq!(error.kind, ErrorKind::Failed);
+            assert!(error.message.ends_with("has schema version 99, this program knows 1"), "{error}");
+            assert!(error.hint.unwrap().contains("update mlops"));
+        }
+        let foreign = folder.path().join("mlflow.db");
+        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE alembic_version (x)").unwrap();
+        let before = std::fs::read(&foreign).unwrap();
+        assert!(Tracker::open(&foreign).err().unwrap().message.contains("another program"));
+        assert_eq!(std::fs::read(&foreign).unwrap(), before);
+    }
+}
