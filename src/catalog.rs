@@ -111,7 +111,9 @@ impl Param {
     #[must_use]
     pub fn check(&self, value: &Value) -> Option<String> {
         if value.is_null() {
-            return (self.default != "null").then(|| format!("`{}` needs a value", self.name));
+            // What null means for a `Custom` parameter is its owner's business.
+            let allowed = self.default == "null" || matches!(self.kind, ParamKind::Custom(..));
+            return (!allowed).then(|| format!("`{}` needs a value", self.name));
         }
         let got = || match value {
             Value::String(text) => format!("`{text}`"),

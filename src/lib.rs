@@ -1,8 +1,33 @@
 //! `mlops`: from a table of rows to a model in production, and healthy there.
+//!
+//! Floors look down only (`ARCHITECTURE.md` draws them, `tests/architecture.rs` holds them):
+//! doors (`cli`) → verbs (`workflows`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
 
-pub mod catalog;
+// doors
+pub mod cli;
+
+// verbs
+pub mod workflows;
+
+// the unit
+pub mod bundle;
+pub mod config;
+pub mod project;
+
+// nouns
 pub mod data;
+pub mod embeddings;
+pub mod features;
+pub mod metrics;
+pub mod models;
+pub mod registry;
+pub mod tracking;
+
+// words and ground
+pub mod catalog;
 pub mod error;
 pub mod fs;
 pub mod names;
+pub mod stats;
 pub mod tensors;
+pub mod text;

@@ -44,6 +44,8 @@ pub struct Rows {
     pub parts: Vec<Part>,
     /// The number (from 1) of each kept row in the source.
     pub numbers: Vec<usize>,
+    /// The rows that were skipped: number (from 1) and id, where there is one.
+    pub skipped: Vec<(usize, Option<String>)>,
     /// Rows in the source.
     pub n_read: usize,
     /// Rows skipped for want of a label.
@@ -180,14 +182,15 @@ pub fn prepare(
     };
     let ids = match &columns.id {
         None => kept.iter().map(|row| (row + 1).to_string()).collect(),
-        Some(id) => ids_of(&table, id, &kept)?,
+        Some(id) => ids_of(&table, id, &kept, labels_of_rows.is_some())?,
     };
+    let skipped = skipped_rows(&table, columns, &kept)?;
     let inputs = match texts_of_rows.as_mut() {
         Some(texts) => Inputs::Texts(kept.iter().map(|row| texts[*row].take().unwrap_or_default()).collect()),
         None => Inputs::Vectors { vectors: table.take_vectors().unwrap_or_default(), rows: kept.clone() },
     };
     let numbers = kept.iter().map(|row| row + 1).collect();
-    Ok(Rows { ids, inputs, classes, labels: label_names, parts, numbers, n_read, skipped_label, skipped_input })
+    Ok(Rows { ids, inputs, classes, labels: label_names, parts, numbers, skipped, n_read, skipped_label, skipped_input })
 }
 
 fn classes_of(
@@ -221,14 +224,28 @@ fn classes_of(
     Ok((names, index))
 }
 
-fn ids_of(table: &Table, column: &str, kept: &[usize]) -> Result<Vec<String>> {
+fn skipped_rows(table: &Table, columns: &Columns, kept: &[usize]) -> Result<Vec<(usize, Option<String>)>> {
+    if kept.len() == table.n_rows() {
+        return Ok(Vec::new());
+    }
+    let ids: Option<Vec<Option<&str>>> = match &columns.id {
+        None => None,
+        Some(id) => Some(table.cells(id)?.collect()),
+    };
+    let missing = (0..table.n_rows()).filter(|row| kept.binary_search(row).is_err());
+    let id = |row: usize| ids.as_ref().map_or(Some((row + 1).to_string()), |ids| ids[row].map(str::to_owned));
+    Ok(missing.map(|row| (row + 1, id(row))).collect())
+}
+
+/// The ids of the kept rows; when rows are to be learned from or judged, an id stands for one row only.
+fn ids_of(table: &Table, column: &str, kept: &[usize], unique: bool) -> Result<Vec<String>> {
     let cells: Vec<Option<&str>> = table.cells(column)?.collect();
     let mut seen = BTreeSet::new();
     let mut ids = Vec::with_capacity(kept.len());
     for row in kept {
         let place = Place { source: table.source(), row: row + 1, column };
         let id = cells[*row].ok_or_else(|| place.error("the id is missing"))?;
-        if !seen.insert(id) {
+        if unique && !seen.insert(id) {
             return Err(place.error(format!("the id `{id}` stands there a second time")).hint("ids must be unique"));
         }
         ids.push(id.to_owned());
@@ -324,10 +341,10 @@ impl Rows {
         hex(&hasher.finalize())
     }
 
-    /// SHA-256 over the sorted ids of a part: two runs with the same digest were tested on the same rows.
+    /// SHA-256 over the sorted ids of rows: two runs with the same digest were tested on the same rows.
     #[must_use]
-    pub fn ids_digest(&self, part: Part) -> String {
-        let mut ids: Vec<&str> = self.of_part(part).into_iter().map(|position| self.ids[position].as_str()).collect();
+    pub fn ids_digest(&self, positions: &[usize]) -> String {
+        let mut ids: Vec<&str> = positions.iter().map(|position| self.ids[*position].as_str()).collect();
         ids.sort_unstable();
         let mut hasher = Sha256::new();
         for id in ids {

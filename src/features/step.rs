@@ -64,6 +64,10 @@ pub trait Fitted: Send + Sync {
     fn feature_names(&self) -> Option<Vec<String>> {
         None
     }
+    /// The identity of the embedder that it calls, where it calls one.
+    fn embedder(&self) -> Option<String> {
+        None
+    }
     /// Writes its files into an existing folder, each file name beginning with `prefix`.
     ///
     /// # Errors

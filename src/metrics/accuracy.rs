@@ -1,8 +1,8 @@
 //! Accuracy, the part of the rows that is called right, and balanced accuracy, the mean of that part over classes.
 //!
-//! Accuracy is Σ_c TP_c / n; balanced accuracy is the mean of TP_c / n_c over the classes c that occur in truth, so a
-//! class that is only predicted does not count. Both are 0…1. Checked against scikit-learn 1.9 (`accuracy_score`,
-//! `balanced_accuracy_score`).
+//! With TP(c) of the n(c) rows of class c called right, accuracy is Σ TP(c) / n; balanced accuracy is the mean of
+//! TP(c) / n(c) over the classes that occur in truth, so a class that is only predicted does not count. Both are 0…1.
+//! Checked against scikit-learn 1.9 (`accuracy_score`, `balanced_accuracy_score`).
 
 use crate::catalog::Named;
 use crate::metrics::counts::{Confusion, ratio};

@@ -1,7 +1,7 @@
 //! The Brier score: the squared distance between the probabilities and what happened, averaged over the rows.
 //!
 //! Two classes: (p − y)² with p the probability of the positive class and y 0 or 1, range 0…1. More classes:
-//! Σ_k (p_k − [y = k])², range 0…2, not halved, as scikit-learn 1.9 has it (`brier_score_loss`,
+//! Σ (p(k) − [y = k])² over the classes k, range 0…2, not halved, as scikit-learn 1.9 has it (`brier_score_loss`,
 //! `scale_by_half="auto"`), against which it was checked.
 
 use crate::catalog::Named;
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn two_classes_go_to_one_and_more_to_two() {
-        assert_eq!(Brier.score(&Scored::new(&[0, 1], &[1, 1], &[0.0, 1.0, 0.5, 0.5], 2)), Ok((1.0 + 0.25) / 2.0));
+        assert_eq!(Brier.score(&Scored::new(&[0, 1], &[1, 1], &[0.0, 1.0, 0.5, 0.5], 2)), Ok(0.625));
         assert_eq!(Brier.score(&Scored::new(&[2], &[0], &[1.0, 0.0, 0.0], 3)), Ok(2.0));
     }
 }

@@ -20,7 +20,6 @@ const LEVEL: f64 = 0.95;
 
 /// A metric's value with its interval, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Estimate {
     /// The value over all rows.
     pub value: Option<f64>,
@@ -37,7 +36,6 @@ pub struct Estimate {
 
 /// Metrics of one set of predictions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Evaluation {
     /// Number of rows.
     pub rows: usize,
@@ -85,11 +83,11 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     check(truth, probabilities, labels)?;
     let predicted = predicted_classes(probabilities, threshold);
-    let row_major = probabilities.as_standard_layout();
-    let flat = row_major.as_slice().expect("standard layout is contiguous");
+    // The matrix may lie in memory in either order; its iterator goes row by row.
+    let flat: Vec<f64> = probabilities.iter().copied().collect();
     let ranked = metrics.iter().any(|metric| metric.ranks());
-    let orders = ranked.then(|| ranking::orders(flat, labels.len()));
-    let scored = Scored { orders: orders.as_deref(), ..Scored::new(truth, &predicted, flat, labels.len()) };
+    let orders = ranked.then(|| ranking::orders(&flat, labels.len()));
+    let scored = Scored { orders: orders.as_deref(), ..Scored::new(truth, &predicted, &flat, labels.len()) };
 
     let mut estimates: Vec<Estimate> = metrics.iter().map(|metric| estimate(*metric, &scored)).collect();
     if let Some(intervals) = intervals.filter(|_| truth.len() > 1) {
@@ -206,6 +204,9 @@ mod tests {
         assert_eq!((evaluation.support, evaluation.confusion), (vec![2, 2], vec![vec![1, 1], vec![1, 1]]));
         assert_eq!(evaluation.positive.as_deref(), Some("yes"));
         assert_eq!(evaluation.metrics.len(), METRICS.len());
+        let columns_first = probabilities.t().as_standard_layout().into_owned().reversed_axes();
+        let again = evaluate(&[0, 1, 1, 0], &columns_first, &labels(&["no", "yes"]), 0.5, METRICS, None);
+        assert_eq!(again.expect("everything fits").metrics, evaluation.metrics);
         let auc = &evaluation.metrics["roc_auc"];
         assert_eq!((auc.value, auc.low, &auc.reason), (Some(0.75), None, &None));
     }

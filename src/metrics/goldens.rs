@@ -34,6 +34,7 @@ const THREE_COUNTS: [u32; 30] =
     [2, 3, 2, 1, 1, 1, 2, 2, 1, 0, 2, 0, 0, 1, 3, 1, 2, 0, 1, 3, 3, 2, 3, 1, 0, 0, 0, 3, 3, 0];
 
 /// In the order binary, rare, three, binary with counts, three with counts.
+#[expect(clippy::unreadable_literal, reason = "the numbers as scikit-learn prints them")]
 const GOLDENS: [(&str, [f64; 5]); 19] = [
     ("accuracy", [0.875, 0.9, 0.7333333333333333, 0.9166666666666666, 0.7441860465116279]),
     (

@@ -1,9 +1,9 @@
 //! Matthews' correlation coefficient: the correlation of truth and prediction, −1…1, for any number of classes.
 //!
-//! With n rows, c of them right, t_k rows of class k and p_k rows called k (Gorodkin 2004):
-//! MCC = (c·n − Σ t_k·p_k) / √((n² − Σ p_k²)·(n² − Σ t_k²)). A prediction that is always the same has no correlation:
-//! 0. With one class in truth there is nothing to correlate with: not defined (scikit-learn says 0). Checked against
-//! scikit-learn 1.9 (`matthews_corrcoef`).
+//! With n rows, c of them right, t(k) rows of class k and p(k) rows called k (Gorodkin 2004):
+//! MCC = (c·n − Σ t(k)·p(k)) / √((n² − Σ p(k)²)·(n² − Σ t(k)²)). Where the prediction is always the same, it is 0, as
+//! in scikit-learn: such a prediction tells nothing. With one class in truth there is nothing to correlate with: it is
+//! not defined (scikit-learn says 0). Checked against scikit-learn 1.9 (`matthews_corrcoef`).
 
 use crate::catalog::Named;
 use crate::metrics::counts::Confusion;

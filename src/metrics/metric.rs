@@ -91,6 +91,9 @@ pub trait Metric: Named + Sync {
     /// Whether more is better.
     fn direction(&self) -> Direction;
     /// The value over the rows.
+    ///
+    /// # Errors
+    /// The reason why there is no value.
     fn score(&self, scored: &Scored<'_>) -> Value;
     /// True when the value comes from the rows' order by probability, which is then sorted once for all replicates.
     fn ranks(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The `class_weight` parameter: how much a training row of each class counts.
 //!
-//! `none` (or null) counts every row once. `balanced` gives class c the weight n / (k · n_c), where n is the number of
-//! training rows, n_c how many of them are of class c, and k how many classes occur: then every class has the same
+//! `none` (or null) counts every row once. `balanced` gives class c the weight `n / (k · n_c)`, where n is the number
+//! of training rows, `n_c` how many of them are of class c, and k how many classes occur: then every class has the same
 //! total weight and the mean weight of a row is 1. A map `{label: weight}` is taken as written; a class it does not
 //! name weighs 1. The numbers are those of scikit-learn 1.9 (`compute_class_weight`); a class without training rows
 //! weighs 1, because nothing ever reads its weight.
@@ -20,7 +20,8 @@ pub const PARAM: Param = Param {
     kind: ParamKind::Custom(
         ALLOWED,
         r#"{"anyOf": [{"enum": ["none", "balanced"]},
-            {"type": "object", "minProperties": 1, "additionalProperties": {"type": "number", "exclusiveMinimum": 0}}]}"#,
+            {"type": "object", "minProperties": 1,
+             "additionalProperties": {"type": "number", "exclusiveMinimum": 0}}]}"#,
     ),
     default: "null",
     about: "how much a training row of each class counts: none, balanced, or {label: weight}",
@@ -103,9 +104,15 @@ impl ClassWeight {
         }
     }
 
-    /// True when the weights move the predicted probabilities away from the base rate.
-    #[must_use]
-    pub fn shifts_prior(&self) -> bool {
+    /// The weights of the classes where they move the predicted probabilities away from the base rate, else none.
+    ///
+    /// # Errors
+    /// As `weights`.
+    pub fn shifting(&self, targets: &Targets) -> Result<Option<Vec<f64>>> {
+        if self.shifts_prior() { self.weights(targets).map(Some) } else { Ok(None) }
+    }
+
+    fn shifts_prior(&self) -> bool {
         match self {
             Self::None => false,
             Self::Balanced => true,

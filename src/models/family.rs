@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray::Array2;
 
 use crate::catalog::{Named, Param, ParamProblem, Params};
-use crate::data::dataset::{Dataset, Features};
+use crate::data::dataset::{Dataset, Features, Targets};
 use crate::error::{Error, Result};
 
 /// A kind of model: it knows its parameters, makes estimators, and reads fitted models back.
@@ -35,10 +35,13 @@ pub trait Estimator: Send + Sync {
     /// `Invalid` for data that cannot be learned from, `Interrupted` when the context says so.
     fn fit(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Box<dyn Model>>;
 
-    /// True when class weights shift the predicted probabilities away from the base rate, so that `predict` must
-    /// calibrate them (statistics: the closed form of the prior shift).
-    fn shifts_prior(&self) -> bool {
-        false
+    /// The weight that each class has in training, where weights shift the predicted probabilities away from the base
+    /// rate, so that `predict` must undo them (statistics: the closed form of the prior shift).
+    ///
+    /// # Errors
+    /// `Invalid` when an explicit weight names no class.
+    fn class_weights(&self, _targets: &Targets) -> Result<Option<Vec<f64>>> {
+        Ok(None)
     }
 }
 

@@ -1,8 +1,8 @@
-//! Quantiles by linear interpolation between order statistics: Hyndman and Fan's type 7, NumPy's default.
+//! Quantiles by linear interpolation between order statistics: Hyndman and Fan's type 7, `NumPy`'s default.
 //!
 //! With n sorted values x₀ ≤ … ≤ xₙ₋₁ and h = (n − 1)·q, the quantile is x⌊h⌋ + (h − ⌊h⌋)·(x⌊h⌋₊₁ − x⌊h⌋). The
-//! interpolation is taken from the nearer end, as NumPy does, so that the result never decreases with q.
-//! Checked against NumPy 2.4.
+//! interpolation is taken from the nearer end, as `NumPy` does, so that the result never decreases with q.
+//! Checked against `NumPy` 2.4.
 
 /// The quantile `q` (0…1, clamped) of values in ascending order; none for no values.
 #[must_use]

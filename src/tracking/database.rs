@@ -18,8 +18,19 @@ use crate::error::{Error, Result};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 const NETWORK_FILE_SYSTEMS: [&str; 13] = [
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs",
-    "fuse.gcsfuse", "fuse.rclone",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afs",
+    "ceph",
+    "lustre",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.s3fs",
+    "fuse.gcsfuse",
+    "fuse.rclone",
 ];
 
 /// The tracking database. Shared by threads as it is; each process opens its own.
@@ -95,6 +106,18 @@ impl Tracker {
         Ok(tracker)
     }
 
+    /// What SQLite's own check finds wrong with the file; nothing when it is whole.
+    ///
+    /// # Errors
+    /// `Failed` when the check cannot run.
+    pub fn integrity(&self) -> Result<Vec<String>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("PRAGMA integrity_check")?;
+            let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(lines.into_iter().filter(|line| line != "ok").collect())
+        })
+    }
+
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -130,11 +153,7 @@ impl Tracker {
         self.transaction(TransactionBehavior::Immediate, work)
     }
 
-    fn transaction<T>(
-        &self,
-        behavior: TransactionBehavior,
-        work: impl FnOnce(&Connection) -> Result<T>,
-    ) -> Result<T> {
+    fn transaction<T>(&self, behavior: TransactionBehavior, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let connection = self.lock();
         let transaction = Transaction::new_unchecked(&connection, behavior)?;
         let value = work(&transaction)?;
@@ -190,7 +209,9 @@ fn use_wal(connection: &Connection) -> Result<()> {
         match mode("PRAGMA journal_mode = WAL") {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(mode) => {
-                return Err(Error::failed(format!("the tracking database stays in journal mode {mode}, WAL is needed")));
+                return Err(Error::failed(format!(
+                    "the tracking database stays in journal mode {mode}, WAL is needed"
+                )));
             }
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT => {
                 std::thread::sleep(RETRY_PAUSE);

@@ -152,6 +152,10 @@ CREATE TRIGGER ledger_is_not_changed BEFORE UPDATE ON ledger
   BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER ledger_is_not_shortened BEFORE DELETE ON ledger
   BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+-- INSERT OR REPLACE deletes without the trigger above.
+CREATE TRIGGER ledger_is_not_replaced BEFORE INSERT ON ledger
+  WHEN EXISTS (SELECT 1 FROM ledger WHERE id = NEW.id)
+  BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 ";
 
 /// What a file says about itself.
@@ -168,7 +172,7 @@ pub(super) fn identity(connection: &Connection) -> Result<Identity> {
     let version = number("PRAGMA user_version")?;
     let ours = number("PRAGMA application_id")? == APPLICATION_ID;
     let empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
-    Ok(Identity { version: usize::try_from(version).unwrap_or(usize::MAX), foreign: !ours && !(empty && version == 0) })
+    Ok(Identity { version: usize::try_from(version).unwrap_or(usize::MAX), foreign: !(ours || empty && version == 0) })
 }
 
 /// Brings the database to the last of `migrations`, under one exclusive lock: two processes that open an old file at
@@ -180,7 +184,7 @@ pub(super) fn migrate(connection: &Connection, migrations: &[&str], path: &Path)
     for migration in &migrations[found.version..] {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "user_version", migrations.len() as i64)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(migrations.len()).expect("a short list"))?;
     Ok(transaction.commit()?)
 }
 
@@ -213,6 +217,13 @@ mod tests {
             assert_eq!((found.version, found.foreign), (MIGRATIONS.len(), false));
             assert_eq!(tracker.experiments(crate::tracking::View::All).unwrap(), vec![]);
         }
+    }
+
+    #[test]
+    fn a_published_migration_is_never_edited() {
+        let digest = crate::fs::sha256(MIGRATIONS[0].as_bytes());
+        let expected = "60e69f54019879d411c07fad35193b6d6b8241c4539515c7a776fb18e449f07c";
+        assert_eq!(digest, expected, "databases with the old text exist: append a migration instead");
     }
 
     #[test]

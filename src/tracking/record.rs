@@ -83,7 +83,7 @@ impl Stage {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::None, Self::Staging, Self::Production, Self::Archived];
 
-    /// The name, as MLflow writes it.
+    /// The name, as `MLflow` writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

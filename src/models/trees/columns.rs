@@ -1,7 +1,8 @@
-//! The training matrix by column, as ranks: sorted once, shared by all trees.
+//! The training matrix by column, as codes: sorted once, shared by all trees.
 //!
 //! Within a column every row has a unique rank 0..n (equal values in row order); `values` holds the sorted values. A
-//! node can then be sorted by marking ranks in a bitmap, without comparing numbers.
+//! row's code is twice its rank, plus 1 when its value counts as equal to the one before it: the codes say in which
+//! order the rows of a node stand, and mostly also where it can be split, without a look at the values.
 
 use std::borrow::Cow;
 
@@ -17,79 +18,86 @@ const DENSE_LIMIT: usize = 1 << 30;
 /// One cache line of f32: columns are read this many at a time.
 const BLOCK: usize = 16;
 
-/// A rank as it is stored: u16 while the rows allow it, to halve the memory traffic.
-pub trait Rank: Copy + Default + Send + Sync {
-    /// The rank as stored.
-    fn new(rank: usize) -> Self;
-    /// The rank as an index.
-    fn index(self) -> usize;
+/// Values this close count as equal, in f32 arithmetic, as in scikit-learn.
+const SAME: f32 = 1e-7;
+
+/// True when `right`, the next value upwards, counts as equal to `left`.
+#[must_use]
+pub fn same(left: f32, right: f32) -> bool {
+    right <= left + SAME
 }
 
-impl Rank for u16 {
-    fn new(rank: usize) -> Self {
-        rank as Self
-    }
+/// A code as it is stored: u16 while the rows allow it, to halve the memory traffic.
+pub trait Code: Copy + Default + Send + Sync + Into<u32> {
+    /// The most rows whose codes fit.
+    const MAX_ROWS: usize;
+    /// The code as stored.
+    fn new(code: u32) -> Self;
+}
 
-    fn index(self) -> usize {
-        usize::from(self)
+impl Code for u16 {
+    const MAX_ROWS: usize = 1 << 15;
+
+    fn new(code: u32) -> Self {
+        code as Self
     }
 }
 
-impl Rank for u32 {
-    fn new(rank: usize) -> Self {
-        rank as Self
-    }
+impl Code for u32 {
+    // Codes are compared as i32.
+    const MAX_ROWS: usize = 1 << 30;
 
-    fn index(self) -> usize {
-        self as usize
+    fn new(code: u32) -> Self {
+        code
     }
 }
 
 /// The columns of the training matrix.
 #[derive(Debug)]
-pub struct Columns<R> {
+pub struct Columns<C> {
     /// Number of rows.
     pub n_rows: usize,
     /// Number of columns.
     pub n_features: usize,
-    ranks: Vec<R>,
+    codes: Vec<C>,
     values: Vec<f32>,
 }
 
-impl<R: Rank> Columns<R> {
+impl<C: Code> Columns<C> {
     /// Ranks every column of a non-empty matrix.
     #[must_use]
     pub fn new(matrix: &Array2<f32>) -> Self {
         let (n_rows, n_features) = matrix.dim();
-        let mut ranks = vec![R::default(); n_rows * n_features];
+        let mut codes = vec![C::default(); n_rows * n_features];
         let mut values = vec![0.0; n_rows * n_features];
-        let blocks = ranks.par_chunks_mut(n_rows * BLOCK).zip(values.par_chunks_mut(n_rows * BLOCK)).enumerate();
-        blocks.for_each_init(Vec::new, |keys, (block, (ranks, values))| {
+        let blocks = codes.par_chunks_mut(n_rows * BLOCK).zip(values.par_chunks_mut(n_rows * BLOCK)).enumerate();
+        blocks.for_each_init(Vec::new, |keys, (block, (codes, values))| {
             keys.clear();
-            keys.resize(ranks.len(), 0_u64);
-            let width = ranks.len() / n_rows;
+            keys.resize(codes.len(), 0_u64);
+            let width = codes.len() / n_rows;
             for (row, cells) in matrix.rows().into_iter().enumerate() {
                 for (column, value) in cells.iter().skip(block * BLOCK).take(width).enumerate() {
                     keys[column * n_rows + row] = u64::from(ordered(*value)) << 32 | row as u64;
                 }
             }
-            let columns = keys.chunks_exact_mut(n_rows).zip(ranks.chunks_exact_mut(n_rows));
-            for ((keys, ranks), values) in columns.zip(values.chunks_exact_mut(n_rows)) {
+            let columns = keys.chunks_exact_mut(n_rows).zip(codes.chunks_exact_mut(n_rows));
+            for ((keys, codes), values) in columns.zip(values.chunks_exact_mut(n_rows)) {
                 keys.sort_unstable();
+                let mut before = f32::NEG_INFINITY;
                 for (rank, (key, value)) in keys.iter().zip(values).enumerate() {
-                    let row = (*key & u64::from(u32::MAX)) as usize;
-                    ranks[row] = R::new(rank);
                     *value = restored((*key >> 32) as u32);
+                    codes[*key as u32 as usize] = C::new((rank as u32) << 1 | u32::from(same(before, *value)));
+                    before = *value;
                 }
             }
         });
-        Self { n_rows, n_features, ranks, values }
+        Self { n_rows, n_features, codes, values }
     }
 
-    /// The rank of each row in a column.
+    /// The code of each row in a column.
     #[must_use]
-    pub fn ranks(&self, feature: usize) -> &[R] {
-        &self.ranks[feature * self.n_rows..(feature + 1) * self.n_rows]
+    pub fn codes(&self, feature: usize) -> &[C] {
+        &self.codes[feature * self.n_rows..(feature + 1) * self.n_rows]
     }
 
     /// The value at each rank of a column.
@@ -143,17 +151,18 @@ mod tests {
     use crate::data::dataset::Csr;
 
     #[test]
-    fn ranks_follow_the_values_and_ties_the_rows() {
+    fn codes_follow_the_values_and_mark_ties() {
         let columns = Columns::<u16>::new(&array![[1.5, 0.0], [-2.0, 0.0], [1.5, -0.5], [-3.0, 7.0]]);
-        assert_eq!(columns.ranks(0), [2, 1, 3, 0]);
+        assert_eq!(columns.codes(0), [4, 2, 7, 0]);
         assert_eq!(columns.values(0), [-3.0, -2.0, 1.5, 1.5]);
-        assert_eq!(columns.ranks(1), [1, 2, 0, 3]);
+        assert_eq!(columns.codes(1), [2, 5, 0, 6]);
         assert_eq!(columns.values(1), [-0.5, 0.0, 0.0, 7.0]);
     }
 
     #[test]
     fn sparse_rows_are_filled_up_within_the_limit() {
-        let mut sparse = Csr { n_cols: 3, indptr: vec![0, 1, 1, 3], indices: vec![1, 0, 2], values: vec![5.0, 1.0, 2.0] };
+        let mut sparse =
+            Csr { n_cols: 3, indptr: vec![0, 1, 1, 3], indices: vec![1, 0, 2], values: vec![5.0, 1.0, 2.0] };
         let full = dense(&Features::Sparse(sparse.clone())).unwrap().into_owned();
         assert_eq!(full, array![[0.0, 5.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 2.0]]);
         sparse.n_cols = 1 << 28;

@@ -8,9 +8,9 @@ mod ensemble;
 mod fit;
 mod grow;
 mod impurity;
+#[cfg(test)]
+pub(crate) mod samples;
 mod tree;
 
 pub use ensemble::Ensemble;
-pub use fit::{CRITERION, MAX_DEPTH, MIN_SAMPLES_LEAF, MIN_SAMPLES_SPLIT, MaxFeatures, Plan, max_features_param};
-pub use impurity::Criterion;
-pub use tree::{Node, Tree};
+pub use fit::{CRITERION, MAX_DEPTH, MIN_SAMPLES_LEAF, MIN_SAMPLES_SPLIT, Plan, max_features_param};

@@ -76,12 +76,13 @@ impl Tree {
     #[must_use]
     pub fn is_sound(&self, n_features: usize, n_classes: usize) -> bool {
         let (n_nodes, n_leaves) = (self.nodes.len(), self.values.len() / n_classes.max(1));
-        let sound = |(at, node): (usize, &Node)| match node.is_leaf() {
-            true => (node.next as usize) < n_leaves,
-            false => {
-                // Children lie behind their parent, so every walk ends.
-                (node.feature as usize) < n_features && at + 1 < n_nodes && (at + 1..n_nodes).contains(&(node.next as usize))
+        let sound = |(at, node): (usize, &Node)| {
+            let next = node.next as usize;
+            if node.is_leaf() {
+                return next < n_leaves;
             }
+            // Children lie behind their parent, so every walk ends.
+            (node.feature as usize) < n_features && at + 1 < n_nodes && at < next && next < n_nodes
         };
         n_nodes > 0 && self.values.len() == n_leaves * n_classes && self.nodes.iter().enumerate().all(sound)
     }

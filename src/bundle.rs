@@ -1,0 +1,157 @@
+//! The unit that is versioned: input schema, fitted features and fitted model, saved and loaded as one folder.
+
+use std::path::Path;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::find;
+use crate::data::{Columns, Features};
+use crate::error::{Context, Error, Result};
+use crate::features::{FittedChain, Signal};
+use crate::fs::{read_text, write_atomic};
+use crate::metrics::{calibration::undo_class_weights, predicted_classes};
+use crate::models::{FAMILIES, Model};
+
+/// What goes in and what comes out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// The format of this file.
+    pub format_version: u32,
+    /// `classification`.
+    pub task: String,
+    /// Which columns mean what.
+    pub columns: Columns,
+    /// The class names; with two, the second is the positive one.
+    pub labels: Vec<String>,
+    /// The weights that the classes had in training, where they shift the probabilities.
+    pub class_weights: Option<Vec<f64>>,
+    /// The decision threshold on the positive class's score.
+    pub threshold: f64,
+    /// The kind of model.
+    pub kind: String,
+}
+
+/// What a model says of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// As the model gives them, `n_rows × n_classes`: what decisions and metrics use.
+    pub scores: Array2<f64>,
+    /// The same with the class weights of training undone: calibrated to the base rate of the training rows.
+    pub probabilities: Array2<f64>,
+    /// The class of each row.
+    pub classes: Vec<usize>,
+}
+
+/// Schema, features and model.
+pub struct Bundle {
+    /// What goes in and what comes out.
+    pub schema: Schema,
+    /// The fitted feature steps.
+    pub features: FittedChain,
+    /// The fitted model.
+    pub model: Box<dyn Model>,
+}
+
+/// A few rows with what the model said of them when it was made: the smoke test after a switch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// The format of this file.
+    pub format_version: u32,
+    /// The texts, when the input is text.
+    pub texts: Vec<String>,
+    /// The vectors, when the input is vectors.
+    pub vectors: Vec<Vec<f32>>,
+    /// The scores, one row each.
+    pub scores: Vec<Vec<f64>>,
+}
+
+/// How far a score of a golden row may be from what it was.
+const GOLDEN_TOLERANCE: f64 = 1e-9;
+
+impl Schema {
+    /// Scores → prediction: class weights undone, classes decided.
+    #[must_use]
+    pub fn predict(&self, scores: Array2<f64>) -> Prediction {
+        let classes = predicted_classes(&scores, self.threshold);
+        let mut probabilities = scores.clone();
+        if let Some(weights) = &self.class_weights {
+            undo_class_weights(&mut probabilities, weights);
+        }
+        Prediction { scores, probabilities, classes }
+    }
+}
+
+impl Bundle {
+    /// The features of raw rows.
+    ///
+    /// # Errors
+    /// `Invalid` when the rows do not have the width of training or hold NaN.
+    pub fn transform(&self, rows: Signal) -> Result<Features> {
+        self.features.transform(rows)
+    }
+
+    /// What the model says of raw rows.
+    ///
+    /// # Errors
+    /// As `transform`.
+    pub fn predict(&self, rows: Signal) -> Result<Prediction> {
+        Ok(self.schema.predict(self.model.predict(&self.transform(rows)?)?))
+    }
+
+    /// Writes all files into an existing folder.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let schema = serde_json::to_string_pretty(&self.schema).context(|| "cannot write the schema".into())?;
+        write_atomic(&folder.join("schema.json"), schema.as_bytes())?;
+        self.features.save(folder)?;
+        self.model.save(folder)
+    }
+
+    /// Reads a folder that `save` wrote. The files must have been checked against the manifest.
+    ///
+    /// # Errors
+    /// `Failed` when a file is missing, damaged, or of an unknown kind.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join("schema.json");
+        let schema: Schema =
+            serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
+        let family = find("kind of model", FAMILIES, &schema.kind)?;
+        Ok(Self { features: FittedChain::load(folder)?, model: family.load(folder)?, schema })
+    }
+
+    /// Asks the model again about its golden rows.
+    ///
+    /// # Errors
+    /// `Failed` when a score differs by more than 1e-9.
+    pub fn check_golden(&self, folder: &Path) -> Result<usize> {
+        let path = folder.join("golden.json");
+        let golden: Golden =
+            serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
+        let rows = golden.scores.len();
+        let signal = if golden.vectors.is_empty() {
+            Signal::Texts(golden.texts)
+        } else {
+            let width = golden.vectors[0].len();
+            let matrix = Array2::from_shape_vec((rows, width), golden.vectors.concat());
+            Signal::Matrix(Features::Dense(matrix.context(|| format!("`{}` is damaged", path.display()))?))
+        };
+        let scores = self.predict(signal)?.scores;
+        for (row, expected) in golden.scores.iter().enumerate() {
+            for (class, expected) in expected.iter().enumerate() {
+                let got = scores[[row, class]];
+                if (got - expected).abs() > GOLDEN_TOLERANCE {
+                    return Err(Error::failed(format!(
+                        "golden row {}: expected the score {expected}, got {got}",
+                        row + 1
+                    )));
+                }
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,113 @@
+//! The arguments that every command takes, and the list of commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed: disk, network, a damaged file, a bug
+  2    the request is wrong: usage, config, data that does not fit
+  3    the answer is no: gate refused
+  4    not found: run, experiment, model, version
+  5    inconclusive
+  75   someone else holds the lock, try later
+  130  interrupted; what was written is whole";
+
+const EXAMPLES: &str = "\
+Examples:
+  mlops init shop && cd shop
+  mlops train experiments/reviews_lr/config.yaml --promote
+  mlops compare reviews_lr reviews_forest
+  mlops predict reviews --input new.csv --output answers.csv
+";
+
+/// From a table of rows to a model in production.
+#[derive(Debug, Parser)]
+#[command(name = "mlops", version, about, before_long_help = EXAMPLES, after_help = EXIT_CODES)]
+#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The project's root [default: found upward from here]
+    #[arg(long, global = true, env = "MLOPS_ROOT", value_name = "DIR", help_heading = "Everywhere")]
+    pub root: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+    /// Print results and errors only
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    pub quiet: bool,
+    /// Say more about what happens
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    pub verbose: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value = "auto", help_heading = "Everywhere")]
+    pub color: Color,
+    /// Threads to use [default: all cores]
+    #[arg(long, global = true, env = "MLOPS_THREADS", value_name = "N", help_heading = "Everywhere")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Answer yes where a question would be asked
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub yes: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a project: folders, configs that run, real sample data
+    Init(super::init::Args),
+    /// Turn texts into vectors, in a Parquet file
+    Embed(super::embed::Args),
+    /// Train a model as a config says, and record the run
+    Train(super::train::Args),
+    /// Measure a model on rows, with intervals
+    Evaluate(super::evaluate::Args),
+    /// Put runs side by side
+    Compare(super::compare::Args),
+    /// Move a model version to production, through its gate
+    Promote(super::promote::Args),
+    /// Put the previous production version back
+    Rollback(super::rollback::Args),
+    /// Class and probability for each row of a file
+    Predict(super::predict::Args),
+    /// List, show, search, log, delete and restore runs
+    #[command(subcommand)]
+    Runs(super::runs::Command),
+    /// List, show, create, delete and restore experiments
+    #[command(subcommand)]
+    Experiments(super::experiments::Command),
+    /// List, show and name model versions, and their history
+    #[command(subcommand)]
+    Models(super::models::Command),
+    /// Check that database and folders agree
+    Doctor(super::doctor::Args),
+    /// The config as JSON Schema, for editors
+    Schema(super::schema::Args),
+    /// Completions for a shell
+    Completions(super::completions::Args),
+    /// Manual pages
+    Man(super::completions::ManArgs),
+}

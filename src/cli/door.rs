@@ -1,0 +1,135 @@
+//! The door: opens the project, listens to the work, prints the answer.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use super::args::Global;
+use super::surroundings::surroundings;
+use super::ui::progress::Screen;
+use super::ui::{error, print};
+use crate::error::{Context, Error, Result};
+use crate::project::Project;
+use crate::registry::Layout;
+use crate::workflows::{Progress, Session};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// What the commands are given.
+pub struct Door {
+    /// The arguments that every command takes.
+    pub global: Global,
+}
+
+/// Whether a command records runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Records {
+    /// It does: git is asked about the commit.
+    Runs,
+    /// It only reads, or changes stages.
+    Nothing,
+}
+
+impl Door {
+    /// A door with these arguments.
+    pub fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// The project's root: the flag, or found upward from here.
+    fn layout(&self) -> Result<Layout> {
+        if let Some(root) = &self.global.root {
+            if !root.is_dir() {
+                return Err(Error::invalid(format!("there is no folder `{}`", root.display())).hint("check `--root`"));
+            }
+            return Ok(Layout::new(root.clone()));
+        }
+        let here = std::env::current_dir().context(|| "the current folder is gone".into())?;
+        let layout = Layout::find(&here).ok_or_else(|| {
+            Error::invalid(format!("no project at `{}` or above it: there is no `experiments/`", here.display()))
+                .hint("`mlops init` makes one here; `--root DIR` names another")
+        })?;
+        // A root that is here is written as `.`, so that messages show short paths.
+        Ok(if layout.root() == here { Layout::new(PathBuf::from(".")) } else { layout })
+    }
+
+    /// Opens the project, runs the work with progress on stderr, and prints what the project wants to be known.
+    pub fn work<T>(&self, records: Records, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+        let layout = self.layout()?;
+        if let Some(threads) = self.global.threads {
+            // Only the first call can set it, and this is the first.
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
+        }
+        let surroundings = surroundings(layout.root(), records == Records::Runs);
+        let project = Project::new(layout, surroundings);
+        // When a second handler cannot be set, the default one stays: an interrupt then ends the process at once.
+        let _ = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+        let screen = Screen::new(self.global.quiet || self.global.json, self.global.verbose);
+        let listen = |progress: &Progress<'_>| screen.hear(progress);
+        let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED };
+        let result = work(&session);
+        screen.clear();
+        if !self.global.quiet {
+            project.take_notes().iter().for_each(|note| error::note(note));
+        }
+        result
+    }
+
+    /// Prints the answer: one JSON document, or the text.
+    pub fn answer(&self, command: &str, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        if !self.global.json {
+            print(&text());
+            return Ok(());
+        }
+        let mut value = serde_json::to_value(document).context(|| "cannot write the answer as JSON".into())?;
+        let mut answer = serde_json::json!({"format_version": 1, "command": command});
+        match (&mut value, answer.as_object_mut()) {
+            (serde_json::Value::Object(fields), Some(answer)) => answer.append(fields),
+            (_, Some(answer)) => {
+                answer.insert("items".into(), value);
+            }
+            _ => {}
+        }
+        print(&(serde_json::to_string_pretty(&answer).context(|| "cannot write the answer as JSON".into())? + "\n"));
+        Ok(())
+    }
+
+    /// Asks before something that cannot be undone; without a terminal only `--yes` goes on.
+    pub fn confirm(&self, question: &str) -> Result<()> {
+        use std::io::{IsTerminal, Write};
+        if self.global.yes {
+            return Ok(());
+        }
+        let refused = || Error::invalid(format!("not confirmed: {question}")).hint("add `--yes` to go on without asking");
+        if !std::io::stdin().is_terminal() {
+            return Err(refused());
+        }
+        let mut stderr = std::io::stderr();
+        let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+        let mut line = String::new();
+        let _ = std::io::stdin().read_line(&mut line);
+        if line.trim().eq_ignore_ascii_case("y") || line.trim().eq_ignore_ascii_case("yes") { Ok(()) } else { Err(refused()) }
+    }
+}
+
+/// A path as a person would write it: without a leading `./`.
+pub fn shown(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
+/// A path of the command line as the project will find it: made absolute, unless it names a format (`sqlite:…`) or is
+/// absolute already. Paths in configs are relative to the root; paths on the command line to where the user stands.
+pub fn from_here(location: &str) -> String {
+    let scheme = location.split_once(':').is_some_and(|(scheme, _)| !scheme.contains('/'));
+    match std::env::current_dir() {
+        Ok(here) if !scheme && !Path::new(location).is_absolute() && !location.starts_with("${") => {
+            here.join(location).display().to_string()
+        }
+        _ => location.to_owned(),
+    }
+}

@@ -1,0 +1,173 @@
+//! `mlops experiments`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::door::{Door, Records};
+use super::ui::style::{bold, dim};
+use super::ui::{Align, format, table};
+use crate::error::Result;
+use crate::names::ExperimentName;
+use crate::tracking::{Experiment, ExperimentStatistics, View};
+
+/// What to do with experiments.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// All experiments
+    List {
+        /// The deleted ones
+        #[arg(long, conflicts_with = "all")]
+        deleted: bool,
+        /// The deleted ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// One experiment, with statistics over its runs
+    Show {
+        /// Name or id
+        experiment: String,
+    },
+    /// Make an experiment
+    Create {
+        /// The name
+        name: String,
+        /// One line about it
+        #[arg(long, default_value = "")]
+        description: String,
+        /// Tags
+        #[arg(long = "tag", value_name = "KEY=VALUE")]
+        tags: Vec<String>,
+    },
+    /// Delete an experiment and its runs; `restore` brings them back
+    Delete {
+        /// Name or id
+        experiment: String,
+    },
+    /// Bring a deleted experiment back
+    Restore {
+        /// Name or id
+        experiment: String,
+    },
+}
+
+/// Which rows a list shows.
+pub fn view(deleted: bool, all: bool) -> View {
+    match (deleted, all) {
+        (true, _) => View::Deleted,
+        (_, true) => View::All,
+        _ => View::Active,
+    }
+}
+
+pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::List { deleted, all } => {
+            let view = view(*deleted, *all);
+            let experiments = door.work(Records::Nothing, |session| session.project.tracker()?.experiments(view))?;
+            door.answer("experiments list", &experiments, || list(&experiments))?;
+        }
+        Command::Show { experiment } => {
+            let (experiment, statistics) = door.work(Records::Nothing, |session| {
+                let tracker = session.project.tracker()?;
+                let experiment = tracker.experiment(experiment)?;
+                let statistics = tracker.experiment_statistics(experiment.id)?;
+                Ok((experiment, statistics))
+            })?;
+            let document = json!({"experiment": experiment, "statistics": statistics});
+            door.answer("experiments show", &document, || show(&experiment, &statistics))?;
+        }
+        Command::Create { name, description, tags } => {
+            let name = ExperimentName::parse(name)?;
+            let tags: BTreeMap<String, String> = super::runs::pairs(tags)?.into_iter().collect();
+            let experiment = door.work(Records::Nothing, |session| {
+                let project = session.project;
+                project.tracker()?.create_experiment(&name, description, &tags, project.now_ms())
+            })?;
+            door.answer("experiments create", &experiment, || format!("made experiment {}\n", experiment.name))?;
+        }
+        Command::Delete { experiment } => {
+            let found = door.work(Records::Nothing, |session| {
+                let tracker = session.project.tracker()?;
+                let found = tracker.experiment(experiment)?;
+                tracker.delete_experiment(found.id, session.project.now_ms())?;
+                tracker.experiment(experiment)
+            })?;
+            door.answer("experiments delete", &found, || {
+                format!("deleted experiment {} and its runs; `mlops experiments restore {}` brings them back\n", found.name, found.name)
+            })?;
+        }
+        Command::Restore { experiment } => {
+            let found = door.work(Records::Nothing, |session| {
+                let tracker = session.project.tracker()?;
+                let found = tracker.experiment(experiment)?;
+                tracker.restore_experiment(found.id, session.project.now_ms())?;
+                tracker.experiment(experiment)
+            })?;
+            door.answer("experiments restore", &found, || format!("restored experiment {}\n", found.name))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(experiments: &[Experiment]) -> String {
+    if experiments.is_empty() {
+        return "no experiments yet: `mlops train CONFIG` makes one\n".into();
+    }
+    let columns = [
+        ("id", Align::Right),
+        ("experiment", Align::Left),
+        ("runs", Align::Right),
+        ("state", Align::Left),
+        ("updated (UTC)", Align::Left),
+        ("description", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = experiments
+        .iter()
+        .map(|one| {
+            vec![
+                one.id.to_string(),
+                one.name.clone(),
+                one.runs.to_string(),
+                one.lifecycle.clone(),
+                format::time(one.updated_ms),
+                one.description.clone(),
+            ]
+        })
+        .collect();
+    table(&columns, &rows)
+}
+
+fn show(experiment: &Experiment, statistics: &ExperimentStatistics) -> String {
+    let mut text = format!("{}  {}\n", bold(&experiment.name), dim(&experiment.description));
+    let runs: Vec<String> =
+        statistics.runs.iter().map(|(status, count)| format!("{count} {}", status.as_str().to_lowercase())).collect();
+    text += &format!("runs      {}\n", if runs.is_empty() { "none".into() } else { runs.join(", ") });
+    if let Some(durations) = &statistics.durations {
+        let [mean, median, total] = [durations.mean_ms, durations.median_ms, durations.total_ms as f64];
+        text += &format!(
+            "duration  mean {}, median {}, total {}\n",
+            format::seconds(mean / 1000.0),
+            format::seconds(median / 1000.0),
+            format::seconds(total / 1000.0)
+        );
+    }
+    let columns = [
+        ("metric", Align::Left),
+        ("runs", Align::Right),
+        ("min", Align::Right),
+        ("mean", Align::Right),
+        ("max", Align::Right),
+        ("sd", Align::Right),
+    ];
+    let rows: Vec<Vec<String>> = statistics
+        .metrics
+        .iter()
+        .map(|(name, one)| {
+            let numbers = [one.min, one.mean, one.max, one.sd].map(format::optional);
+            [vec![name.clone(), one.count.to_string()], numbers.to_vec()].concat()
+        })
+        .collect();
+    if rows.is_empty() { text } else { text + "\n" + &table(&columns, &rows) }
+}

@@ -1,0 +1,68 @@
+//! From the arguments to the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind as ClapKind;
+
+use super::args::{Cli, Command};
+use super::door::Door;
+use super::ui::{error, style};
+use crate::error::{Error, Result};
+
+/// Parses the arguments, runs the command, prints what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(problem) => return usage(&problem),
+    };
+    style::choose(cli.global.color);
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(code) => code,
+        Err(problem) => {
+            error::print(&problem, json);
+            ExitCode::from(problem.kind.exit_code())
+        }
+    }
+}
+
+/// What clap says: help goes to stdout with 0, mistakes to stderr with 2.
+fn usage(problem: &clap::Error) -> ExitCode {
+    let asked = matches!(problem.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
+    if !asked && std::env::args().any(|argument| argument == "--json") {
+        let text = problem.to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        error::print(&Error::invalid(first).hint("`mlops --help` shows the usage"), true);
+    } else {
+        // A reader that has gone away is no reason to fail.
+        let _ = problem.print();
+    }
+    ExitCode::from(if asked { 0 } else { 2 })
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    if let Some(name) = std::env::var_os("MLOPS_CRASH_AT") {
+        // For the tests: the process aborts at the crash point of this name.
+        crate::fs::arm_crash_point(name.to_string_lossy().into_owned());
+    }
+    let door = Door::new(cli.global);
+    match cli.command {
+        Command::Init(args) => super::init::run(&door, &args),
+        Command::Embed(args) => super::embed::run(&door, &args),
+        Command::Train(args) => super::train::run(&door, &args),
+        Command::Evaluate(args) => super::evaluate::run(&door, &args),
+        Command::Compare(args) => super::compare::run(&door, &args),
+        Command::Promote(args) => super::promote::run(&door, &args),
+        Command::Rollback(args) => super::rollback::run(&door, &args),
+        Command::Predict(args) => super::predict::run(&door, &args),
+        Command::Runs(command) => super::runs::run(&door, &command),
+        Command::Experiments(command) => super::experiments::run(&door, &command),
+        Command::Models(command) => super::models::run(&door, &command),
+        Command::Doctor(args) => super::doctor::run(&door, &args),
+        Command::Schema(args) => super::schema::run(&door, &args),
+        Command::Completions(args) => super::completions::run(&args),
+        Command::Man(args) => super::completions::man(&args),
+    }
+}

@@ -1,0 +1,202 @@
+//! `mlops predict`.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::door::{Door, Records};
+use super::ui::{error, format, print};
+use crate::data::parquet_file::{self, Values};
+use crate::error::{Context, Error, Result};
+use crate::fs::write_atomic;
+use crate::workflows::predict::{Outcome, Request, predict};
+
+const EXAMPLES: &str = "\
+Examples:
+  mlops predict reviews --input new.csv --output answers.csv
+  echo '{\"text\": \"좋다\"}' | mlops predict reviews --input -
+  mlops predict production/reviews/active --input new.ndjson | head";
+
+/// Arguments of `predict`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A model: its version in production, `reviews/3`, `runs:/ID`, a folder
+    model: String,
+    /// A file of rows, or `-` for stdin (NDJSON, a JSON array, or CSV)
+    #[arg(long, short, value_name = "FILE")]
+    input: String,
+    /// The query, when the input is a database
+    #[arg(long, value_name = "SQL")]
+    query: Option<String>,
+    /// A file to write (.csv, .ndjson, .parquet), or `-` for stdout
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// The form of what is written [default: by the output's name, else as the input]
+    #[arg(long, value_name = "FORM", value_parser = ["csv", "ndjson", "parquet"])]
+    format: Option<String>,
+    /// Leave no run in the tracking database
+    #[arg(long)]
+    no_record: bool,
+}
+
+/// Rows from stdin, as a file that goes away again.
+struct Stdin(PathBuf);
+
+impl Drop for Stdin {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Keeps stdin in a temporary file, named by the format that its first character tells.
+fn keep_stdin() -> Result<Stdin> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).context(|| "cannot read stdin".into())?;
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && !b"\xEF\xBB\xBF".contains(byte));
+    let extension = match first {
+        None => return Err(Error::invalid("stdin is empty")),
+        Some(b'{') => "ndjson",
+        Some(b'[') => "json",
+        Some(_) => "csv",
+    };
+    let path = std::env::temp_dir().join(format!("mlops-stdin-{}.{extension}", std::process::id()));
+    write_atomic(&path, &bytes)?;
+    Ok(Stdin(path))
+}
+
+pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
+    let kept = if args.input == "-" { Some(keep_stdin()?) } else { None };
+    // A relative input is relative to where the user stands, not to the project's root.
+    let input = match &kept {
+        Some(kept) => kept.0.display().to_string(),
+        None => super::door::from_here(&args.input),
+    };
+    let form = form(args, &input)?;
+    let request = Request { model: args.model.clone(), input, query: args.query.clone(), record: !args.no_record };
+    let outcome = door.work(Records::Nothing, |session| predict(session, &request)).map_err(|mut error| {
+        if let Some(kept) = &kept {
+            error.message = error.message.replace(&kept.0.display().to_string(), "stdin");
+        }
+        error
+    })?;
+    let stdout = args.output.as_os_str() == "-";
+    if door.global.json && stdout {
+        door.answer("predict", &outcome, String::new)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if form == "parquet" {
+        parquet(&args.output, &outcome)?;
+    } else {
+        let text = if form == "csv" { csv(&outcome) } else { ndjson(&outcome)? };
+        if stdout { print(&text) } else { write_atomic(&args.output, text.as_bytes())? }
+    }
+    if outcome.without_input > 0 && !door.global.quiet {
+        let rows = format::plural(outcome.without_input, "row");
+        error::warning(&format!("{rows} without a text or vector: their prediction is empty"));
+    }
+    if !stdout {
+        let rows = outcome.rows.len();
+        let document = serde_json::json!({
+            "model": outcome.model, "version": outcome.version, "rows": rows, "output": args.output,
+            "without_input": outcome.without_input, "calibrated": outcome.calibrated,
+        });
+        if door.global.json || !door.global.quiet {
+            door.answer("predict", &document, || {
+                let name = format!("{} {}", outcome.model, outcome.version);
+                format!("{name}: {} -> {}\n", format::plural(rows, "row"), args.output.display())
+            })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn form(args: &Args, input: &str) -> Result<&'static str> {
+    let of = |name: &str| match Path::new(name).extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => Some("csv"),
+        Some("ndjson" | "jsonl") => Some("ndjson"),
+        Some("parquet") => Some("parquet"),
+        _ => None,
+    };
+    let form = match args.format.as_deref() {
+        Some("csv") => "csv",
+        Some("parquet") => "parquet",
+        Some(_) => "ndjson",
+        None if args.output.as_os_str() != "-" => of(&args.output.to_string_lossy()).ok_or_else(|| {
+            Error::invalid(format!("cannot tell the form of `{}` from its name", args.output.display()))
+                .hint("name it .csv, .ndjson or .parquet, or add `--format`")
+        })?,
+        None => match of(input) {
+            Some("csv" | "parquet") => "csv",
+            _ if input.ends_with(".tsv") => "csv",
+            _ => "ndjson",
+        },
+    };
+    if form == "parquet" && args.output.as_os_str() == "-" {
+        return Err(Error::invalid("Parquet is not written to stdout").hint("--output answers.parquet"));
+    }
+    Ok(form)
+}
+
+/// The names of the probability columns and, for each, the class: one for two classes, else one a class.
+fn probability_columns(outcome: &Outcome) -> Vec<(String, usize)> {
+    if outcome.labels.len() == 2 {
+        return vec![("probability".to_owned(), 1)];
+    }
+    outcome.labels.iter().enumerate().map(|(class, label)| (format!("probability_{label}"), class)).collect()
+}
+
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
+
+fn csv(outcome: &Outcome) -> String {
+    let columns = probability_columns(outcome);
+    let mut text = String::from("id,prediction");
+    columns.iter().for_each(|(name, _)| text += &format!(",{}", quoted(name)));
+    text.push('\n');
+    for row in &outcome.rows {
+        let _ = write!(text, "{},{}", quoted(&row.id), quoted(row.prediction.as_deref().unwrap_or_default()));
+        for (_, class) in &columns {
+            match row.probabilities.get(*class) {
+                Some(probability) => {
+                    let _ = write!(text, ",{probability:.6}");
+                }
+                None => text.push(','),
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn ndjson(outcome: &Outcome) -> Result<String> {
+    let columns = probability_columns(outcome);
+    let mut text = String::new();
+    for row in &outcome.rows {
+        let mut object = serde_json::Map::new();
+        object.insert("id".into(), row.id.as_str().into());
+        object.insert("prediction".into(), row.prediction.clone().into());
+        for (name, class) in &columns {
+            object.insert(name.clone(), row.probabilities.get(*class).copied().into());
+        }
+        text += &serde_json::to_string(&object).context(|| "cannot write a row as JSON".into())?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn parquet(path: &Path, outcome: &Outcome) -> Result<()> {
+    let ids: Vec<String> = outcome.rows.iter().map(|row| row.id.clone()).collect();
+    let predictions: Vec<String> = outcome.rows.iter().map(|row| row.prediction.clone().unwrap_or_default()).collect();
+    let names = probability_columns(outcome);
+    let numbers: Vec<Vec<Option<f64>>> = names
+        .iter()
+        .map(|(_, class)| outcome.rows.iter().map(|row| row.probabilities.get(*class).copied()).collect())
+        .collect();
+    let mut columns = vec![("id", Values::Text(&ids)), ("prediction", Values::Text(&predictions))];
+    columns.extend(names.iter().zip(&numbers).map(|((name, _), values)| (name.as_str(), Values::Numbers(values))));
+    let facts = [("mlops.model", outcome.model.to_string()), ("mlops.version", outcome.version.to_string())];
+    parquet_file::write(path, &columns, &facts)
+}

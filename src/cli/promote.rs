@@ -1,0 +1,117 @@
+//! `mlops promote`.
+
+use std::process::ExitCode;
+
+use super::door::{Door, Records};
+use super::ui::style::{bad, bold, dim, good};
+use super::ui::{Align, format, table};
+use crate::error::Result;
+use crate::tracking::Stage;
+use crate::workflows::promote::{Outcome, Request, promote};
+
+const EXAMPLES: &str = "\
+Examples:
+  mlops promote reviews                     the newest version, through its gate
+  mlops promote --best f1 reviews_lr reviews_forest
+  mlops promote reviews/3 --force --reason \"hotfix agreed with Kim\"
+  mlops promote reviews/3 --dry-run";
+
+/// Arguments of `promote`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A model (`reviews`, `reviews/3`, `reviews@staging`, `runs:/ID`); with --best several, or experiments
+    #[arg(required = true, value_name = "MODEL")]
+    models: Vec<String>,
+    /// Take the one with the best value of this metric on the test rows
+    #[arg(long, value_name = "METRIC")]
+    best: Option<String>,
+    /// The stage [default: `promotion.to` of the config]
+    #[arg(long, value_name = "STAGE", value_parser = ["staging", "production"], ignore_case = true)]
+    to: Option<String>,
+    /// Say what would happen, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Promote although the gate refuses; goes into the ledger with the reason
+    #[arg(long)]
+    force: bool,
+    /// Why, for the ledger
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    /// Let --best compare candidates that were tested on different rows
+    #[arg(long)]
+    allow_different_data: bool,
+}
+
+pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
+    let request = Request {
+        candidates: args.models.clone(),
+        best: args.best.clone(),
+        to: args.to.as_deref().map(Stage::parse).transpose()?,
+        dry_run: args.dry_run,
+        force: args.force,
+        reason: args.reason.clone(),
+        allow_different_data: args.allow_different_data,
+    };
+    let outcome = door.work(Records::Nothing, |session| promote(session, &request))?;
+    door.answer("promote", &outcome, || describe(&outcome))?;
+    Ok(if refused(&outcome) { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+/// True when the gate said no and nobody forced it.
+pub fn refused(outcome: &Outcome) -> bool {
+    !outcome.passed && !outcome.forced
+}
+
+/// The decision as a person reads it.
+pub fn describe(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if !outcome.candidates.is_empty() {
+        let rows: Vec<Vec<String>> = outcome
+            .candidates
+            .iter()
+            .map(|one| {
+                let mark = if one.chosen { good("best") } else { String::new() };
+                vec![one.named.clone(), format!("{} {}", one.model, one.version), format::optional(one.value), mark]
+            })
+            .collect();
+        let columns = [("candidate", Align::Left), ("version", Align::Left), ("value", Align::Right), ("", Align::Left)];
+        text += &(table(&columns, &rows) + "\n");
+    }
+    for check in &outcome.checks {
+        let verdict = if check.passed { good("yes") } else { bad("no") };
+        text += &format!("gate      {} {} {}  {verdict}\n", check.metric, check.rule, dim(&format!("is {}", format::optional(check.value))));
+    }
+    if outcome.checks.is_empty() && outcome.to == Stage::Production {
+        text += "gate      no rules\n";
+    }
+    let name = bold(&format!("{} {}", outcome.model, outcome.version));
+    let verb = match (outcome.dry_run, outcome.from == outcome.to) {
+        (true, _) => "would go",
+        (false, true) => "stays",
+        (false, false) => "went",
+    };
+    let way = if outcome.from == outcome.to {
+        format!("in {}", outcome.to.as_str())
+    } else {
+        format!("from {} to {}", outcome.from.as_str(), bold(outcome.to.as_str()))
+    };
+    text += &format!("{name} {verb} {way}");
+    if outcome.forced {
+        text += ", forced against the gate";
+    } else if refused(outcome) {
+        text += ": the gate refused production";
+    }
+    text += "\n";
+    if outcome.to == Stage::Production && !outcome.dry_run && outcome.from != outcome.to {
+        text += &format!("active    production/{}/active -> {}", outcome.model, outcome.version);
+        if outcome.golden_rows > 0 {
+            text += &dim(&format!("  ({} answered as in training)", format::plural(outcome.golden_rows, "golden row")));
+        }
+        text += "\n";
+        if let Some(previous) = outcome.previous {
+            text += &format!("archived  {previous}; `mlops rollback {}` puts it back\n", outcome.model);
+        }
+    }
+    text
+}

@@ -1,0 +1,53 @@
+//! `mlops schema`.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::door::Door;
+use super::ui::style::{bold, dim};
+use super::ui::{Align, print, table};
+use crate::config::schema::{self, list};
+use crate::error::{Context, Result};
+
+/// Arguments of `schema`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics")]
+pub struct Args {
+    /// What a key may name: models, features, metrics, sources
+    #[arg(long, value_name = "CATALOG")]
+    list: Option<String>,
+}
+
+pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
+    let Some(catalog) = &args.list else {
+        let text = serde_json::to_string_pretty(&schema::schema()).context(|| "cannot write the schema".into())?;
+        print(&(text + "\n"));
+        return Ok(ExitCode::SUCCESS);
+    };
+    let entries = list(catalog)?;
+    let document: Vec<Value> = entries
+        .iter()
+        .map(|(name, about, params)| {
+            let params: serde_json::Map<String, Value> =
+                params.iter().map(|param| (param.name.to_owned(), param.schema())).collect();
+            json!({"name": name, "about": about, "params": params})
+        })
+        .collect();
+    door.answer("schema", &document, || {
+        let mut text = String::new();
+        for (name, about, params) in &entries {
+            text += &format!("{}  {}\n", bold(name), dim(about));
+            let rows: Vec<Vec<String>> = params
+                .iter()
+                .map(|param| vec![format!("  {}", param.name), param.default.to_owned(), param.about.to_owned()])
+                .collect();
+            if !rows.is_empty() {
+                text += &table(&[("  param", Align::Left), ("default", Align::Left), ("", Align::Left)], &rows);
+                text.push('\n');
+            }
+        }
+        text
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,160 @@
+//! `mlops train`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::door::{Door, Records, shown};
+use super::promote::{describe, refused};
+use super::ui::style::{bold, dim};
+use super::ui::{Align, error, format, table};
+use crate::config::{self, Override};
+use crate::data::Part;
+use crate::error::{Error, Result};
+use crate::workflows::promote::{self, promote};
+use crate::workflows::train::{Outcome, Request, train};
+
+const EXAMPLES: &str = "\
+Examples:
+  mlops train experiments/reviews_lr/config.yaml
+  mlops train experiments/*/config.yaml --set seed=7
+  mlops train experiments/reviews_lr/config.yaml --set model.params.C=0.1 --promote";
+
+/// Arguments of `train`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Experiment configs; each is trained
+    #[arg(required = true, value_name = "CONFIG")]
+    configs: Vec<PathBuf>,
+    /// Another value for a key of the config: model.params.C=0.1
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The run's name
+    #[arg(long, value_name = "NAME", default_value = "")]
+    name: String,
+    /// Send the new version through its gate; of several configs the best one
+    #[arg(long)]
+    promote: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    trained: Vec<Outcome>,
+    promotion: Option<promote::Outcome>,
+}
+
+pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
+    let overrides = args.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
+    // Every mistake of every config is told before the first row is read.
+    let mut problems = Vec::new();
+    let mut experiments = Vec::new();
+    for path in &args.configs {
+        match config::load(path, &overrides) {
+            Ok(experiment) => experiments.push(experiment),
+            Err(error) if args.configs.len() == 1 || error.problems.is_empty() => return Err(error),
+            Err(error) => problems.extend(error.problems),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::invalid(format!("{} problems in {} configs", problems.len(), args.configs.len()))
+            .with_problems(problems));
+    }
+    let best = experiments[0].primary.name().to_owned();
+    let answer = door.work(Records::Runs, |session| {
+        let mut trained = Vec::new();
+        for experiment in experiments {
+            trained.push(train(session, &Request { experiment, run_name: args.name.clone() })?);
+        }
+        let promotion = if args.promote {
+            let candidates = trained.iter().map(|one: &Outcome| format!("{}/{}", one.model, one.version.0)).collect();
+            let best = (trained.len() > 1).then_some(best);
+            Some(promote(session, &promote::Request { candidates, best, ..promote::Request::default() })?)
+        } else {
+            None
+        };
+        Ok(Answer { trained, promotion })
+    })?;
+    if !door.global.quiet && !door.global.json {
+        answer.trained.iter().flat_map(|one| &one.warnings).for_each(|text| error::warning(text));
+    }
+    door.answer("train", &answer, || {
+        let mut text: String = answer.trained.iter().map(|one| summary(one, door.global.quiet)).collect();
+        match &answer.promotion {
+            Some(promotion) => text += &describe(promotion),
+            None if !door.global.quiet => text += &next(&answer.trained),
+            None => {}
+        }
+        text
+    })?;
+    Ok(if answer.promotion.as_ref().is_some_and(refused) { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+fn summary(outcome: &Outcome, quiet: bool) -> String {
+    let rows = &outcome.rows;
+    let head = format!("{} {}", outcome.model, outcome.version);
+    let primary = outcome.metrics.get(&Part::Test).and_then(|test| test.metrics.get(&outcome.shown[0]));
+    if quiet {
+        let value = primary.map_or_else(String::new, format::estimate);
+        return format!("{head}  {} {value}  {}\n", outcome.shown[0], shown(&outcome.folder));
+    }
+    let mut text = format!("{}  {}\n", bold(&head), dim(&format!("{} of experiment {}", outcome.kind, outcome.experiment)));
+    text += &format!(
+        "rows      {}: {} train, {} validation, {} test\n",
+        format::count(rows.read),
+        format::count(rows.train),
+        format::count(rows.validation),
+        format::count(rows.test)
+    );
+    for (count, what) in [(rows.skipped_without_label, "label"), (rows.skipped_without_input, "text or vector")] {
+        if count > 0 {
+            text += &format!("skipped   {} without a {what}\n", format::plural(count, "row"));
+        }
+    }
+    if let [negative, positive] = outcome.labels.as_slice() {
+        text += &format!("classes   {positive} is positive, {negative} negative\n");
+    } else {
+        text += &format!("classes   {} (macro averages)\n", outcome.labels.join(", "));
+    }
+    let fit = outcome.seconds.get("fit").copied().unwrap_or_default();
+    let steps = outcome.facts.get("n_iter").map_or_else(String::new, |count| format!(", {count:.0} iterations"));
+    text += &format!("fit       {} features in {}{steps}\n\n", format::count(outcome.n_features), format::seconds(fit));
+    text += &metrics_table(outcome);
+    text += &format!("\nmodel     {}\n", shown(&outcome.folder));
+    text += &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)));
+    text + "\n"
+}
+
+fn metrics_table(outcome: &Outcome) -> String {
+    let mut columns = vec![("", Align::Left)];
+    columns.extend(outcome.shown.iter().map(|name| (name.as_str(), Align::Right)));
+    let mut rows = Vec::new();
+    for (part, evaluation) in &outcome.metrics {
+        let row = |first: &str, show: fn(&crate::metrics::Estimate) -> String| -> Vec<String> {
+            let values = outcome.shown.iter().map(|name| evaluation.metrics.get(name).map_or_else(String::new, show));
+            std::iter::once(first.to_owned()).chain(values).collect()
+        };
+        rows.push(row(part.name(), format::estimate));
+        let interval = row("  95 %", format::interval);
+        if *part == Part::Test && interval[1..].iter().any(|cell| !cell.is_empty()) {
+            rows.push(interval);
+        }
+    }
+    table(&columns, &rows)
+}
+
+fn next(trained: &[Outcome]) -> String {
+    let selectors: Vec<String> = trained.iter().map(|one| format!("{}/{}", one.model, one.version.0)).collect();
+    let command = match selectors.as_slice() {
+        [only] => format!("mlops promote {only}"),
+        several => format!("mlops promote --best {} {}", trained[0].shown[0], several.join(" ")),
+    };
+    format!("next: {}\n", bold(&command))
+}
+
+/// Loads one config with overrides.
+pub fn load(path: &Path, set: &[String]) -> Result<config::Experiment> {
+    let overrides = set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
+    config::load(path, &overrides)
+}

@@ -1,0 +1,11 @@
+//! What a person sees: tables, numbers, progress, errors. The only rooms that print.
+
+pub mod error;
+pub mod format;
+mod output;
+pub mod progress;
+pub mod style;
+mod table;
+
+pub use output::print;
+pub use table::{Align, table};

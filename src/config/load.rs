@@ -1,0 +1,108 @@
+//! Loading a config file: text → tree → overrides → config, with every problem told at once.
+
+use std::path::Path;
+
+use super::decode::{At, Decoder};
+use super::experiment;
+use super::resolve::{Experiment, look_up};
+use super::yaml::{self, Node, Value};
+use crate::error::{Error, Problem, Result};
+use crate::fs::read_text;
+
+/// One `--set a.b=c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The key path.
+    pub path: String,
+    /// The value, as YAML.
+    pub value: String,
+}
+
+impl Override {
+    /// Parses `a.b=c`.
+    ///
+    /// # Errors
+    /// `Invalid` when there is no `=` or no key.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text.split_once('=') {
+            Some((path, value)) if !path.trim().is_empty() => {
+                Ok(Self { path: path.trim().to_owned(), value: value.to_owned() })
+            }
+            _ => Err(Error::invalid(format!("`--set {text}` is not `key=value`")).hint("--set model.params.C=0.1")),
+        }
+    }
+
+    fn apply(&self, root: &mut Node) -> Result<()> {
+        let wrong = |why: String| Error::invalid(format!("`--set {}={}`: {why}", self.path, self.value));
+        let value = yaml::parse(&self.value).map_err(|(message, ..)| wrong(message))?;
+        let path = self.path.replace('[', ".").replace(']', "");
+        let mut node = root;
+        for key in path.split('.') {
+            if node.value == Value::Null {
+                node.value = Value::Map(Vec::new());
+            }
+            node = match &mut node.value {
+                Value::Map(entries) => {
+                    let at = entries.iter().position(|(name, ..)| name == key).unwrap_or_else(|| {
+                        entries.push((key.to_owned(), Node::nowhere(Value::Null), Node::nowhere(Value::Null)));
+                        entries.len() - 1
+                    });
+                    &mut entries[at].2
+                }
+                Value::List(items) => {
+                    let count = items.len();
+                    let item = key.parse::<usize>().ok().and_then(|index| items.get_mut(index));
+                    item.ok_or_else(|| wrong(format!("`{key}` is not one of the {count} items, counted from 0")))?
+                }
+                _ => return Err(wrong(format!("there is nothing below `{key}`"))),
+            };
+        }
+        *node = Node { line: 0, column: 0, ..value };
+        Ok(())
+    }
+}
+
+/// The error that tells all problems of a file.
+fn refuse(file: &str, problems: Vec<Problem>) -> Error {
+    let count = problems.len();
+    let noun = if count == 1 { "a problem" } else { "problems" };
+    let number = if count == 1 { String::new() } else { format!("{count} ") };
+    Error::invalid(format!("{number}{noun} in `{file}`")).with_problems(problems)
+}
+
+/// Loads, checks and resolves a config file.
+///
+/// # Errors
+/// `NotFound` when there is no such file; `Invalid` with all problems when it is wrong.
+pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
+    let file = path.display().to_string();
+    let text = read_text(path).map_err(|error| match error.kind {
+        crate::error::ErrorKind::NotFound => {
+            Error::invalid(format!("there is no config `{file}`")).hint("`mlops init` writes examples to start from")
+        }
+        _ => error,
+    })?;
+    if text.len() > 1 << 20 {
+        return Err(Error::invalid(format!("`{file}` is larger than 1 MiB: it is hardly a config")));
+    }
+    let decoder = Decoder::new(&file, &text);
+    let mut root = match yaml::parse(&text) {
+        Ok(root) => root,
+        Err((message, line, column)) => {
+            decoder.problem(line, column, "", message, None);
+            return Err(refuse(&file, decoder.finish()));
+        }
+    };
+    if root.value == Value::Null {
+        return Err(Error::invalid(format!("`{file}` is empty")).hint("`mlops init` writes examples to start from"));
+    }
+    for given in overrides {
+        given.apply(&mut root)?;
+    }
+    let experiment = look_up(experiment::decode(At::root(&decoder, &root)));
+    let problems = decoder.finish();
+    match experiment {
+        Some(experiment) if problems.is_empty() => Ok(experiment),
+        _ => Err(refuse(&file, problems)),
+    }
+}

@@ -1,0 +1,135 @@
+//! From names to things: families, steps and metrics are looked up and their parameters checked.
+
+use std::collections::BTreeMap;
+
+use super::decode::At;
+use super::experiment::{ExperimentConfig, Raw, RawStep, StepSection};
+use crate::catalog::{Param, ParamProblem, Params, find};
+use crate::data::Input;
+use crate::error::{Error, Result};
+use crate::features::{Chain, STEPS, StepKind, Takes};
+use crate::metrics::{METRICS, Metric};
+use crate::models::{Estimator, FAMILIES, Family};
+
+/// A config with nothing left to look up.
+pub struct Experiment {
+    /// The config with every default filled in.
+    pub config: ExperimentConfig,
+    /// The feature steps.
+    pub chain: Chain,
+    /// The kind of model.
+    pub family: &'static dyn Family,
+    /// The estimator, configured.
+    pub estimator: Box<dyn Estimator>,
+    /// The metric that is looked at first.
+    pub primary: &'static dyn Metric,
+}
+
+/// What the rows bring, as the first step sees it.
+fn input_kind(input: &Input) -> Takes {
+    match input {
+        Input::Text { .. } => Takes::Texts,
+        Input::Embedding(_) | Input::Numbers(_) => Takes::Matrix,
+    }
+}
+
+/// Checks parameters as they are written; problems are noted at their places.
+fn checked(at: &At<'_, '_>, list: &[Param]) -> Option<Params> {
+    let written = at.free_map();
+    let given: BTreeMap<_, _> = written.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
+    match Params::checked(list, &given) {
+        Ok(params) => Some(params),
+        Err(problems) => {
+            problems.into_iter().for_each(|problem| note(at, &problem));
+            None
+        }
+    }
+}
+
+/// Notes a parameter's problem at the parameter, or at the whole section when it has its default.
+fn note(at: &At<'_, '_>, problem: &ParamProblem) {
+    match at.free_map().get(&problem.name) {
+        Some((_, place)) => place.problem(problem.message.clone(), problem.hint.clone()),
+        None => at.problem(problem.message.clone(), problem.hint.clone()),
+    }
+}
+
+/// Looks up what a config names; `None` when something was wrong (the decoder has been told).
+pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
+    let Raw { mut config, steps, features, kind, params, metrics, primary, require } = raw;
+    for at in &metrics {
+        at.parsed(|name| find("metric", METRICS, name));
+    }
+    for (at, _) in &require {
+        at.parsed(|name| find("metric", METRICS, name));
+    }
+    let primary = if primary.is_given() {
+        primary.parsed(|name| find("metric", METRICS, name))
+    } else {
+        find("metric", METRICS, &config.evaluation.primary).ok()
+    };
+    let chain = chain_of(&features, &steps, &mut config);
+    let family = kind.parsed(|name| find("kind of model", FAMILIES, name))?;
+    config.model.params = checked(&params, family.params())?;
+    let estimator = match family.configure(&config.model.params) {
+        Ok(estimator) => estimator,
+        Err(problem) => {
+            note(&params, &problem);
+            return None;
+        }
+    };
+    Some(Experiment { config, chain: chain?, family, estimator, primary: primary? })
+}
+
+fn chain_of(features: &At<'_, '_>, steps: &[RawStep<'_, '_>], config: &mut ExperimentConfig) -> Option<Chain> {
+    let mut found: Vec<(&'static dyn StepKind, Params)> = Vec::new();
+    let mut whole = true;
+    for step in steps {
+        match find("feature step", STEPS, &step.kind) {
+            Err(error) => {
+                step.name.problem(error.message, error.hint);
+                whole = false;
+            }
+            Ok(kind) => match checked(&step.params, kind.params()) {
+                Some(params) => found.push((kind, params)),
+                None => whole = false,
+            },
+        }
+    }
+    if !whole {
+        return None;
+    }
+    config.features =
+        found.iter().map(|(kind, params)| StepSection { kind: kind.name().to_owned(), params: params.clone() }).collect();
+    let chain = match Chain::configure(&found) {
+        Ok(chain) => chain,
+        Err((index, problem)) => {
+            note(&steps[index].params, &problem);
+            return None;
+        }
+    };
+    if let Err((index, message)) = chain.check(input_kind(&config.columns().input)) {
+        let hint = Some("text columns need `- tfidf: {}` or `- embedding: {model: hashing}` first".to_owned());
+        steps.get(index).map_or(features, |step| &step.name).problem(message, hint);
+        return None;
+    }
+    Some(chain)
+}
+
+/// Looks up a config that was stored with a run or a model.
+///
+/// # Errors
+/// `Failed` when it names what this build does not know.
+pub fn resolve(config: ExperimentConfig) -> Result<Experiment> {
+    let unknown = |problem: ParamProblem| {
+        Error::failed(format!("the stored config does not fit this build: {}", problem.message))
+    };
+    let steps = config.features.iter();
+    let steps = steps.map(|step| Ok((find("feature step", STEPS, &step.kind)?, step.params.clone())));
+    let steps = steps.collect::<Result<Vec<_>>>()?;
+    let chain = Chain::configure(&steps).map_err(|(_, problem)| unknown(problem))?;
+    let family = find("kind of model", FAMILIES, &config.model.kind)?;
+    let estimator = family.configure(&config.model.params).map_err(unknown)?;
+    let primary = find("metric", METRICS, &config.evaluation.primary)?;
+    Ok(Experiment { config, chain, family, estimator, primary })
+}

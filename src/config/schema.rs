@@ -1,0 +1,147 @@
+//! The config as JSON Schema, for editors; made from the same catalogs that check it.
+
+use serde_json::{Value, json};
+
+use crate::catalog::{Named, Param};
+use crate::data::sources::SOURCES;
+use crate::features::STEPS;
+use crate::metrics::METRICS;
+use crate::models::FAMILIES;
+
+fn params(list: &[Param]) -> Value {
+    let properties: serde_json::Map<String, Value> =
+        list.iter().map(|param| (param.name.to_owned(), param.schema())).collect();
+    json!({"type": ["object", "null"], "additionalProperties": false, "properties": properties})
+}
+
+fn object(required: &[&str], properties: &Value) -> Value {
+    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+}
+
+fn texts(about: &str) -> Value {
+    json!({"description": about, "anyOf": [
+        {"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+}
+
+fn text(about: &str) -> Value {
+    json!({"type": "string", "description": about})
+}
+
+fn share(about: &str) -> Value {
+    json!({"type": "number", "minimum": 0, "maximum": 1, "description": about})
+}
+
+fn data() -> Value {
+    object(
+        &["source", "columns"],
+        &json!({
+            "source": text("a path, a glob, or `format:path`"),
+            "query": text("the query, for databases"),
+            "columns": object(&["label"], &json!({
+                "id": text("the id of a row; row numbers when there is none"),
+                "label": text("the label"),
+                "text": texts("text column(s)"),
+                "embedding": text("a column of whole vectors: a list, or text such as 0.1,0.2"),
+                "features": texts("numeric columns"),
+                "split": text("a column of train, validation, test"),
+            })),
+            "json_fields": texts("fields taken out of JSON text, in order; `a.b` is a nested key"),
+            "positive": json!({"type": ["string", "number", "boolean"], "description": "the positive label"}),
+            "split": object(&[], &json!({
+                "column": text("a column of train, validation, test"),
+                "train": share("share for training"),
+                "validation": share("share for validation"),
+                "test": share("share for test"),
+                "stratify": {"type": "boolean", "description": "each class in the same shares"},
+                "group": text("rows with the same value stay together"),
+                "time": text("oldest rows train, newest test"),
+            })),
+        }),
+    )
+}
+
+fn names<T: Named + ?Sized>(catalog: &[&T]) -> Vec<&'static str> {
+    catalog.iter().map(|entry| entry.name()).collect()
+}
+
+/// The JSON Schema (draft 2020-12) of an experiment config.
+#[must_use]
+pub fn schema() -> Value {
+    let steps: Vec<Value> = STEPS
+        .iter()
+        .map(|step| {
+            let mut of_step = params(step.params());
+            of_step["description"] = step.about().into();
+            object(&[step.name()], &json!({step.name(): of_step}))
+        })
+        .chain([json!({"enum": names(STEPS)})])
+        .collect();
+    let kinds: Vec<Value> = FAMILIES
+        .iter()
+        .map(|family| {
+            json!({"if": {"properties": {"kind": {"const": family.name()}}},
+                   "then": {"properties": {"params": params(family.params())}}})
+        })
+        .collect();
+    let metric = json!({"enum": names(METRICS)});
+    let mut model = object(
+        &["kind"],
+        &json!({
+            "name": text("the registered model; the experiment's name when absent"),
+            "kind": {"enum": names(FAMILIES)},
+            "params": {"type": ["object", "null"]},
+        }),
+    );
+    model["allOf"] = kinds.into();
+    let mut root = object(
+        &["experiment", "data", "model"],
+        &json!({
+            "experiment": object(&["name"], &json!({
+                "name": text("a folder name"), "description": text("one line for people"),
+                "tags": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+            })),
+            "seed": {"type": "integer", "minimum": 0, "default": 42},
+            "task": {"enum": ["classification"]},
+            "data": data(),
+            "features": {"type": "array", "items": {"anyOf": steps}},
+            "model": model,
+            "evaluation": object(&[], &json!({
+                "metrics": {"type": "array", "items": metric}, "primary": metric,
+                "bootstrap": {"type": "integer", "minimum": 0, "default": 1000},
+                "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.5},
+            })),
+            "promotion": object(&[], &json!({
+                "to": {"enum": ["production", "staging"]},
+                "require": {"type": "array", "items": object(&["metric"], &json!({
+                    "metric": metric, "min": {"type": "number"}, "max": {"type": "number"}}))},
+                "otherwise": {"enum": ["staging", "none"]},
+            })),
+        }),
+    );
+    root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    root["title"] = "mlops experiment config".into();
+    root
+}
+
+/// The entries of a catalog: name and explanation, with parameters where there are any.
+///
+/// # Errors
+/// `Invalid` when there is no such catalog.
+pub fn list(catalog: &str) -> crate::error::Result<Vec<Entry>> {
+    fn plain<T: Named + ?Sized>(catalog: &[&T]) -> Vec<Entry> {
+        catalog.iter().map(|entry| (entry.name(), entry.about(), &[][..])).collect()
+    }
+    Ok(match catalog {
+        "models" => FAMILIES.iter().map(|entry| (entry.name(), entry.about(), entry.params())).collect(),
+        "features" => STEPS.iter().map(|entry| (entry.name(), entry.about(), entry.params())).collect(),
+        "metrics" => plain(METRICS),
+        "sources" => plain(SOURCES),
+        other => {
+            return Err(crate::error::Error::invalid(format!("there is no list `{other}`"))
+                .hint(crate::catalog::known_hint(other, ["models", "features", "metrics", "sources"])));
+        }
+    })
+}
+
+/// A catalog entry: its name, what it is, its parameters.
+pub type Entry = (&'static str, &'static str, &'static [Param]);

@@ -1,0 +1,322 @@
+//! A chain of feature steps: configured, checked against the kind of data, fitted, saved and loaded as one.
+//!
+//! `features.json` lists the steps with their parameters and widths; the files of step `i` begin with `step{i}_`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::catalog::{ParamProblem, Params, find};
+use crate::data::dataset::Features;
+use crate::error::{Context, Error, Result};
+use crate::features::STEPS;
+use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
+use crate::fs::write_atomic;
+
+const FILE: &str = "features.json";
+const FORMAT_VERSION: u32 = 1;
+
+/// One step as it is written down: its kind and all its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepConfig {
+    /// Name of the step kind.
+    pub kind: String,
+    /// Its parameters.
+    pub params: Params,
+}
+
+/// `features.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format_version: u32,
+    /// Columns of the matrix that goes in; none when texts go in.
+    n_inputs: Option<usize>,
+    steps: Vec<ManifestStep>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestStep {
+    kind: String,
+    params: BTreeMap<String, Value>,
+    n_features: usize,
+}
+
+/// Configured steps, not yet fitted; without any step a matrix passes unchanged.
+pub struct Chain(Vec<(&'static dyn StepKind, Params, Box<dyn Step>)>);
+
+impl Chain {
+    /// Configures each step.
+    ///
+    /// # Errors
+    /// The first step that refuses its parameters, by its index.
+    pub fn configure(steps: &[(&'static dyn StepKind, Params)]) -> Result<Self, (usize, ParamProblem)> {
+        let configured = steps.iter().enumerate().map(|(index, (kind, params))| {
+            let step = kind.configure(params).map_err(|problem| (index, problem))?;
+            Ok((*kind, params.clone(), step))
+        });
+        Ok(Self(configured.collect::<Result<_, _>>()?))
+    }
+
+    /// Checks that every step gets what it takes and that a matrix comes out, when the data bring `input`.
+    ///
+    /// # Errors
+    /// The index of the step that does not fit, and why.
+    pub fn check(&self, input: Takes) -> Result<(), (usize, String)> {
+        let mut flows = input;
+        for (index, (kind, ..)) in self.0.iter().enumerate() {
+            let name = kind.name();
+            match (kind.takes(), flows) {
+                (Takes::Texts, Takes::Matrix) if index == 0 => {
+                    return Err((index, format!("`{name}` takes texts, but the data have no text column")));
+                }
+                (Takes::Texts, Takes::Matrix) => {
+                    return Err((index, format!("`{name}` takes texts, but the step before it gives a matrix")));
+                }
+                (Takes::Matrix, Takes::Texts) => {
+                    return Err((index, format!("`{name}` takes a matrix, but the data are texts")));
+                }
+                _ => flows = Takes::Matrix,
+            }
+        }
+        if flows == Takes::Texts {
+            let takers: Vec<String> = STEPS
+                .iter()
+                .filter(|kind| kind.takes() == Takes::Texts)
+                .map(|kind| format!("`{}`", kind.name()))
+                .collect();
+            return Err((0, format!("the data are texts, but no step takes texts ({})", takers.join(" or "))));
+        }
+        Ok(())
+    }
+
+    /// Fits each step on what the step before it makes of the training rows.
+    ///
+    /// # Errors
+    /// What a step says.
+    pub fn fit_transform(&self, train: Signal) -> Result<(FittedChain, Features)> {
+        let n_inputs = width(&train);
+        let (mut signal, mut steps) = (train, Vec::new());
+        for (kind, params, step) in &self.0 {
+            let (fitted, features) = step.fit_transform(signal)?;
+            steps.push(FittedStep { kind: *kind, params: params.clone(), fitted });
+            signal = Signal::Matrix(features);
+        }
+        Ok((FittedChain { n_inputs, steps }, matrix_of(signal)?))
+    }
+}
+
+struct FittedStep {
+    kind: &'static dyn StepKind,
+    params: Params,
+    fitted: Box<dyn Fitted>,
+}
+
+/// Fitted steps: what a model needs to see new rows as it saw the training rows.
+pub struct FittedChain {
+    n_inputs: Option<usize>,
+    steps: Vec<FittedStep>,
+}
+
+impl FittedChain {
+    /// Transforms rows; row `i` of the result belongs to row `i` of the input.
+    ///
+    /// # Errors
+    /// `Invalid` when the rows are not of the kind or width seen in training.
+    pub fn transform(&self, rows: Signal) -> Result<Features> {
+        match (self.n_inputs, width(&rows)) {
+            (Some(expected), Some(got)) if expected != got => {
+                return Err(Error::invalid(format!("expected {expected} features, got {got}")));
+            }
+            (Some(expected), None) => {
+                return Err(Error::invalid(format!("expected a matrix of {expected} features, got texts")));
+            }
+            (None, Some(got)) => {
+                return Err(Error::invalid(format!("expected texts, got a matrix of {got} features")));
+            }
+            _ => {}
+        }
+        let transformed =
+            self.steps.iter().try_fold(rows, |signal, step| step.fitted.transform(signal).map(Signal::Matrix));
+        matrix_of(transformed?)
+    }
+
+    /// The identity of the embedder in the chain, where there is one.
+    #[must_use]
+    pub fn embedder(&self) -> Option<String> {
+        self.steps.iter().find_map(|step| step.fitted.embedder())
+    }
+
+    /// Number of columns that come out.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.steps.last().map_or(self.n_inputs.unwrap_or_default(), |step| step.fitted.n_features())
+    }
+
+    /// The names of the columns, where the last step has them.
+    #[must_use]
+    pub fn feature_names(&self) -> Option<Vec<String>> {
+        self.steps.last().and_then(|step| step.fitted.feature_names())
+    }
+
+    /// The steps as they were configured.
+    #[must_use]
+    pub fn configs(&self) -> Vec<StepConfig> {
+        let config = |step: &FittedStep| StepConfig { kind: step.kind.name().into(), params: step.params.clone() };
+        self.steps.iter().map(config).collect()
+    }
+
+    /// Writes `features.json` and the files of the steps into an existing folder.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        for (index, step) in self.steps.iter().enumerate() {
+            step.fitted.save(folder, &prefix(index))?;
+        }
+        let steps = self.steps.iter().map(|step| ManifestStep {
+            kind: step.kind.name().into(),
+            params: step.params.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+            n_features: step.fitted.n_features(),
+        });
+        let manifest = Manifest { format_version: FORMAT_VERSION, n_inputs: self.n_inputs, steps: steps.collect() };
+        let mut text = serde_json::to_string_pretty(&manifest).context(|| format!("cannot write `{FILE}`"))?;
+        text.push('\n');
+        write_atomic(&folder.join(FILE), text.as_bytes())
+    }
+
+    /// Reads a chain that `save` wrote.
+    ///
+    /// # Errors
+    /// `Failed` when a file is missing, damaged, or written by a newer version.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let bytes = std::fs::read(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        let damaged = || format!("`{}` is damaged", path.display());
+        // The version is looked at first: a newer file may have fields that this reader does not know.
+        let value: Value = serde_json::from_slice(&bytes).context(damaged)?;
+        match value.get("format_version").and_then(Value::as_u64) {
+            Some(version) if version > u64::from(FORMAT_VERSION) => {
+                let message =
+                    format!("`{}` has format version {version}, this build reads {FORMAT_VERSION}", path.display());
+                return Err(Error::failed(message).hint("it was written by a newer `mlops`"));
+            }
+            _ => {}
+        }
+        let manifest: Manifest = serde_json::from_value(value).context(damaged)?;
+        let steps = manifest.steps.into_iter().enumerate().map(|(index, step)| {
+            let kind = find("step", STEPS, &step.kind).context(damaged)?;
+            let params = Params::checked(kind.params(), &step.params).map_err(|problems| {
+                let why = problems.first().map_or(String::new(), |problem| format!(": {}", problem.message));
+                Error::failed(damaged() + &why)
+            })?;
+            let fitted = kind.load(&params, folder, &prefix(index))?;
+            if fitted.n_features() != step.n_features {
+                let (expected, got) = (step.n_features, fitted.n_features());
+                let message = format!("{}: step {index} expected {expected} features, got {got}", damaged());
+                return Err(Error::failed(message));
+            }
+            Ok(FittedStep { kind, params, fitted })
+        });
+        Ok(Self { n_inputs: manifest.n_inputs, steps: steps.collect::<Result<_>>()? })
+    }
+}
+
+fn prefix(index: usize) -> String {
+    format!("step{index}_")
+}
+
+/// Columns of a matrix.
+fn width(signal: &Signal) -> Option<usize> {
+    match signal {
+        Signal::Texts(_) => None,
+        Signal::Matrix(features) => Some(features.n_features()),
+    }
+}
+
+fn matrix_of(signal: Signal) -> Result<Features> {
+    match signal {
+        Signal::Matrix(features) => Ok(features),
+        Signal::Texts(_) => Err(Error::invalid("the data are texts, but no step takes texts")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn chain(steps: &[(&str, &str)]) -> Chain {
+        let steps = steps.iter().map(|(name, json)| {
+            let kind = find("step", STEPS, name).unwrap();
+            (kind, Params::checked(kind.params(), &serde_json::from_str(json).unwrap()).unwrap())
+        });
+        Chain::configure(&steps.collect::<Vec<_>>()).map_err(|(_, problem)| problem.message).unwrap()
+    }
+
+    #[test]
+    fn what_flows_must_fit() {
+        let (tfidf, scale) = (("tfidf", "{}"), ("standardize", "{}"));
+        let wrong = |steps: &[_], input| chain(steps).check(input).err();
+        for (steps, input) in
+            [(vec![], Takes::Matrix), (vec![scale], Takes::Matrix), (vec![tfidf, scale], Takes::Texts)]
+        {
+            assert_eq!(wrong(&steps, input), None);
+        }
+        let expected = "the data are texts, but no step takes texts (`embedding` or `tfidf`)";
+        assert_eq!(wrong(&[], Takes::Texts), Some((0, expected.into())));
+        assert_eq!(wrong(&[tfidf, tfidf], Takes::Texts).unwrap().0, 1);
+        assert_eq!(wrong(&[tfidf], Takes::Matrix).unwrap().1, "`tfidf` takes texts, but the data have no text column");
+        assert_eq!(
+            wrong(&[scale, tfidf], Takes::Texts).unwrap().1,
+            "`standardize` takes a matrix, but the data are texts"
+        );
+    }
+
+    #[test]
+    fn the_index_of_a_refused_step_is_told() {
+        let tfidf = find("step", STEPS, "tfidf").unwrap();
+        let params = |json| Params::checked(tfidf.params(), &serde_json::from_str(json).unwrap()).unwrap();
+        let steps = [(tfidf, params("{}")), (tfidf, params(r#"{"min_df":0}"#))];
+        let (index, problem) = Chain::configure(&steps).err().unwrap();
+        assert_eq!((index, problem.name.as_str()), (1, "min_df"));
+    }
+
+    #[test]
+    fn a_saved_chain_comes_back() {
+        let texts = || Signal::Texts(vec!["좋은 영화".into(), "나쁜 영화".into(), "좋은 날".into()]);
+        let matrix = || Signal::Matrix(Features::Dense(array![[1.0, 2.0], [3.0, 5.0]]));
+        let sparse = [("tfidf", "{}"), ("standardize", r#"{"with_mean":false}"#)];
+        let dense = [("embedding", r#"{"dimensions":8}"#), ("standardize", "{}")];
+        let cases: [(&[_], &dyn Fn() -> Signal); 4] =
+            [(&sparse, &texts), (&dense, &texts), (&[], &matrix), (&[("standardize", "{}")], &matrix)];
+        for (steps, signal) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let (fitted, features) = chain(steps).fit_transform(signal()).unwrap();
+            assert_eq!(fitted.n_features(), features.n_features());
+            fitted.save(folder.path()).unwrap();
+            let loaded = FittedChain::load(folder.path()).unwrap();
+            assert_eq!(loaded.configs(), fitted.configs());
+            assert_eq!(loaded.transform(signal()).unwrap(), features);
+            let other = Signal::Matrix(Features::Dense(array![[1.0, 2.0, 3.0]]));
+            assert!(loaded.transform(other).unwrap_err().message.contains('3'));
+        }
+    }
+
+    #[test]
+    fn a_damaged_or_newer_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |text: &str| {
+            std::fs::write(folder.path().join(FILE), text).unwrap();
+            FittedChain::load(folder.path()).err().unwrap()
+        };
+        assert!(load(r#"{"format_version":2,"new":0}"#).message.contains("format version 2, this build reads 1"));
+        let unknown = r#"{"format_version":1,"n_inputs":2,"steps":[{"kind":"x","params":{},"n_features":2}]}"#;
+        assert!(load(unknown).causes()[0].contains("unknown step `x`"));
+        assert!(load("{").message.contains("damaged"));
+    }
+}

@@ -1,0 +1,261 @@
+//! `standardize`: each column to mean 0 and standard deviation 1.
+//!
+//! `(x − mean) / sd` with the population standard deviation (divisor n) of the training rows, as scikit-learn 1.9's
+//! `StandardScaler`. A column that does not vary beyond rounding is divided by 1. Sums in f64 over fixed blocks of rows,
+//! added in order, so the thread count changes no bit; result in f32. A sparse matrix can only be scaled: to centre it
+//! would fill it.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::parallel::prelude::*;
+use ndarray::{Array2, ArrayView2, Axis};
+
+use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
+use crate::data::dataset::{Csr, Features};
+use crate::error::{Error, Result};
+use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
+use crate::tensors::Tensors;
+
+/// The step kind `standardize`.
+pub struct Standardize;
+
+const PARAMS: &[Param] = &[
+    Param { name: "with_mean", kind: ParamKind::Bool, default: "true", about: "subtract each column's mean" },
+    Param { name: "with_std", kind: ParamKind::Bool, default: "true", about: "divide by each column's deviation" },
+];
+
+/// Rows that are summed together.
+const BLOCK: usize = 1024;
+
+impl Named for Standardize {
+    fn name(&self) -> &'static str {
+        "standardize"
+    }
+
+    fn about(&self) -> &'static str {
+        "each column to mean 0 and standard deviation 1"
+    }
+}
+
+impl StepKind for Standardize {
+    fn params(&self) -> &'static [Param] {
+        PARAMS
+    }
+
+    fn takes(&self) -> Takes {
+        Takes::Matrix
+    }
+
+    fn configure(&self, params: &Params) -> Result<Box<dyn Step>, ParamProblem> {
+        Ok(Box::new(Configured { with_mean: params.bool("with_mean"), with_std: params.bool("with_std") }))
+    }
+
+    fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Fitted>> {
+        let path = file(folder, prefix);
+        let mut tensors = Tensors::load(&path)?;
+        let ((_, mean), (_, scale)) = (tensors.take_f64("mean")?, tensors.take_f64("scale")?);
+        if mean.len() != scale.len() {
+            let (expected, got) = (mean.len(), scale.len());
+            return Err(Error::failed(format!(
+                "`{}` is damaged: expected {expected} scales, got {got}",
+                path.display()
+            )));
+        }
+        Ok(Box::new(Scaler { mean, scale, centres: params.bool("with_mean") }))
+    }
+}
+
+struct Configured {
+    with_mean: bool,
+    with_std: bool,
+}
+
+impl Step for Configured {
+    fn fit_transform(&self, train: Signal) -> Result<(Box<dyn Fitted>, Features)> {
+        let features = matrix_of(train)?;
+        if features.n_rows() == 0 {
+            return Err(Error::invalid("`standardize` has no rows to learn from"));
+        }
+        let (mean, variance) = match &features {
+            Features::Dense(matrix) => dense_moments(matrix),
+            Features::Sparse(_) if self.with_mean => return Err(cannot_centre()),
+            Features::Sparse(matrix) => sparse_moments(matrix),
+        };
+        let n_rows = features.n_rows() as f64;
+        let scale = mean.iter().zip(&variance).map(|(mean, variance)| {
+            let rounding = n_rows * f64::EPSILON * variance + (n_rows * mean * f64::EPSILON).powi(2);
+            if self.with_std && *variance > rounding { variance.sqrt() } else { 1.0 }
+        });
+        let scale = scale.collect();
+        let mean = if self.with_mean { mean } else { vec![0.0; mean.len()] };
+        let scaler = Scaler { mean, scale, centres: self.with_mean };
+        let scaled = scaler.scale(features)?;
+        Ok((Box::new(scaler), scaled))
+    }
+}
+
+struct Scaler {
+    mean: Vec<f64>,
+    scale: Vec<f64>,
+    centres: bool,
+}
+
+impl Scaler {
+    fn scale(&self, features: Features) -> Result<Features> {
+        if features.n_features() != self.mean.len() {
+            let (expected, got) = (self.mean.len(), features.n_features());
+            return Err(Error::invalid(format!("`standardize` expected {expected} columns, got {got}")));
+        }
+        match features {
+            Features::Dense(mut matrix) => {
+                matrix.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| {
+                    for (value, (mean, scale)) in row.iter_mut().zip(self.mean.iter().zip(&self.scale)) {
+                        *value = ((f64::from(*value) - mean) / scale) as f32;
+                    }
+                });
+                Ok(Features::Dense(matrix))
+            }
+            Features::Sparse(_) if self.centres => Err(cannot_centre()),
+            Features::Sparse(mut matrix) => {
+                for (value, column) in matrix.values.iter_mut().zip(&matrix.indices) {
+                    *value = (f64::from(*value) / self.scale[*column as usize]) as f32;
+                }
+                Ok(Features::Sparse(matrix))
+            }
+        }
+    }
+}
+
+impl Fitted for Scaler {
+    fn transform(&self, rows: Signal) -> Result<Features> {
+        self.scale(matrix_of(rows)?)
+    }
+
+    fn n_features(&self) -> usize {
+        self.mean.len()
+    }
+
+    fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
+        let columns = [self.mean.len()];
+        let tensors = Tensors::new().f64("mean", &columns, self.mean.clone());
+        tensors.f64("scale", &columns, self.scale.clone()).save(&file(folder, prefix))
+    }
+}
+
+fn file(folder: &Path, prefix: &str) -> PathBuf {
+    folder.join(format!("{prefix}standardize.safetensors"))
+}
+
+fn cannot_centre() -> Error {
+    Error::invalid("`standardize` cannot centre a sparse matrix: it would fill it").hint("set `with_mean: false`")
+}
+
+fn matrix_of(signal: Signal) -> Result<Features> {
+    match signal {
+        Signal::Matrix(features) => Ok(features),
+        Signal::Texts(_) => Err(Error::invalid("`standardize` takes a matrix, got texts")),
+    }
+}
+
+/// The mean over the rows of `value(x, column)`.
+fn column_means(matrix: &Array2<f32>, value: impl Fn(f64, usize) -> f64 + Sync) -> Vec<f64> {
+    let block = |rows: ArrayView2<'_, f32>| {
+        let mut sums = vec![0.0; rows.ncols()];
+        for row in rows.rows() {
+            for (column, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
+                *sum += value(f64::from(*x), column);
+            }
+        }
+        sums
+    };
+    let blocks: Vec<Vec<f64>> = matrix.axis_chunks_iter(Axis(0), BLOCK).into_par_iter().map(block).collect();
+    let mut means = vec![0.0; matrix.ncols()];
+    for block in blocks {
+        means.iter_mut().zip(block).for_each(|(mean, sum)| *mean += sum);
+    }
+    for mean in &mut means {
+        *mean /= matrix.nrows() as f64;
+    }
+    means
+}
+
+fn dense_moments(matrix: &Array2<f32>) -> (Vec<f64>, Vec<f64>) {
+    let mean = column_means(matrix, |x, _| x);
+    let variance = column_means(matrix, |x, column| (x - mean[column]).powi(2));
+    (mean, variance)
+}
+
+/// As `dense_moments`, where what is not stored is 0.
+fn sparse_moments(matrix: &Csr) -> (Vec<f64>, Vec<f64>) {
+    let n_rows = matrix.n_rows() as f64;
+    let entries = || matrix.indices.iter().map(|column| *column as usize).zip(&matrix.values);
+    let (mut mean, mut absent) = (vec![0.0; matrix.n_cols], vec![n_rows; matrix.n_cols]);
+    for (column, value) in entries() {
+        mean[column] += f64::from(*value);
+        absent[column] -= 1.0;
+    }
+    for mean in &mut mean {
+        *mean /= n_rows;
+    }
+    let mut variance: Vec<f64> = mean.iter().zip(absent).map(|(mean, absent)| absent * mean * mean).collect();
+    for (column, value) in entries() {
+        variance[column] += (f64::from(*value) - mean[column]).powi(2);
+    }
+    for variance in &mut variance {
+        *variance /= n_rows;
+    }
+    (mean, variance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn fit(json: &str, features: &Features) -> Result<(Box<dyn Fitted>, Features)> {
+        let params = Params::checked(PARAMS, &serde_json::from_str(json).unwrap()).unwrap();
+        Standardize.configure(&params).unwrap().fit_transform(Signal::Matrix(features.clone()))
+    }
+
+    #[test]
+    fn by_hand() {
+        // Column 1: mean 2, population variance 2/3. Column 2 does not vary.
+        let train = Features::Dense(array![[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]]);
+        let high = 1.5_f64.sqrt() as f32;
+        for (json, expected) in [
+            ("{}", array![[-high, 0.0], [0.0, 0.0], [high, 0.0]]),
+            (r#"{"with_std":false}"#, array![[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]),
+            (r#"{"with_mean":false}"#, array![[high, 5.0], [2.0 * high, 5.0], [3.0 * high, 5.0]]),
+        ] {
+            let (fitted, scaled) = fit(json, &train).unwrap();
+            assert_eq!(fitted.transform(Signal::Matrix(train.clone())).unwrap(), scaled);
+            let Features::Dense(scaled) = scaled else { unreachable!("dense in, dense out") };
+            assert!((&scaled - &expected).iter().all(|gap| gap.abs() < 1e-6), "{json}: {scaled}");
+        }
+        let (fitted, _) = fit("{}", &train).unwrap();
+        let narrow = fitted.transform(Signal::Matrix(Features::Dense(array![[1.0]]))).unwrap_err();
+        assert_eq!(narrow.message, "`standardize` expected 2 columns, got 1");
+    }
+
+    #[test]
+    fn sparse_equals_dense_and_is_never_centred() {
+        let dense = Array2::from_shape_fn((3000, 3), |(row, column)| ((row * (column + 3)) % 7 / 4) as f32 * 0.3);
+        let mut sparse = Csr { n_cols: 3, indptr: vec![0], ..Csr::default() };
+        for row in dense.rows() {
+            for (column, value) in row.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+                sparse.indices.push(column as u32);
+                sparse.values.push(*value);
+            }
+            sparse.indptr.push(sparse.values.len());
+        }
+        let (_, full) = fit(r#"{"with_mean":false}"#, &Features::Dense(dense)).unwrap();
+        let (_, scaled) = fit(r#"{"with_mean":false}"#, &Features::Sparse(sparse.clone())).unwrap();
+        let (Features::Dense(full), Features::Sparse(scaled)) = (full, scaled) else { unreachable!("same kinds") };
+        for (row, expected) in full.rows().into_iter().enumerate() {
+            let (columns, values) = scaled.row(row);
+            assert!(columns.iter().zip(values).all(|(at, value)| (expected[*at as usize] - value).abs() < 1e-6));
+        }
+        let refused = fit("{}", &Features::Sparse(sparse)).err().unwrap();
+        assert_eq!(refused.hint.as_deref(), Some("set `with_mean: false`"));
+    }
+}

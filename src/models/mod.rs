@@ -1,0 +1,22 @@
+//! Models: one file per family behind the traits of `family`.
+
+pub mod class_weight;
+mod family;
+
+mod baseline;
+mod decision_tree;
+mod lbfgs;
+mod linear_objective;
+mod logistic_regression;
+mod random_forest;
+mod trees;
+
+pub use family::{Estimator, Event, Family, FitContext, Model};
+
+/// Every family, by name.
+pub const FAMILIES: &[&dyn Family] = &[
+    &logistic_regression::LogisticRegression,
+    &random_forest::RandomForest,
+    &decision_tree::DecisionTree,
+    &baseline::Baseline,
+];

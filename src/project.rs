@@ -1,0 +1,325 @@
+//! A project, opened once and carried down: its folders, its tracking database, the clock, who is asking.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{Lock, create_dir};
+use crate::names::{ModelName, RunId, Version};
+use crate::registry::{Layout, Selector, check_folder, versions_on_disk};
+use crate::tracking::{Process, Stage, Status, Tracker};
+
+/// What only the door knows: time, randomness, who is asking, where.
+pub struct Surroundings {
+    /// Milliseconds since the epoch.
+    pub now_ms: fn() -> i64,
+    /// 128 random bits.
+    pub random_bits: fn() -> u128,
+    /// Who is asking, for the ledger.
+    pub actor: String,
+    /// This process.
+    pub process: Process,
+    /// True when the process of a RUNNING run still lives.
+    pub is_alive: fn(&Process) -> bool,
+    /// Facts for `environment.json`: git commit, versions, machine.
+    pub environment: Box<dyn Fn() -> BTreeMap<String, String>>,
+    /// The value of an environment variable.
+    pub variable: fn(&str) -> Option<String>,
+}
+
+/// An opened project.
+pub struct Project {
+    /// Where everything lies.
+    pub layout: Layout,
+    /// Time, randomness, who is asking.
+    pub surroundings: Surroundings,
+    tracker: OnceCell<Tracker>,
+    notes: RefCell<Vec<String>>,
+}
+
+/// Which version a bare model name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefer {
+    /// The one in production; none is an error.
+    Production,
+    /// The newest.
+    Latest,
+    /// The one in production, else the newest.
+    ProductionElseLatest,
+}
+
+/// A model version that a selector named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// Its folder, checked against the manifest.
+    pub folder: PathBuf,
+    /// The run that made it.
+    pub run_id: RunId,
+    /// SHA-256 of its manifest.
+    pub manifest_sha256: String,
+}
+
+/// How long publishing and promoting wait for each other.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+impl Project {
+    /// A project at this root.
+    #[must_use]
+    pub fn new(layout: Layout, surroundings: Surroundings) -> Self {
+        Self { layout, surroundings, tracker: OnceCell::new(), notes: RefCell::default() }
+    }
+
+    /// Milliseconds since the epoch.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        (self.surroundings.now_ms)()
+    }
+
+    /// Replaces `${NAME}` by the environment variable of that name.
+    ///
+    /// # Errors
+    /// `Invalid` when it is not set.
+    pub fn expand(&self, text: &str) -> Result<String> {
+        let (mut expanded, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((name, after)) = after.split_once('}') else { break };
+            let value = (self.surroundings.variable)(name).ok_or_else(|| {
+                Error::invalid(format!("the environment variable `{name}` is not set")).hint(format!("`{text}` needs it"))
+            })?;
+            expanded += before;
+            expanded += &value;
+            rest = after;
+        }
+        Ok(expanded + rest)
+    }
+
+    /// A fresh run id.
+    #[must_use]
+    pub fn new_run_id(&self) -> RunId {
+        RunId::from_bits((self.surroundings.random_bits)())
+    }
+
+    /// The tracking database, opened (and made, and migrated) at the first use. Runs whose process has died are
+    /// marked KILLED then.
+    ///
+    /// # Errors
+    /// `Failed` when it cannot be opened.
+    pub fn tracker(&self) -> Result<&Tracker> {
+        if let Some(tracker) = self.tracker.get() {
+            return Ok(tracker);
+        }
+        create_dir(&self.layout.root().join("experiments"))?;
+        let tracker = Tracker::open(&self.layout.tracking_db())?;
+        for (run, process) in tracker.running_processes()? {
+            if !(self.surroundings.is_alive)(&process) {
+                tracker.finish_run(&run, Status::Killed, self.now_ms())?;
+                self.note(format!("run {} was left running by a process that died; marked KILLED", run.short()));
+            }
+        }
+        Ok(self.tracker.get_or_init(|| tracker))
+    }
+
+    /// The tracking database for reading only; `None` when there is none yet or it cannot be read (a folder deployed
+    /// without its database).
+    pub fn tracker_for_reading(&self) -> Option<&Tracker> {
+        if self.tracker.get().is_none() {
+            let path = self.layout.tracking_db();
+            let opened = path.is_file().then(|| Tracker::open_read_only(&path).ok()).flatten()?;
+            return Some(self.tracker.get_or_init(|| opened));
+        }
+        self.tracker.get()
+    }
+
+    /// Keeps something that the user should be told at the end.
+    pub fn note(&self, note: String) {
+        self.notes.borrow_mut().push(note);
+    }
+
+    /// Takes what the user should be told.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+
+    /// Takes the lock of a model.
+    ///
+    /// # Errors
+    /// `Busy` when another process keeps it for longer than 30 seconds.
+    pub fn lock(&self, model: &ModelName, what: &str) -> Result<Lock> {
+        Lock::take(&self.layout.lock(model), &format!("{what} {model}"), LOCK_WAIT)
+    }
+
+    /// The number for the next version: above every row and every folder. Call it under the model's lock.
+    ///
+    /// # Errors
+    /// `Failed` when the database cannot be read.
+    pub fn next_version(&self, model: &ModelName) -> Result<Version> {
+        let row = self.tracker()?.next_version(model.as_str())?;
+        let folder = versions_on_disk(&self.layout, model).last().map_or(0, |version| version.0) + 1;
+        Ok(Version(row.max(folder)))
+    }
+
+    /// The version in production, when there is one.
+    ///
+    /// # Errors
+    /// `Failed` when the database cannot be read.
+    pub fn production_version(&self, model: &ModelName) -> Result<Option<Version>> {
+        match self.tracker()?.model(model.as_str()) {
+            Ok(row) => Ok(row.production),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finds the version that a selector names and checks its folder against the manifest.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Failed` when it is damaged.
+    pub fn locate(&self, selector: &str, prefer: Prefer) -> Result<Located> {
+        match Selector::parse(selector)? {
+            Selector::Folder(folder) => located(&folder),
+            Selector::Version(model, version) => self.located_version(&model, version),
+            Selector::Name(model) => {
+                let version = self.preferred(&model, prefer)?;
+                self.located_version(&model, version)
+            }
+            Selector::At(model, what) => {
+                let version = self.version_at(&model, &what)?;
+                self.located_version(&model, version)
+            }
+            Selector::Run(run) => {
+                let (model, version) = self.version_of_run(&run)?;
+                self.located_version(&model, version)
+            }
+        }
+    }
+
+    /// The model version that a run made.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such run or it made none.
+    pub fn version_of_run(&self, run: &str) -> Result<(ModelName, Version)> {
+        let run = self.tracker()?.run(run)?;
+        let made = run.tags.get("model").zip(run.tags.get("version"));
+        let (model, version) = made.ok_or_else(|| {
+            Error::not_found(format!("run {} made no model version", run.id.short())).hint("only `train` makes one")
+        })?;
+        Ok((ModelName::parse(model)?, Version::parse(version)?))
+    }
+
+    fn located_version(&self, model: &ModelName, version: Version) -> Result<Located> {
+        let production = self.layout.production(model, version);
+        let checkpoint = self.layout.checkpoint(model, version);
+        let folder = if production.is_dir() { &production } else { &checkpoint };
+        if !folder.is_dir() {
+            let known = versions_on_disk(&self.layout, model);
+            let hint = match known.as_slice() {
+                [] => "`mlops models list` shows all models".to_owned(),
+                known => format!("there are {}", known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            };
+            return Err(Error::not_found(format!("model `{model}` has no version {version}")).hint(hint));
+        }
+        located(folder)
+    }
+
+    fn preferred(&self, model: &ModelName, prefer: Prefer) -> Result<Version> {
+        if prefer != Prefer::Latest
+            && let Ok(version) = self.version_at(model, "production")
+        {
+            return Ok(version);
+        }
+        let latest = self.version_at(model, "latest")?;
+        if prefer == Prefer::Production {
+            return Err(Error::not_found(format!("model `{model}` has no version in production")).hint(format!(
+                "promote one (`mlops promote {model}`) or name a version (`{model}/{}`)",
+                latest.0
+            )));
+        }
+        Ok(latest)
+    }
+
+    fn version_at(&self, model: &ModelName, what: &str) -> Result<Version> {
+        let Some(tracker) = self.tracker_for_reading() else { return self.version_at_without_rows(model, what) };
+        let row = match tracker.model(model.as_str()) {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                return self.version_at_without_rows(model, what).map_err(|_| error);
+            }
+            row => row?,
+        };
+        let found = match what.to_lowercase().as_str() {
+            "latest" => row.latest,
+            "production" => row.production,
+            "staging" => row.staging.last().copied(),
+            _ => row.aliases.get(what).copied(),
+        };
+        found.ok_or_else(|| {
+            let mut known = vec!["latest".to_owned()];
+            known.extend(row.production.map(|_| "production".to_owned()));
+            known.extend((!row.staging.is_empty()).then(|| "staging".to_owned()));
+            known.extend(row.aliases.keys().cloned());
+            let known: Vec<String> = known.iter().map(|what| format!("{model}@{what}")).collect();
+            Error::not_found(format!("model `{model}` has no `@{what}`")).hint(format!("there are {}", known.join(", ")))
+        })
+    }
+
+    /// What the folders say, for a deployment without its database.
+    fn version_at_without_rows(&self, model: &ModelName, what: &str) -> Result<Version> {
+        let missing = || {
+            Error::not_found(format!("there is no model `{model}`@{what}")).hint("`mlops models list` shows all models")
+        };
+        match what {
+            "production" => {
+                let target = std::fs::read_link(self.layout.active(model)).map_err(|_| missing())?;
+                Version::parse(&target.to_string_lossy())
+            }
+            "latest" => versions_on_disk(&self.layout, model).last().copied().ok_or_else(missing),
+            _ => Err(missing()),
+        }
+    }
+
+    /// Makes the folder tree of a model say what its rows say.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn mirror(&self, model: &ModelName) -> Result<()> {
+        let tracker = self.tracker()?;
+        let active = self.production_version(model)?;
+        let previous = self.previous_production(model)?;
+        for row in tracker.versions(model.as_str())? {
+            if row.stage == Stage::Staging && self.layout.checkpoint(model, row.version).is_dir() {
+                crate::registry::mirror_staging(&self.layout, model, row.version)?;
+            }
+        }
+        crate::registry::mirror_production(&self.layout, model, active, previous)
+    }
+
+    /// Who was in production before the present holder: the newest ledger row that names one and is not undone.
+    ///
+    /// # Errors
+    /// `Failed` when the database cannot be read.
+    pub fn previous_production(&self, model: &ModelName) -> Result<Option<Version>> {
+        let active = self.production_version(model)?;
+        let history = match self.tracker()?.history(model.as_str()) {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            history => history?,
+        };
+        let last = history.iter().rev().find(|entry| entry.to == Some(Stage::Production));
+        Ok(last.and_then(|entry| entry.previous).filter(|previous| Some(*previous) != active))
+    }
+}
+
+fn located(folder: &Path) -> Result<Located> {
+    let (manifest, manifest_sha256) = check_folder(folder)?;
+    Ok(Located {
+        model: manifest.model,
+        version: manifest.version,
+        folder: folder.to_path_buf(),
+        run_id: manifest.run_id,
+        manifest_sha256,
+    })
+}

@@ -1,0 +1,107 @@
+//! Where everything lies: the only place that spells a path of the project.
+
+use std::path::{Path, PathBuf};
+
+use crate::names::{ExperimentName, ModelName, RunId, Version};
+
+/// The paths below a project's root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of a root.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The nearest folder at or above `start` that is a project: it has `experiments/`, and is not itself the
+    /// `checkpoints/` of one.
+    #[must_use]
+    pub fn find(start: &Path) -> Option<Self> {
+        let is_project = |folder: &&Path| {
+            folder.join("experiments").is_dir() && folder.file_name().is_none_or(|name| name != "checkpoints")
+        };
+        start.ancestors().find(is_project).map(|root| Self::new(root.to_path_buf()))
+    }
+
+    /// The project's root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The tracking database.
+    #[must_use]
+    pub fn tracking_db(&self) -> PathBuf {
+        self.root.join("experiments/tracking.db")
+    }
+
+    /// An experiment's folder.
+    #[must_use]
+    pub fn experiment(&self, name: &ExperimentName) -> PathBuf {
+        self.root.join("experiments").join(name.as_str())
+    }
+
+    /// A run's folder.
+    #[must_use]
+    pub fn run(&self, experiment: &ExperimentName, run: &RunId) -> PathBuf {
+        self.experiment(experiment).join("runs").join(run.as_str())
+    }
+
+    /// The folder of all models' versions, as they were trained.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints/experiments")
+    }
+
+    /// The folder of a model's versions, as they were trained.
+    #[must_use]
+    pub fn checkpoints_of(&self, model: &ModelName) -> PathBuf {
+        self.checkpoints().join(model.as_str())
+    }
+
+    /// A version, as it was trained.
+    #[must_use]
+    pub fn checkpoint(&self, model: &ModelName, version: Version) -> PathBuf {
+        self.checkpoints_of(model).join(version.to_string())
+    }
+
+    /// A version that reached Staging.
+    #[must_use]
+    pub fn validated(&self, model: &ModelName, version: Version) -> PathBuf {
+        self.root.join("checkpoints/validated").join(model.as_str()).join(version.to_string())
+    }
+
+    /// A model's folder in production.
+    #[must_use]
+    pub fn production_of(&self, model: &ModelName) -> PathBuf {
+        self.root.join("production").join(model.as_str())
+    }
+
+    /// A version in production.
+    #[must_use]
+    pub fn production(&self, model: &ModelName, version: Version) -> PathBuf {
+        self.production_of(model).join(version.to_string())
+    }
+
+    /// The link to the version that serves.
+    #[must_use]
+    pub fn active(&self, model: &ModelName) -> PathBuf {
+        self.production_of(model).join("active")
+    }
+
+    /// The link to the version that served before.
+    #[must_use]
+    pub fn previous(&self, model: &ModelName) -> PathBuf {
+        self.production_of(model).join("previous")
+    }
+
+    /// The lock that publishing and promoting a model take.
+    #[must_use]
+    pub fn lock(&self, model: &ModelName) -> PathBuf {
+        self.root.join("checkpoints/.locks").join(format!("{model}.lock"))
+    }
+}

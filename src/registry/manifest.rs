@@ -1,0 +1,85 @@
+//! `manifest.json`: what a published folder is and the hash of every file in it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Result};
+use crate::fs::{read_text, sha256, sha256_file, write_atomic};
+use crate::names::{ModelName, RunId, Version};
+
+/// The version of the folder's format that this build writes.
+pub const FORMAT_VERSION: u32 = 1;
+/// The manifest's file name.
+pub const FILE: &str = "manifest.json";
+
+/// Size and SHA-256 of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileFacts {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+/// What a published folder is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The folder's format.
+    pub format_version: u32,
+    /// The registered model.
+    pub model: ModelName,
+    /// Its version.
+    pub version: Version,
+    /// The run that made it.
+    pub run_id: RunId,
+    /// The version that was in production when it was made.
+    pub parent: Option<Version>,
+    /// When it was made, UTC.
+    pub created_at: String,
+    /// SHA-256 of the rows it was trained and tested on.
+    pub data_fingerprint: String,
+    /// The identity of the embedder, where one is used.
+    pub embedder: Option<String>,
+    /// Every file but this one.
+    pub files: BTreeMap<String, FileFacts>,
+}
+
+impl Manifest {
+    /// Lists the files that lie in `folder` and writes the manifest there; gives the manifest's own SHA-256.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn seal(mut self, folder: &Path) -> Result<String> {
+        let cannot = || format!("cannot list `{}`", folder.display());
+        for entry in std::fs::read_dir(folder).context(cannot)? {
+            let entry = entry.context(cannot)?;
+            let (size, sha256) = sha256_file(&entry.path())?;
+            self.files.insert(entry.file_name().to_string_lossy().into_owned(), FileFacts { size, sha256 });
+        }
+        let text = serde_json::to_string_pretty(&self).context(|| "cannot write the manifest".into())?;
+        write_atomic(&folder.join(FILE), text.as_bytes())?;
+        Ok(sha256(text.as_bytes()))
+    }
+
+    /// Reads the manifest of a folder, with the manifest's own SHA-256.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Failed` when it is damaged or from a newer build.
+    pub fn read(folder: &Path) -> Result<(Self, String)> {
+        let path = folder.join(FILE);
+        let text = read_text(&path)?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).context(|| format!("`{}` is damaged", path.display()))?;
+        let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        if format > u64::from(FORMAT_VERSION) {
+            return Err(Error::failed(format!("`{}` has format {format}, this build reads {FORMAT_VERSION}", path.display()))
+                .hint("use a newer mlops"));
+        }
+        let manifest = serde_json::from_value(value).context(|| format!("`{}` is damaged", path.display()))?;
+        Ok((manifest, sha256(text.as_bytes())))
+    }
+}

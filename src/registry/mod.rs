@@ -1,0 +1,11 @@
+//! The registry's folders: where each version lives, its manifest, selectors. Stages and aliases are rows of `tracking`.
+
+mod layout;
+mod manifest;
+mod selector;
+mod store;
+
+pub use layout::Layout;
+pub use manifest::{FileFacts, Manifest};
+pub use selector::Selector;
+pub use store::{check_folder, mirror_production, mirror_staging, prepare_production, publish, versions_on_disk};

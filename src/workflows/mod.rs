@@ -1,0 +1,16 @@
+//! The verbs: one file each, `(&Session, request) -> Result<Outcome>`. They never print.
+
+pub mod compare;
+pub mod doctor;
+pub mod embed;
+pub mod evaluate;
+pub mod init;
+pub mod predict;
+pub mod promote;
+pub mod reading;
+pub mod record;
+pub mod rollback;
+pub mod session;
+pub mod train;
+
+pub use session::{Progress, Session};

@@ -1,0 +1,144 @@
+//! `predict`: class and calibrated probability for each row, in the order of the input.
+
+use serde::Serialize;
+
+use super::reading::{From, read_rows, signal};
+use super::session::Session;
+use crate::bundle::{Bundle, Prediction};
+use crate::data::Columns;
+use crate::data::rows::{Labels, Rows};
+use crate::data::sources::column_names;
+use crate::error::Result;
+use crate::names::{ExperimentName, ModelName, Version};
+use crate::project::{Located, Prefer};
+use crate::tracking::{Batch, Metric, NewRun, Status};
+
+/// What to predict with, on what.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The model.
+    pub model: String,
+    /// The rows.
+    pub input: String,
+    /// The query, for a database.
+    pub query: Option<String>,
+    /// Whether a run is recorded.
+    pub record: bool,
+}
+
+/// One row of the answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The row's id, or its number.
+    pub id: String,
+    /// The predicted class; none when the row has no input.
+    pub prediction: Option<String>,
+    /// The calibrated probability of each class, in the order of `labels`; empty when the row has no input.
+    pub probabilities: Vec<f64>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// The class names; with two, the second is the positive one.
+    pub labels: Vec<String>,
+    /// True when the class weights of training were undone.
+    pub calibrated: bool,
+    /// The rows, in the order of the input.
+    pub rows: Vec<Row>,
+    /// Rows without an input.
+    pub without_input: usize,
+}
+
+/// Predicts rows.
+///
+/// # Errors
+/// `NotFound` without such a model, `Invalid` when the rows do not fit it.
+pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
+    let started = session.project.now_ms();
+    let located = session.project.locate(&request.model, Prefer::Production)?;
+    session.stage(&format!("loading {} {}", located.model, located.version))?;
+    let bundle = Bundle::load(&located.folder)?;
+    session.stage("reading rows")?;
+    let source = session.project.expand(&request.input)?;
+    let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
+    // Rows to be predicted need no id of their own.
+    let columns = &bundle.schema.columns;
+    let columns = Columns { id: columns.id.clone().filter(|id| known.contains(id)), ..columns.clone() };
+    let query = request.query.as_deref();
+    let labels = Labels::Ignore;
+    let rows = read_rows(session, From { source: &source, query, columns: &columns, split: None, labels, seed: 0 })?;
+    session.stage("predicting")?;
+    let positions: Vec<usize> = (0..rows.ids.len()).collect();
+    let prediction = bundle.predict(signal(&rows, &positions))?;
+    let outcome = Outcome {
+        model: located.model.clone(),
+        version: located.version,
+        labels: bundle.schema.labels.clone(),
+        calibrated: bundle.schema.class_weights.is_some(),
+        rows: in_order(&rows, &prediction, &bundle.schema.labels),
+        without_input: rows.skipped_input,
+    };
+    if request.record && record(session, request, &located, &outcome, started).is_err() {
+        session.project.note("the prediction was not recorded: the tracking database cannot be written".into());
+    }
+    Ok(outcome)
+}
+
+fn in_order(rows: &Rows, prediction: &Prediction, labels: &[String]) -> Vec<Row> {
+    let kept = rows.numbers.iter().enumerate().map(|(position, number)| {
+        let row = Row {
+            id: rows.ids[position].clone(),
+            prediction: Some(labels[prediction.classes[position]].clone()),
+            probabilities: prediction.probabilities.row(position).to_vec(),
+        };
+        (*number, row)
+    });
+    let skipped = rows.skipped.iter().map(|(number, id)| {
+        let id = id.clone().unwrap_or_else(|| number.to_string());
+        (*number, Row { id, prediction: None, probabilities: Vec::new() })
+    });
+    let mut all: Vec<(usize, Row)> = kept.chain(skipped).collect();
+    all.sort_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Records the prediction as a finished run of the model's experiment.
+fn record(session: &Session<'_>, request: &Request, located: &Located, outcome: &Outcome, started: i64) -> Result<()> {
+    let project = session.project;
+    let config = super::promote::stored_config(located)?;
+    let tracker = project.tracker()?;
+    let experiment: &ExperimentName = &config.experiment.name;
+    let experiment = tracker.ensure_experiment(experiment, &config.experiment.description, started)?;
+    let id = project.new_run_id();
+    let name = format!("predict {} {}", located.model, located.version);
+    let process = Some(&project.surroundings.process);
+    tracker.start_run(&NewRun {
+        id: &id,
+        experiment_id: experiment.id,
+        name: &name,
+        command: "predict",
+        process,
+        start_ms: started,
+    })?;
+    let now = project.now_ms();
+    let metric = |key: &str, value: usize| Metric { key: key.into(), value: value as f64, timestamp_ms: now, step: 0 };
+    tracker.log_batch(
+        &id,
+        &Batch {
+            params: &[("input".into(), request.input.clone())],
+            metrics: &[metric("rows", outcome.rows.len()), metric("rows_without_input", outcome.without_input)],
+            tags: &[
+                ("model".into(), located.model.to_string()),
+                ("version".into(), located.version.0.to_string()),
+                ("trained_by".into(), located.run_id.to_string()),
+            ],
+            ..Batch::default()
+        },
+    )?;
+    tracker.finish_run(&id, Status::Finished, now)
+}

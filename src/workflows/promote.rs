@@ -1,0 +1,305 @@
+//! `promote`: the gate, the stage, the ledger, the switch.
+//!
+//! Order: copy the folder into `production/`, ask its golden rows (the smoke test), change the rows in one transaction
+//! (compare-and-swap on the present holder), switch the link. A crash before the transaction changes nothing that
+//! anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::session::Session;
+use crate::bundle::Bundle;
+use crate::catalog::find;
+use crate::config::{ExperimentConfig, Require};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::fs::{crash_point, read_text};
+use crate::metrics::METRICS;
+use crate::names::{ExperimentName, ModelName, Version};
+use crate::project::{Located, Prefer, Project};
+use crate::registry::{mirror_staging, prepare_production};
+use crate::tracking::{Run, Stage, Transition};
+
+/// What to promote, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// One selector, or the candidates of `best`.
+    pub candidates: Vec<String>,
+    /// Take the candidate with the best value of this metric.
+    pub best: Option<String>,
+    /// The stage; the gate's `to` when absent.
+    pub to: Option<Stage>,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Promote although the gate refuses.
+    pub force: bool,
+    /// Why; needed with `force`.
+    pub reason: String,
+    /// Let `best` compare candidates that were tested on different rows.
+    pub allow_different_data: bool,
+}
+
+/// One line of the gate, looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// The metric.
+    pub metric: String,
+    /// Its value on the test rows; none when it is not defined.
+    pub value: Option<f64>,
+    /// The rule in words: `>= 0.55`.
+    pub rule: String,
+    /// Whether it holds.
+    pub passed: bool,
+}
+
+/// One candidate of `best`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Candidate {
+    /// As the user named it.
+    pub named: String,
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// The value of the metric on the test rows.
+    pub value: Option<f64>,
+    /// Whether it is the one.
+    pub chosen: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// The stage before.
+    pub from: Stage,
+    /// The stage now (or, with `dry_run`, the one it would have).
+    pub to: Stage,
+    /// The gate, line by line.
+    pub checks: Vec<Check>,
+    /// Whether every line of the gate held.
+    pub passed: bool,
+    /// Promoted against the gate.
+    pub forced: bool,
+    /// The version that was in production before.
+    pub previous: Option<Version>,
+    /// The candidates of `best`.
+    pub candidates: Vec<Candidate>,
+    /// Nothing was changed.
+    pub dry_run: bool,
+    /// Golden rows that were asked again.
+    pub golden_rows: usize,
+}
+
+/// Promotes a model version through its gate.
+///
+/// # Errors
+/// `NotFound`, `Busy` when another process promotes at the same time, `Failed` when the folder is damaged. A gate that
+/// refuses is no error: see `passed`.
+pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
+    if request.force && request.reason.trim().is_empty() {
+        return Err(Error::invalid("`--force` needs a reason").hint("--force --reason \"…\": it goes into the ledger"));
+    }
+    let project = session.project;
+    session.stage("checking")?;
+    let (located, candidates) = choose(project, request)?;
+    let config = stored_config(&located)?;
+    let _lock = if request.dry_run { None } else { Some(project.lock(&located.model, "promoting")?) };
+    let tracker = project.tracker()?;
+    let row = tracker.version(located.model.as_str(), located.version)?;
+    if row.manifest_sha256 != located.manifest_sha256 {
+        return Err(Error::failed(format!("{} {} is not what was registered", located.model, located.version))
+            .hint("its manifest has another hash than the ledger's; train again"));
+    }
+    let run = row.run_id.as_ref().map(|run| tracker.run(run.as_str())).transpose()?;
+    let wanted = request.to.map_or_else(|| Stage::parse(&config.promotion.to), Ok)?;
+    let gated = wanted == Stage::Production;
+    let checks = if gated { gate(&config.promotion.require, run.as_ref()) } else { Vec::new() };
+    let passed = checks.iter().all(|check| check.passed);
+    let to = if passed || request.force { wanted } else { fallback(&config, row.stage)? };
+    let production = project.production_version(&located.model)?;
+    let mut outcome = Outcome {
+        model: located.model.clone(),
+        version: located.version,
+        from: row.stage,
+        to,
+        passed,
+        forced: request.force && !passed,
+        previous: production.filter(|holder| *holder != located.version),
+        candidates,
+        dry_run: request.dry_run,
+        golden_rows: 0,
+        checks,
+    };
+    if request.dry_run {
+        return Ok(outcome);
+    }
+    outcome.golden_rows = smoke_test(&located)?;
+    if to == Stage::Production {
+        session.stage("copying into production")?;
+        prepare_production(&project.layout, &located.model, located.version)?;
+    } else if to == Stage::Staging {
+        mirror_staging(&project.layout, &located.model, located.version)?;
+    }
+    crash_point("promote.before_rows");
+    decide(project, request, &outcome, production)?;
+    crash_point("promote.after_rows");
+    project.mirror(&located.model)?;
+    Ok(outcome)
+}
+
+/// Writes the decision: the refusal, the transition, or both.
+fn decide(project: &Project, request: &Request, outcome: &Outcome, production: Option<Version>) -> Result<()> {
+    let tracker = project.tracker()?;
+    let actor = &project.surroundings.actor;
+    let evidence = json!({"checks": outcome.checks, "candidates": outcome.candidates, "golden_rows": outcome.golden_rows});
+    if !outcome.passed && !outcome.forced {
+        let reason = refusal(&outcome.checks);
+        let (model, version) = (&outcome.model, outcome.version);
+        tracker.record_decision(model.as_str(), version, "refused", actor, false, &reason, &evidence, project.now_ms())?;
+    }
+    if outcome.to == outcome.from {
+        return Ok(());
+    }
+    let made = match (request.reason.trim(), outcome.passed) {
+        ("", true) => "the gate passed".to_owned(),
+        ("", false) => refusal(&outcome.checks),
+        (reason, _) => reason.to_owned(),
+    };
+    tracker.transition(&Transition {
+        model: outcome.model.as_str(),
+        version: outcome.version,
+        to: outcome.to,
+        expected_production: Some(production),
+        action: "promoted",
+        actor,
+        forced: outcome.forced,
+        reason: &made,
+        evidence: &evidence,
+        now_ms: project.now_ms(),
+    })?;
+    Ok(())
+}
+
+/// The refusal in one line: `f1 0.51 (needs >= 0.55)`.
+#[must_use]
+pub fn refusal(checks: &[Check]) -> String {
+    let failed = checks.iter().filter(|check| !check.passed);
+    let text = failed.map(|check| {
+        let value = check.value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
+        format!("{} {value} (needs {})", check.metric, check.rule)
+    });
+    text.collect::<Vec<_>>().join(", ")
+}
+
+/// Where a refused version goes: the config's `otherwise`, but never down from where it is.
+fn fallback(config: &ExperimentConfig, from: Stage) -> Result<Stage> {
+    Ok(if from == Stage::None { Stage::parse(&config.promotion.otherwise)? } else { from })
+}
+
+fn gate(rules: &[Require], run: Option<&Run>) -> Vec<Check> {
+    let value = |rule: &Require| run.and_then(|run| run.metrics.get(&rule.metric).copied());
+    rules.iter().map(|rule| check(rule, value(rule).filter(|value| !value.is_nan()))).collect()
+}
+
+/// Holds a rule against a value; a value that is not defined never passes.
+#[must_use]
+pub fn check(rule: &Require, value: Option<f64>) -> Check {
+    let holds = |value: f64| rule.min.is_none_or(|min| value >= min) && rule.max.is_none_or(|max| value <= max);
+    let words = [rule.min.map(|min| format!(">= {min}")), rule.max.map(|max| format!("<= {max}"))];
+    Check {
+        metric: rule.metric.clone(),
+        value,
+        rule: words.into_iter().flatten().collect::<Vec<_>>().join(" and "),
+        passed: value.is_some_and(holds),
+    }
+}
+
+/// The config that a version was trained with.
+///
+/// # Errors
+/// `Failed` when it is damaged.
+pub fn stored_config(located: &Located) -> Result<ExperimentConfig> {
+    let path = located.folder.join("config.yaml");
+    serde_yaml::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
+}
+
+/// Loads the version and asks its golden rows.
+///
+/// # Errors
+/// `Failed` when it does not load or answers differently.
+pub fn smoke_test(located: &Located) -> Result<usize> {
+    Bundle::load(&located.folder)?.check_golden(&located.folder).map_err(|error| {
+        Error::failed(format!("{} {} fails its smoke test: {}", located.model, located.version, error.message))
+            .hint("it was not promoted; nothing has changed")
+    })
+}
+
+/// A candidate's version: a selector, a run, an experiment (its latest version), or a config file of one.
+fn locate(project: &Project, named: &str) -> Result<Located> {
+    let as_model = project.locate(named, Prefer::Latest);
+    let Err(not_model) = as_model else { return as_model };
+    let name = match named.rsplit_once('.') {
+        Some((_, "yaml" | "yml")) => match crate::config::load(std::path::Path::new(named), &[]) {
+            Ok(experiment) => experiment.config.experiment.name.to_string(),
+            Err(_) => return Err(not_model),
+        },
+        _ => named.to_owned(),
+    };
+    let tracker = project.tracker()?;
+    if ExperimentName::parse(&name).is_ok()
+        && let Ok(experiment) = tracker.experiment(&name)
+    {
+        let run = tracker.latest_run(Some(experiment.id), Some("train"))?;
+        return version_of(project, &run);
+    }
+    match tracker.run(named) {
+        Ok(run) => version_of(project, &run),
+        Err(_) => Err(not_model),
+    }
+}
+
+fn version_of(project: &Project, run: &Run) -> Result<Located> {
+    let (model, version) = project.version_of_run(run.id.as_str())?;
+    project.locate(&format!("{model}/{}", version.0), Prefer::Latest)
+}
+
+/// The version to promote: the one that was named, or the best of several.
+fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidate>)> {
+    let located = request.candidates.iter().map(|named| locate(project, named)).collect::<Result<Vec<_>>>()?;
+    let Some(best) = &request.best else {
+        return match <[Located; 1]>::try_from(located) {
+            Ok([only]) => Ok((only, Vec::new())),
+            Err(several) => Err(Error::invalid(format!("{} models are named: which one?", several.len()))
+                .hint("`--best f1` takes the best of them")),
+        };
+    };
+    let metric = find("metric", METRICS, best)?;
+    let tracker = project.tracker()?;
+    let runs = located.iter().map(|one| tracker.run(one.run_id.as_str())).collect::<Result<Vec<_>>>()?;
+    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
+    if !request.allow_different_data && runs.iter().any(|run| tested_on(run) != tested_on(&runs[0])) {
+        return Err(Error::invalid("the candidates were tested on different rows")
+            .hint("train them on the same data and split, or add `--allow-different-data`"));
+    }
+    let values: Vec<Option<f64>> = runs.iter().map(|run| run.metrics.get(best).copied()).collect();
+    // The first of equals stays: it was named first.
+    let chosen = (0..located.len()).reduce(|left, right| {
+        let value = |at: usize| values[at].unwrap_or(f64::NAN);
+        if metric.direction().better(value(right), value(left)) { right } else { left }
+    });
+    let chosen = chosen.filter(|chosen| values[*chosen].is_some()).ok_or_else(|| {
+        Error::new(ErrorKind::Refused, format!("no candidate has a value of `{best}`"))
+    })?;
+    let candidates = located.iter().enumerate().map(|(at, one)| Candidate {
+        named: request.candidates[at].clone(),
+        model: one.model.clone(),
+        version: one.version,
+        value: values[at],
+        chosen: at == chosen,
+    });
+    let candidates = candidates.collect();
+    Ok((located.into_iter().nth(chosen).expect("chosen is one of them"), candidates))
+}

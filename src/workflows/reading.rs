@@ -1,0 +1,123 @@
+//! Reading rows as a config or a model's schema wants them.
+
+use ndarray::Array2;
+use serde::Serialize;
+
+use super::session::Session;
+use crate::config::ExperimentConfig;
+use crate::data::rows::{Inputs, Labels, Rows, prepare, request};
+use crate::data::sources::read;
+use crate::data::{Columns, Features, Part, Split};
+use crate::error::{Error, Result};
+use crate::features::Signal;
+
+/// Where rows are read from.
+#[derive(Debug, Clone, Copy)]
+pub struct From<'a> {
+    /// A path, a glob, or `format:path`; `${NAME}` stands for an environment variable.
+    pub source: &'a str,
+    /// The query, for databases.
+    pub query: Option<&'a str>,
+    /// Which columns mean what.
+    pub columns: &'a Columns,
+    /// How rows are split, when they are.
+    pub split: Option<&'a Split>,
+    /// How labels are read.
+    pub labels: Labels<'a>,
+    /// The seed of a made split.
+    pub seed: u64,
+}
+
+/// How many rows there were and what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RowCounts {
+    /// Rows in the source.
+    pub read: usize,
+    /// Rows skipped for want of a label.
+    pub skipped_without_label: usize,
+    /// Rows skipped for want of a text or a vector.
+    pub skipped_without_input: usize,
+    /// Rows for training.
+    pub train: usize,
+    /// Rows for validation.
+    pub validation: usize,
+    /// Rows for test.
+    pub test: usize,
+}
+
+impl RowCounts {
+    /// The counts of these rows.
+    #[must_use]
+    pub fn of(rows: &Rows) -> Self {
+        let [train, validation, test] = Part::ALL.map(|part| rows.parts.iter().filter(|given| **given == part).count());
+        Self {
+            read: rows.n_read,
+            skipped_without_label: rows.skipped_label,
+            skipped_without_input: rows.skipped_input,
+            train,
+            validation,
+            test,
+        }
+    }
+}
+
+/// Reads rows.
+///
+/// # Errors
+/// `Invalid` with file, row and column when the data do not fit.
+pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
+    let source = session.project.expand(from.source)?;
+    let request = request(from.columns, from.split, from.labels, from.query);
+    let table = read(&source, &request, session.project.layout.root())?;
+    prepare(table, from.columns, from.split, from.labels, from.seed)
+}
+
+/// Reads the rows that a config trains and tests on.
+///
+/// # Errors
+/// As `read_rows`.
+pub fn read_training_rows(session: &Session<'_>, config: &ExperimentConfig, labels: Labels<'_>) -> Result<Rows> {
+    read_rows(
+        session,
+        From {
+            source: &config.data.source,
+            query: config.data.query.as_deref(),
+            columns: &config.columns(),
+            split: Some(&config.split()),
+            labels,
+            seed: stream(config.seed, "split"),
+        },
+    )
+}
+
+/// A seed of its own for each purpose, so that more randomness in one place moves nothing in another.
+#[must_use]
+pub fn stream(seed: u64, purpose: &str) -> u64 {
+    let digest = crate::fs::sha256(format!("{seed}:{purpose}").as_bytes());
+    u64::from_str_radix(&digest[..16], 16).expect("16 hexadecimal digits")
+}
+
+/// The raw input of the rows at these positions.
+#[must_use]
+pub fn signal(rows: &Rows, positions: &[usize]) -> Signal {
+    match &rows.inputs {
+        Inputs::Texts(texts) => Signal::Texts(positions.iter().map(|position| texts[*position].clone()).collect()),
+        Inputs::Vectors { .. } => {
+            Signal::Matrix(Features::Dense(rows.matrix(positions).unwrap_or_else(|| Array2::zeros((0, 0)))))
+        }
+    }
+}
+
+/// Checks that each class has a training row.
+///
+/// # Errors
+/// `Invalid`, naming the class.
+pub fn check_classes(rows: &Rows, train: &[usize]) -> Result<()> {
+    for (class, label) in rows.labels.iter().enumerate() {
+        if !train.iter().any(|position| rows.classes[*position] == class) {
+            return Err(Error::invalid(format!("no training row has the label `{label}`"))
+                .hint("every class needs rows in the train split"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `rollback`: the previous holder of Production takes over again, and proves that it works.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::promote::smoke_test;
+use super::session::Session;
+use crate::error::{Error, Result};
+use crate::names::{ModelName, Version};
+use crate::project::Prefer;
+use crate::registry::prepare_production;
+use crate::tracking::{Stage, Transition};
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The model.
+    pub model: ModelName,
+    /// The version that is in production now.
+    pub version: Version,
+    /// The version that was.
+    pub from: Version,
+    /// Golden rows that were asked again.
+    pub golden_rows: usize,
+}
+
+/// Puts the previous production version back.
+///
+/// # Errors
+/// `NotFound` when there is none, `Failed` when it does not pass its smoke test (nothing has changed then).
+pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outcome> {
+    let project = session.project;
+    let model = ModelName::parse(name)?;
+    let tracker = project.tracker()?;
+    tracker.model(name)?;
+    let _lock = project.lock(&model, "rolling back")?;
+    let current = project
+        .production_version(&model)?
+        .ok_or_else(|| Error::not_found(format!("model `{model}` has no version in production")))?;
+    let previous = project.previous_production(&model)?.ok_or_else(|| {
+        Error::not_found(format!("model `{model}` has had no other version in production than {current}"))
+            .hint(format!("`mlops models history {model}` shows all"))
+    })?;
+    session.stage("checking")?;
+    let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
+    let golden_rows = smoke_test(&located)?;
+    prepare_production(&project.layout, &model, previous)?;
+    tracker.transition(&Transition {
+        model: name,
+        version: previous,
+        to: Stage::Production,
+        expected_production: Some(Some(current)),
+        action: "rolled_back",
+        actor: &project.surroundings.actor,
+        forced: false,
+        reason: if reason.is_empty() { "rolled back by hand" } else { reason },
+        evidence: &json!({"golden_rows": golden_rows}),
+        now_ms: project.now_ms(),
+    })?;
+    crate::fs::crash_point("rollback.after_rows");
+    project.mirror(&model)?;
+    Ok(Outcome { model, version: previous, from: current, golden_rows })
+}

@@ -1,0 +1,57 @@
+//! What every verb is given: the project, the ear, and the wish to stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+use crate::models::{Event, FitContext};
+use crate::project::Project;
+
+/// Something worth showing while a verb works.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress<'a> {
+    /// A stage of the work begins: `reading data/reviews.csv`.
+    Stage(&'a str),
+    /// Something happened during a fit.
+    Fit(&'a Event<'a>),
+}
+
+/// A verb's surroundings.
+pub struct Session<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// Who listens.
+    pub listen: &'a (dyn Fn(&Progress<'_>) + Sync),
+    /// Set when the user interrupts.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl Session<'_> {
+    /// Announces a stage; fails when the user has interrupted.
+    ///
+    /// # Errors
+    /// `Interrupted`.
+    pub fn stage(&self, what: &str) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(Error::interrupted());
+        }
+        (self.listen)(&Progress::Stage(what));
+        Ok(())
+    }
+
+    /// Runs a fit with the session's ear, and `also` as a second listener.
+    ///
+    /// # Errors
+    /// What `fit` says.
+    pub fn fitting<T>(
+        &self,
+        seed: u64,
+        also: &(dyn Fn(&Event<'_>) + Sync),
+        fit: impl FnOnce(&FitContext<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let observe = |event: &Event<'_>| {
+            also(event);
+            (self.listen)(&Progress::Fit(event));
+        };
+        fit(&FitContext { seed, observe: &observe, interrupted: self.interrupted })
+    }
+}
