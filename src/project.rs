@@ -36,6 +36,7 @@ pub struct Project {
     /// Time, randomness, who is asking.
     pub surroundings: Surroundings,
     tracker: OnceCell<Tracker>,
+    read_only: OnceCell<Option<Tracker>>,
     notes: RefCell<Vec<String>>,
 }
 
@@ -72,7 +73,7 @@ impl Project {
     /// A project at this root.
     #[must_use]
     pub fn new(layout: Layout, surroundings: Surroundings) -> Self {
-        Self { layout, surroundings, tracker: OnceCell::new(), notes: RefCell::default() }
+        Self { layout, surroundings, tracker: OnceCell::new(), read_only: OnceCell::new(), notes: RefCell::default() }
     }
 
     /// Milliseconds since the epoch.
@@ -125,15 +126,29 @@ impl Project {
         Ok(self.tracker.get_or_init(|| tracker))
     }
 
-    /// The tracking database for reading only; `None` when there is none yet or it cannot be read (a folder deployed
-    /// without its database).
+    /// The tracking database for looking things up, read-only where it cannot be written; `None` when there is none (a
+    /// folder deployed without its database) or it cannot be read.
     pub fn tracker_for_reading(&self) -> Option<&Tracker> {
-        if self.tracker.get().is_none() {
-            let path = self.layout.tracking_db();
-            let opened = path.is_file().then(|| Tracker::open_read_only(&path).ok()).flatten()?;
-            return Some(self.tracker.get_or_init(|| opened));
+        let path = self.layout.tracking_db();
+        if !path.is_file() {
+            return None;
         }
-        self.tracker.get()
+        self.tracker().ok().or_else(|| {
+            let opened = || Tracker::open_read_only(&path).ok();
+            self.read_only.get_or_init(opened).as_ref()
+        })
+    }
+
+    /// The tracking database for a command that only reads: made when there is none yet, read-only where it cannot be
+    /// written.
+    ///
+    /// # Errors
+    /// `Failed` when it cannot be opened at all.
+    pub fn reader(&self) -> Result<&Tracker> {
+        match self.tracker_for_reading() {
+            Some(tracker) => Ok(tracker),
+            None => self.tracker(),
+        }
     }
 
     /// Keeps something that the user should be told at the end.

@@ -65,12 +65,12 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     match command {
         Command::List { deleted, all } => {
             let view = view(*deleted, *all);
-            let experiments = door.work(Records::Nothing, |session| session.project.tracker()?.experiments(view))?;
+            let experiments = door.work(Records::Nothing, |session| session.project.reader()?.experiments(view))?;
             door.answer("experiments list", &experiments, || list(&experiments))?;
         }
         Command::Show { experiment } => {
             let (experiment, statistics) = door.work(Records::Nothing, |session| {
-                let tracker = session.project.tracker()?;
+                let tracker = session.project.reader()?;
                 let experiment = tracker.experiment(experiment)?;
                 let statistics = tracker.experiment_statistics(experiment.id)?;
                 Ok((experiment, statistics))

@@ -62,12 +62,12 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         let project = session.project;
         match command {
             Command::List => {
-                let models = project.tracker()?.models()?;
+                let models = project.reader()?.models()?;
                 door.answer("models list", &models, || list(&models))
             }
             Command::Show { model } => show(door, project, model),
             Command::History { model } => {
-                let entries = project.tracker()?.history(model)?;
+                let entries = project.reader()?.history(model)?;
                 door.answer("models history", &entries, || history(&entries))
             }
             Command::Alias { version, alias, remove } => name(door, project, version, alias, *remove),
@@ -115,7 +115,7 @@ fn list(models: &[RegisteredModel]) -> String {
 }
 
 fn show(door: &Door, project: &Project, name: &str) -> Result<()> {
-    let tracker = project.tracker()?;
+    let tracker = project.reader()?;
     let (model, versions) = (tracker.model(name)?, tracker.versions(name)?);
     door.answer("models show", &json!({"model": model, "versions": versions}), || {
         let metrics: Vec<&str> = ["f1", "accuracy", "roc_auc", "log_loss"]

@@ -151,7 +151,7 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             show(door, project, &run)
         })?,
         Command::Best { metric, experiment, minimize } => project_work(&|project| {
-            let tracker = project.tracker()?;
+            let tracker = project.reader()?;
             let experiment = experiment.as_ref().map(|name| tracker.experiment(name)).transpose()?.map(|one| one.id);
             let maximize = !minimize && direction(metric) == crate::metrics::Direction::Maximize;
             let (run, skipped) = tracker.best_run(metric, maximize, experiment)?;
@@ -220,7 +220,7 @@ fn create(door: &Door, project: &Project, experiment: &str, name: &str) -> Resul
 }
 
 fn history(door: &Door, project: &Project, run: &str, metric: &str) -> Result<()> {
-    let tracker = project.tracker()?;
+    let tracker = project.reader()?;
     let run = find_run(project, run)?;
     let points = tracker.metric_history(&run.id, metric)?;
     if points.is_empty() {
@@ -238,7 +238,7 @@ fn history(door: &Door, project: &Project, run: &str, metric: &str) -> Result<()
 
 fn search(door: &Door, command: &str, filter: &str, which: &Which) -> Result<()> {
     door.work(Records::Nothing, |session| {
-        let tracker = session.project.tracker()?;
+        let tracker = session.project.reader()?;
         let experiments = which.experiment.iter().map(|name| Ok(tracker.experiment(name)?.id)).collect::<Result<Vec<_>>>()?;
         let runs = tracker.search_runs(&Search {
             experiments: &experiments,
@@ -291,7 +291,7 @@ fn list(runs: &[Run], filter: &str, which: &Which) -> String {
 }
 
 fn show(door: &Door, project: &Project, run: &Run) -> Result<()> {
-    let tracker = project.tracker()?;
+    let tracker = project.reader()?;
     let (artifacts, inputs) = (tracker.artifacts(&run.id)?, tracker.inputs(&run.id)?);
     let document = json!({"run": run, "artifacts": artifacts, "inputs": inputs});
     door.answer("runs show", &document, || {

@@ -55,7 +55,7 @@ pub struct DataSection {
     /// Which columns mean what.
     pub columns: ColumnsSection,
     /// Fields taken out of JSON text columns, in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub json_fields: Vec<String>,
     /// The positive label.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,13 +74,13 @@ pub struct ColumnsSection {
     /// The label.
     pub label: String,
     /// Text columns.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub text: Vec<String>,
     /// A column of whole vectors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding: Option<String>,
     /// Numeric columns.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
 }
 

@@ -188,25 +188,15 @@ pub struct LinearModel {
     n_classes: usize,
     /// The classes that occurred in training, ascending.
     present: Vec<u32>,
+    /// One row per score (a single one when two classes were learned) × one column per feature.
     coef: Array2<f64>,
+    /// The constant of each score.
     intercept: Vec<f64>,
     n_iter: usize,
     converged: bool,
 }
 
 impl LinearModel {
-    /// Coefficients: one row per score (a single one when two classes were learned) × one column per feature.
-    #[must_use]
-    pub fn coef(&self) -> &Array2<f64> {
-        &self.coef
-    }
-
-    /// The constant of each score.
-    #[must_use]
-    pub fn intercept(&self) -> &[f64] {
-        &self.intercept
-    }
-
     /// Reads what `save` wrote.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub fn direction(metric: &str) -> Direction {
 /// # Errors
 /// `NotFound` when there is none.
 pub fn find_run(project: &Project, named: &str) -> Result<Run> {
-    let tracker = project.tracker()?;
+    let tracker = project.reader()?;
     if named == "@latest" {
         return tracker.latest_run(None, None);
     }
@@ -92,7 +92,7 @@ pub fn find_run(project: &Project, named: &str) -> Result<Run> {
 
 /// The runs that an item names: a run, all training runs of an experiment, the run of a model version.
 fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
-    let tracker = project.tracker()?;
+    let tracker = project.reader()?;
     let not_a_run = match find_run(project, item) {
         Ok(run) => return Ok(vec![run]),
         Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),

@@ -183,6 +183,9 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
     write_predictions(recorder, &rows, &predictions)?;
     recorder.json("metrics.json", &metrics_document(recorder, config, &metrics))?;
     recorder.json("training_history.json", &history.rows)?;
+    if let Some(weights) = bundle.model.importance() {
+        recorder.json("importance.json", &importance(&weights, &bundle, config))?;
+    }
     let environment = recorder.environment(&[
         ("seed", config.seed.to_string()),
         ("data_fingerprint", fingerprint.clone()),
@@ -295,6 +298,20 @@ pub fn judge(
         evaluation.metrics.extend(calibrated.metrics.into_iter().map(|(name, value)| (format!("{name}_calibrated"), value)));
     }
     Ok(evaluation)
+}
+
+/// The features that weigh most, by name, heaviest first.
+fn importance(weights: &[f64], bundle: &Bundle, config: &crate::config::ExperimentConfig) -> Vec<serde_json::Value> {
+    const MOST: usize = 1000;
+    let columns = &config.data.columns.features;
+    let names = bundle.features.feature_names().or_else(|| (columns.len() == weights.len()).then(|| columns.clone()));
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|left, right| weights[*right].total_cmp(&weights[*left]).then(left.cmp(right)));
+    let entry = |feature: usize| {
+        let name = names.as_ref().map_or_else(|| format!("feature {feature}"), |names| names[feature].clone());
+        serde_json::json!({"feature": name, "importance": weights[feature]})
+    };
+    order.into_iter().take(MOST).map(entry).collect()
 }
 
 fn metrics_document(

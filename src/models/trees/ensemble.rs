@@ -44,12 +44,6 @@ impl Ensemble {
         Self { trees: grown.into_iter().map(|(tree, _)| tree).collect(), n_classes, importance }
     }
 
-    /// The trees.
-    #[must_use]
-    pub fn trees(&self) -> &[Tree] {
-        &self.trees
-    }
-
     /// Reads what `save` wrote.
     ///
     /// # Errors
