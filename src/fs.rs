@@ -102,7 +102,42 @@ fn temporary(path: &Path) -> PathBuf {
     parent(path).join(format!(".{name}.{}.tmp", std::process::id()))
 }
 
-/// Writes a file so that a reader sees the old content or the new one, never a part.
+/// True inside a folder that `publish_dir` is building: nothing in it lasts before the folder is published whole.
+fn is_unpublished(path: &Path) -> bool {
+    parent(path).file_name().is_some_and(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with('.') && name.ends_with(".tmp")
+    })
+}
+
+/// Flushes every file of a folder, all at once, and then the folder: one journal commit serves them together.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn sync_files(folder: &Path) -> Result<()> {
+    let cannot = || format!("cannot flush the folder `{}`", folder.display());
+    let entries = fs::read_dir(folder).context(cannot)?.collect::<io::Result<Vec<_>>>().context(cannot)?;
+    let flush = |entry: &fs::DirEntry| File::open(entry.path()).and_then(|file| file.sync_all());
+    let flushed: Vec<io::Result<()>> = std::thread::scope(|scope| {
+        let flushing: Vec<_> = entries.iter().map(|entry| scope.spawn(move || flush(entry))).collect();
+        flushing.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(io::Error::other("flushing panicked")))).collect()
+    });
+    flushed.into_iter().collect::<io::Result<()>>().context(cannot)?;
+    sync_dir(folder)
+}
+
+/// Writes a file so that a reader sees the old content or the new one, never a part; `sync_files` on its folder makes
+/// it last, together with its neighbours.
+///
+/// # Errors
+/// `Failed` when the disk refuses; the old content is then still there.
+pub fn write_relaxed(path: &Path, bytes: &[u8]) -> Result<()> {
+    let fill = |file: &mut File| file.write_all(bytes).context(|| format!("cannot write `{}`", path.display()));
+    write(path, fill, false)
+}
+
+/// Writes a file so that a reader sees the old content or the new one, never a part; it lasts when this returns, but in
+/// a folder that is being built, where publishing makes it last.
 ///
 /// # Errors
 /// `Failed` when the disk refuses; the old content is then still there.
@@ -115,20 +150,26 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// What `fill` says, or `Failed` when the disk refuses.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    write(path, fill, !is_unpublished(path))
+}
+
+fn write(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>, lasting: bool) -> Result<()> {
     create_dir(parent(path))?;
     let partial = temporary(path);
     let cannot = || format!("cannot write `{}`", path.display());
     let written = (|| {
         let mut file = File::create(&partial).context(cannot)?;
         fill(&mut file)?;
-        file.sync_all().context(cannot)?;
+        if lasting {
+            file.sync_all().context(cannot)?;
+        }
         fs::rename(&partial, path).context(cannot)
     })();
     if written.is_err() {
         let _ = fs::remove_file(&partial);
     }
     written?;
-    sync_dir(parent(path))
+    if lasting { sync_dir(parent(path)) } else { Ok(()) }
 }
 
 /// Builds a folder under a temporary name and publishes it with one rename. An existing `target` is an error.
@@ -143,11 +184,7 @@ pub fn publish_dir(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Res
     let published = (|| {
         fs::create_dir(&partial).context(cannot)?;
         fill(&partial)?;
-        for entry in fs::read_dir(&partial).context(cannot)? {
-            let path = entry.context(cannot)?.path();
-            File::open(&path).and_then(|file| file.sync_all()).context(cannot)?;
-        }
-        sync_dir(&partial)?;
+        sync_files(&partial)?;
         crash_point("publish.before_rename");
         if target.exists() {
             return Err(Error::failed(cannot()).hint("it is there already"));

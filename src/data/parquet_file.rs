@@ -40,6 +40,20 @@ fn column(name: &str, values: &Values<'_>) -> Result<Column> {
 /// # Errors
 /// `Failed` when the disk refuses.
 pub fn write(path: &Path, columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result<()> {
+    write_with(path, |file| fill(file, columns, facts))
+}
+
+/// Columns of equal length as the bytes of a Parquet file.
+///
+/// # Errors
+/// `Failed` when they cannot be encoded.
+pub fn bytes(columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fill(&mut bytes, columns, facts)?;
+    Ok(bytes)
+}
+
+fn fill(output: impl std::io::Write, columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result<()> {
     let height = columns.first().map_or(0, |(_, values)| match values {
         Values::Text(texts) => texts.len(),
         Values::Numbers(numbers) => numbers.len(),
@@ -48,9 +62,7 @@ pub fn write(path: &Path, columns: &[(&str, Values<'_>)], facts: &[(&str, String
     let columns = columns.iter().map(|(name, values)| column(name, values)).collect::<Result<Vec<_>>>()?;
     let mut frame = DataFrame::new(height, columns).context(|| "columns of unequal length".into())?;
     let facts = facts.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-    write_with(path, |file| {
-        let writer = ParquetWriter::new(file).with_key_value_metadata(Some(KeyValueMetadata::from_static(facts)));
-        writer.finish(&mut frame).context(|| format!("cannot write `{}`", path.display()))?;
-        Ok(())
-    })
+    let writer = ParquetWriter::new(output).with_key_value_metadata(Some(KeyValueMetadata::from_static(facts)));
+    writer.finish(&mut frame).context(|| "cannot write a Parquet file".into())?;
+    Ok(())
 }

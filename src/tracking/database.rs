@@ -91,8 +91,20 @@ impl Tracker {
             return Err(Error::not_found(format!("`{}` is not there", path.display()))
                 .hint("nothing has been tracked yet: `mlops train` writes the first run"));
         }
-        let tracker = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let found = tracker.read(migrations::identity).map_err(|error| at(&tracker.path, error))?;
+        let open = |file: &Path, flags: OpenFlags| {
+            let tracker = Self { path: path.clone(), ..Self::connect(file.to_path_buf(), flags)? };
+            let found = tracker.read(migrations::identity).map_err(|error| at(&path, error))?;
+            Ok((tracker, found))
+        };
+        let opened = open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).or_else(|error: Error| {
+            // In a folder that cannot be written there is no room for the log's index. Without a log none is needed,
+            // and nobody can be writing: the file may be read as it is.
+            if log_of(&path).exists() {
+                return Err(error);
+            }
+            open(&immutable(&path), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI).map_err(|_| error)
+        });
+        let (tracker, found) = opened?;
         migrations::check(&found, MIGRATIONS.len(), &tracker.path)?;
         if found.version < MIGRATIONS.len() {
             let text = format!(
@@ -160,6 +172,19 @@ impl Tracker {
         transaction.commit()?;
         Ok(value)
     }
+}
+
+/// The write-ahead log beside a database.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// The URI that opens a database as a file that nobody changes.
+fn immutable(path: &Path) -> PathBuf {
+    let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    PathBuf::from(format!("file://{text}?immutable=1"))
 }
 
 /// Names the file in an error that came from it.

@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::config::ExperimentConfig;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, ErrorKind, Result};
-use crate::fs::{create_dir, sha256_file, write_atomic};
+use crate::fs::{create_dir, sha256_file, sync_files, write_atomic, write_relaxed};
 use crate::metrics::Evaluation;
 use crate::names::{ExperimentName, RunId};
 use crate::tracking::{Artifact, Metric, NewRun, Status};
@@ -103,7 +103,7 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when the disk refuses.
     pub fn json(&self, name: &str, document: &impl Serialize) -> Result<()> {
-        write_json(&self.folder.join(name), document)
+        write_relaxed(&self.folder.join(name), &json_bytes(document)?)
     }
 
     /// Writes the rendered config.
@@ -112,7 +112,7 @@ impl Recorder<'_> {
     /// `Failed` when the disk refuses.
     pub fn config(&self, config: &ExperimentConfig) -> Result<String> {
         let text = serde_yaml::to_string(config).context(|| "cannot write the config".into())?;
-        write_atomic(&self.folder.join("config.yaml"), text.as_bytes())?;
+        write_relaxed(&self.folder.join("config.yaml"), text.as_bytes())?;
         Ok(text)
     }
 
@@ -158,14 +158,15 @@ impl Recorder<'_> {
         ];
         written.extend(numbers.iter().map(|(name, values)| (name.as_str(), Values::Numbers(values))));
         let facts = [("mlops.run_id", self.id.to_string()), ("mlops.classes", columns.classes.join(","))];
-        parquet_file::write(&self.folder.join("predictions.parquet"), &written, &facts)
+        write_relaxed(&self.folder.join("predictions.parquet"), &parquet_file::bytes(&written, &facts)?)
     }
 
-    /// Size and hash of every file in the run's folder, with paths relative to the project.
+    /// Makes the run's folder last; then size and hash of every file in it, with paths relative to the project.
     ///
     /// # Errors
     /// `Failed` when one cannot be read.
     pub fn artifacts(&self) -> Result<Vec<Artifact>> {
+        sync_files(&self.folder)?;
         let entries = std::fs::read_dir(&self.folder).context(|| format!("cannot list `{}`", self.folder.display()))?;
         let mut names: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
         names.sort();
@@ -206,7 +207,11 @@ impl Recorder<'_> {
 /// # Errors
 /// `Failed` when the disk refuses.
 pub fn write_json(path: &Path, document: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(document).context(|| format!("cannot write `{}`", path.display()))?;
-    text.push('\n');
-    write_atomic(path, text.as_bytes())
+    write_atomic(path, &json_bytes(document)?)
+}
+
+fn json_bytes(document: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(document).context(|| "cannot write a JSON document".into())?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }

@@ -16,7 +16,7 @@ use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::{Dataset, Features, Part, Targets};
 use crate::error::{Context, Result};
 use crate::features::Signal;
-use crate::fs::{crash_point, write_atomic};
+use crate::fs::{crash_point, write_atomic, write_relaxed};
 use crate::metrics::{Evaluation, Intervals, METRICS, Metric, evaluate};
 use crate::models::Event;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
@@ -102,7 +102,8 @@ fn latest_results(session: &Session<'_>, outcome: &Outcome) -> Result<()> {
     let folder = session.project.layout.experiment(&outcome.experiment);
     for name in ["metrics.json", "training_history.json"] {
         let bytes = std::fs::read(outcome.run_folder.join(name)).context(|| format!("cannot read `{name}`"))?;
-        write_atomic(&folder.join(name), &bytes)?;
+        // Copies of what the run's folder keeps: they need not outlast a power cut.
+        write_relaxed(&folder.join(name), &bytes)?;
     }
     Ok(())
 }
@@ -119,6 +120,7 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
     let started = Instant::now();
     let mut watch = Watch { last: started, seconds: BTreeMap::new() };
     let rendered = recorder.config(config)?;
+    session.project.tracker()?.log_params(&recorder.id, &config.flat_params())?;
     session.stage(&format!("reading {}", config.data.source))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
     let mut rows = read_training_rows(session, config, labels)?;
