@@ -120,7 +120,10 @@ pub fn sync_files(folder: &Path) -> Result<()> {
     let flush = |entry: &fs::DirEntry| File::open(entry.path()).and_then(|file| file.sync_all());
     let flushed: Vec<io::Result<()>> = std::thread::scope(|scope| {
         let flushing: Vec<_> = entries.iter().map(|entry| scope.spawn(move || flush(entry))).collect();
-        flushing.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(io::Error::other("flushing panicked")))).collect()
+        flushing
+            .into_iter()
+            .map(|one| one.join().unwrap_or_else(|_| Err(io::Error::other("flushing panicked"))))
+            .collect()
     });
     flushed.into_iter().collect::<io::Result<()>>().context(cannot)?;
     sync_dir(folder)

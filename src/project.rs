@@ -91,7 +91,8 @@ impl Project {
         while let Some((before, after)) = rest.split_once("${") {
             let Some((name, after)) = after.split_once('}') else { break };
             let value = (self.surroundings.variable)(name).ok_or_else(|| {
-                Error::invalid(format!("the environment variable `{name}` is not set")).hint(format!("`{text}` needs it"))
+                Error::invalid(format!("the environment variable `{name}` is not set"))
+                    .hint(format!("`{text}` needs it"))
             })?;
             expanded += before;
             expanded += &value;
@@ -250,10 +251,8 @@ impl Project {
         }
         let latest = self.version_at(model, "latest")?;
         if prefer == Prefer::Production {
-            return Err(Error::not_found(format!("model `{model}` has no version in production")).hint(format!(
-                "promote one (`mlops promote {model}`) or name a version (`{model}/{}`)",
-                latest.0
-            )));
+            return Err(Error::not_found(format!("model `{model}` has no version in production"))
+                .hint(format!("promote one (`mlops promote {model}`) or name a version (`{model}/{}`)", latest.0)));
         }
         Ok(latest)
     }
@@ -278,7 +277,8 @@ impl Project {
             known.extend((!row.staging.is_empty()).then(|| "staging".to_owned()));
             known.extend(row.aliases.keys().cloned());
             let known: Vec<String> = known.iter().map(|what| format!("{model}@{what}")).collect();
-            Error::not_found(format!("model `{model}` has no `@{what}`")).hint(format!("there are {}", known.join(", ")))
+            Error::not_found(format!("model `{model}` has no `@{what}`"))
+                .hint(format!("there are {}", known.join(", ")))
         })
     }
 

@@ -145,10 +145,11 @@ mod tests {
     fn arrays_come_back_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
-        let arrays = Tensors::new()
-            .f64("w", &[1, 2], vec![0.1, -0.0])
-            .u32("i", &[3], vec![1, 2, u32::MAX])
-            .f32("x", &[0], Vec::new());
+        let arrays = Tensors::new().f64("w", &[1, 2], vec![0.1, -0.0]).u32("i", &[3], vec![1, 2, u32::MAX]).f32(
+            "x",
+            &[0],
+            Vec::new(),
+        );
         arrays.save(&path).unwrap();
         assert_eq!(Tensors::load(&path).unwrap(), arrays);
         std::fs::write(&path, b"rubbish").unwrap();

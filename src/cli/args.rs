@@ -39,7 +39,7 @@ pub struct Cli {
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,
@@ -49,6 +49,7 @@ pub enum Color {
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Global {
     /// The project's root [default: found upward from here]
     #[arg(long, global = true, env = "MLOPS_ROOT", value_name = "DIR", help_heading = "Everywhere")]

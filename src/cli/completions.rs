@@ -12,7 +12,9 @@ use crate::fs::{create_dir, write_atomic};
 
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mlops completions bash > /etc/bash_completion.d/mlops\n  mlops completions zsh > ~/.zfunc/_mlops")]
+#[command(
+    after_help = "Examples:\n  mlops completions bash > /etc/bash_completion.d/mlops\n  mlops completions zsh > ~/.zfunc/_mlops"
+)]
 pub struct Args {
     /// The shell
     shell: clap_complete::Shell,
@@ -26,11 +28,11 @@ pub struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub fn run(args: &Args) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "mlops", &mut script);
     print(&String::from_utf8_lossy(&script));
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 fn page(command: clap::Command) -> Result<Vec<u8>> {

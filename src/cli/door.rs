@@ -105,7 +105,8 @@ impl Door {
         if self.global.yes {
             return Ok(());
         }
-        let refused = || Error::invalid(format!("not confirmed: {question}")).hint("add `--yes` to go on without asking");
+        let refused =
+            || Error::invalid(format!("not confirmed: {question}")).hint("add `--yes` to go on without asking");
         if !std::io::stdin().is_terminal() {
             return Err(refused());
         }
@@ -113,7 +114,11 @@ impl Door {
         let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
         let mut line = String::new();
         let _ = std::io::stdin().read_line(&mut line);
-        if line.trim().eq_ignore_ascii_case("y") || line.trim().eq_ignore_ascii_case("yes") { Ok(()) } else { Err(refused()) }
+        if line.trim().eq_ignore_ascii_case("y") || line.trim().eq_ignore_ascii_case("yes") {
+            Ok(())
+        } else {
+            Err(refused())
+        }
     }
 }
 

@@ -45,7 +45,9 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let outcome = door.work(Records::Runs, |session| evaluate(session, &request))?;
     door.answer("evaluate", &outcome, || summary(&outcome, args.gate))?;
     if args.gate && outcome.gate.is_empty() {
-        return Err(Error::invalid("the model's config has no gate").hint("promotion: {require: [{metric: f1, min: 0.55}]}"));
+        return Err(
+            Error::invalid("the model's config has no gate").hint("promotion: {require: [{metric: f1, min: 0.55}]}")
+        );
     }
     let met = outcome.gate.iter().all(|check| check.passed);
     Ok(if args.gate && !met { ExitCode::from(3) } else { ExitCode::SUCCESS })

@@ -95,7 +95,10 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
                 tracker.experiment(experiment)
             })?;
             door.answer("experiments delete", &found, || {
-                format!("deleted experiment {} and its runs; `mlops experiments restore {}` brings them back\n", found.name, found.name)
+                format!(
+                    "deleted experiment {} and its runs; `mlops experiments restore {}` brings them back\n",
+                    found.name, found.name
+                )
             })?;
         }
         Command::Restore { experiment } => {

@@ -62,7 +62,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Models(command) => super::models::run(&door, &command),
         Command::Doctor(args) => super::doctor::run(&door, &args),
         Command::Schema(args) => super::schema::run(&door, &args),
-        Command::Completions(args) => super::completions::run(&args),
+        Command::Completions(args) => Ok(super::completions::run(&args)),
         Command::Man(args) => super::completions::man(&args),
     }
 }

@@ -98,9 +98,12 @@ fn list(models: &[RegisteredModel]) -> String {
     let rows: Vec<Vec<String>> = models
         .iter()
         .map(|model| {
-            let one = |version: Option<crate::names::Version>| version.map_or_else(|| "–".into(), |version| version.to_string());
+            let one = |version: Option<crate::names::Version>| {
+                version.map_or_else(|| "–".into(), |version| version.to_string())
+            };
             let staging: Vec<String> = model.staging.iter().map(ToString::to_string).collect();
-            let aliases: Vec<String> = model.aliases.iter().map(|(alias, version)| format!("@{alias} {version}")).collect();
+            let aliases: Vec<String> =
+                model.aliases.iter().map(|(alias, version)| format!("@{alias} {version}")).collect();
             vec![
                 model.name.clone(),
                 model.versions.to_string(),
@@ -183,14 +186,15 @@ fn name(door: &Door, project: &Project, version: &str, alias: &str, remove: bool
         tracker.remove_alias(model, alias, actor, project.now_ms())?;
     } else {
         if ["latest", "production", "staging", "archived", "none"].contains(&alias.to_lowercase().as_str()) {
-            return Err(Error::invalid(format!("`{alias}` cannot be an alias")).hint("it names a stage or the newest version"));
+            return Err(
+                Error::invalid(format!("`{alias}` cannot be an alias")).hint("it names a stage or the newest version")
+            );
         }
         tracker.set_alias(model, alias, located.version, actor, project.now_ms())?;
     }
     let document = json!({"model": located.model, "version": located.version, "alias": alias, "removed": remove});
-    door.answer("models alias", &document, || match remove {
-        true => format!("{model}@{alias} is gone\n"),
-        false => format!("{model}@{alias} is {}\n", located.version),
+    door.answer("models alias", &document, || {
+        if remove { format!("{model}@{alias} is gone\n") } else { format!("{model}@{alias} is {}\n", located.version) }
     })
 }
 
@@ -199,7 +203,10 @@ fn archive(door: &Door, project: &Project, version: &str, reason: &str) -> Resul
     let _lock = project.lock(&located.model, "archiving")?;
     let current = project.production_version(&located.model)?;
     if current == Some(located.version) {
-        door.confirm(&format!("{} {} is in production; archive it and leave nothing there?", located.model, located.version))?;
+        door.confirm(&format!(
+            "{} {} is in production; archive it and leave nothing there?",
+            located.model, located.version
+        ))?;
     }
     project.tracker()?.transition(&Transition {
         model: located.model.as_str(),
@@ -233,5 +240,7 @@ fn delete(door: &Door, project: &Project, version: &str) -> Result<()> {
         let _ = std::fs::remove_dir_all(folder);
     }
     project.mirror(&model)?;
-    door.answer("models delete", &json!({"model": model, "version": version}), || format!("deleted {model} {version}\n"))
+    door.answer("models delete", &json!({"model": model, "version": version}), || {
+        format!("deleted {model} {version}\n")
+    })
 }

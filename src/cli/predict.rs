@@ -114,7 +114,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
 
 fn form(args: &Args, input: &str) -> Result<&'static str> {
     let of = |name: &str| match Path::new(name).extension().and_then(|extension| extension.to_str()) {
-        Some("csv") => Some("csv"),
+        Some("csv" | "tsv") => Some("csv"),
         Some("ndjson" | "jsonl") => Some("ndjson"),
         Some("parquet") => Some("parquet"),
         _ => None,
@@ -129,7 +129,6 @@ fn form(args: &Args, input: &str) -> Result<&'static str> {
         })?,
         None => match of(input) {
             Some("csv" | "parquet") => "csv",
-            _ if input.ends_with(".tsv") => "csv",
             _ => "ndjson",
         },
     };

@@ -75,12 +75,18 @@ pub fn describe(outcome: &Outcome) -> String {
                 vec![one.named.clone(), format!("{} {}", one.model, one.version), format::optional(one.value), mark]
             })
             .collect();
-        let columns = [("candidate", Align::Left), ("version", Align::Left), ("value", Align::Right), ("", Align::Left)];
+        let columns =
+            [("candidate", Align::Left), ("version", Align::Left), ("value", Align::Right), ("", Align::Left)];
         text += &(table(&columns, &rows) + "\n");
     }
     for check in &outcome.checks {
         let verdict = if check.passed { good("yes") } else { bad("no") };
-        text += &format!("gate      {} {} {}  {verdict}\n", check.metric, check.rule, dim(&format!("is {}", format::optional(check.value))));
+        text += &format!(
+            "gate      {} {} {}  {verdict}\n",
+            check.metric,
+            check.rule,
+            dim(&format!("is {}", format::optional(check.value)))
+        );
     }
     if outcome.checks.is_empty() && outcome.to == Stage::Production {
         text += "gate      no rules\n";

@@ -54,7 +54,7 @@ pub enum Command {
     /// The runs that fit a filter
     #[command(after_help = SEARCH)]
     Search {
-        /// AND, OR, NOT, brackets; metrics.K, params.K, tags.K, status, start_time, …; = != < <= > >= LIKE IN IS NULL
+        /// AND, OR, NOT, brackets; `metrics.K`, `params.K`, `tags.K`, `status`, `start_time`, …; = != < <= > >= LIKE IN IS NULL
         filter: String,
         /// Which ones
         #[command(flatten)]
@@ -142,7 +142,8 @@ pub fn pairs(texts: &[String]) -> Result<Vec<(String, String)>> {
 }
 
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
-    let project_work = |work: &dyn Fn(&Project) -> Result<()>| door.work(Records::Nothing, |session| work(session.project));
+    let project_work =
+        |work: &dyn Fn(&Project) -> Result<()>| door.work(Records::Nothing, |session| work(session.project));
     match command {
         Command::List { which } => search(door, "runs list", "", which)?,
         Command::Search { filter, which } => search(door, "runs search", filter, which)?,
@@ -213,8 +214,14 @@ fn create(door: &Door, project: &Project, experiment: &str, name: &str) -> Resul
     let id = project.new_run_id();
     let name = if name.is_empty() { format!("manual-{}", id.short()) } else { name.to_owned() };
     // No process: the run outlives this one, until `runs finish` ends it.
-    let run =
-        NewRun { id: &id, experiment_id: experiment.id, name: &name, command: "manual", process: None, start_ms: project.now_ms() };
+    let run = NewRun {
+        id: &id,
+        experiment_id: experiment.id,
+        name: &name,
+        command: "manual",
+        process: None,
+        start_ms: project.now_ms(),
+    };
     tracker.start_run(&run)?;
     door.answer("runs create", &json!({"run_id": id}), || format!("{id}\n"))
 }
@@ -230,8 +237,10 @@ fn history(door: &Door, project: &Project, run: &str, metric: &str) -> Result<()
     let summary = tracker.metric_summaries(&run.id)?.remove(metric);
     let document = json!({"run_id": run.id, "metric": metric, "points": points, "summary": summary});
     door.answer("runs history", &document, || {
-        let rows: Vec<Vec<String>> =
-            points.iter().map(|point| vec![point.step.to_string(), format::value(point.value), format::time(point.timestamp_ms)]).collect();
+        let rows: Vec<Vec<String>> = points
+            .iter()
+            .map(|point| vec![point.step.to_string(), format::value(point.value), format::time(point.timestamp_ms)])
+            .collect();
         table(&[("step", Align::Right), (metric, Align::Right), ("time (UTC)", Align::Left)], &rows)
     })
 }
@@ -239,7 +248,8 @@ fn history(door: &Door, project: &Project, run: &str, metric: &str) -> Result<()
 fn search(door: &Door, command: &str, filter: &str, which: &Which) -> Result<()> {
     door.work(Records::Nothing, |session| {
         let tracker = session.project.reader()?;
-        let experiments = which.experiment.iter().map(|name| Ok(tracker.experiment(name)?.id)).collect::<Result<Vec<_>>>()?;
+        let experiments =
+            which.experiment.iter().map(|name| Ok(tracker.experiment(name)?.id)).collect::<Result<Vec<_>>>()?;
         let runs = tracker.search_runs(&Search {
             experiments: &experiments,
             filter,
@@ -260,7 +270,8 @@ fn list(runs: &[Run], filter: &str, which: &Which) -> String {
         let why = if filter.is_empty() { "no runs yet: `mlops train CONFIG` makes one" } else { "no run fits" };
         return format!("{why}\n");
     }
-    let metrics: Vec<&str> = LISTED.into_iter().filter(|name| runs.iter().any(|run| run.metrics.contains_key(*name))).collect();
+    let metrics: Vec<&str> =
+        LISTED.into_iter().filter(|name| runs.iter().any(|run| run.metrics.contains_key(*name))).collect();
     let mut columns = vec![
         ("run", Align::Left),
         ("experiment", Align::Left),
@@ -286,7 +297,11 @@ fn list(runs: &[Run], filter: &str, which: &Which) -> String {
             row
         })
         .collect();
-    let more = if runs.len() == which.limit { dim(&format!("the first {}; `--limit` shows more\n", which.limit)) } else { String::new() };
+    let more = if runs.len() == which.limit {
+        dim(&format!("the first {}; `--limit` shows more\n", which.limit))
+    } else {
+        String::new()
+    };
     table(&columns, &rows) + &more
 }
 
@@ -296,15 +311,24 @@ fn show(door: &Door, project: &Project, run: &Run) -> Result<()> {
     let document = json!({"run": run, "artifacts": artifacts, "inputs": inputs});
     door.answer("runs show", &document, || {
         let mut text = format!("{}  {}\n", bold(run.id.as_str()), dim(&run.name));
-        let end = run.end_ms.map_or("still open".to_owned(), |end| format::seconds((end - run.start_ms) as f64 / 1000.0));
+        let end =
+            run.end_ms.map_or("still open".to_owned(), |end| format::seconds((end - run.start_ms) as f64 / 1000.0));
         text += &format!("experiment  {}\ncommand     {}\n", run.experiment, run.command);
-        text += &format!("status      {}{}\n", run.status.as_str(), if run.lifecycle == "deleted" { ", deleted" } else { "" });
+        text += &format!(
+            "status      {}{}\n",
+            run.status.as_str(),
+            if run.lifecycle == "deleted" { ", deleted" } else { "" }
+        );
         text += &format!("started     {} UTC, {end}\n", format::time(run.start_ms));
         let block = |title: &str, rows: Vec<Vec<String>>| {
             if rows.is_empty() {
                 return String::new();
             }
-            format!("\n{}\n{}", dim(title), table(&[("", Align::Left), ("", Align::Left)], &rows).trim_start_matches('\n'))
+            format!(
+                "\n{}\n{}",
+                dim(title),
+                table(&[("", Align::Left), ("", Align::Left)], &rows).trim_start_matches('\n')
+            )
         };
         let metrics = run.metrics.iter().map(|(key, value)| vec![key.clone(), format::value(*value)]).collect();
         let two = |(key, value): (&String, &String)| vec![key.clone(), value.clone()];
@@ -313,7 +337,9 @@ fn show(door: &Door, project: &Project, run: &Run) -> Result<()> {
         text += &block("tags", run.tags.iter().map(two).collect());
         let inputs = inputs.iter().map(|one| vec![one.context.clone(), format!("{} rows of {}", one.rows, one.source)]);
         text += &block("inputs", inputs.collect());
-        let artifacts = artifacts.iter().map(|one| vec![one.path.clone(), format!("{} bytes, sha256 {:.12}…", one.size, one.sha256)]);
+        let artifacts = artifacts
+            .iter()
+            .map(|one| vec![one.path.clone(), format!("{} bytes, sha256 {:.12}…", one.size, one.sha256)]);
         text + &block("artifacts", artifacts.collect())
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,10 +40,10 @@ fn is_alive(process: &Process) -> bool {
 }
 
 /// The commit and whether tracked files differ from it, asked in the background: git takes longer than a small fit.
-fn git(root: PathBuf) -> impl FnOnce() -> BTreeMap<String, String> {
+fn git(root: &Path) -> impl FnOnce() -> BTreeMap<String, String> + use<> {
     let ask = |arguments: &[&str]| {
         let mut command = Command::new("git");
-        command.arg("-C").arg(&root).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
+        command.arg("-C").arg(root).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
         command.spawn()
     };
     let commit = ask(&["rev-parse", "HEAD"]);
@@ -88,7 +88,7 @@ fn machine() -> BTreeMap<String, String> {
 pub fn surroundings(root: &Path, recording: bool) -> Surroundings {
     let actor = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
     let pid = std::process::id();
-    let waiting = Mutex::new(recording.then(|| git(root.to_path_buf())));
+    let waiting = Mutex::new(recording.then(|| git(root)));
     let known: Mutex<BTreeMap<String, String>> = Mutex::default();
     Surroundings {
         now_ms,

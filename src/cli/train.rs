@@ -99,7 +99,8 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
         let value = primary.map_or_else(String::new, format::estimate);
         return format!("{head}  {} {value}  {}\n", outcome.shown[0], shown(&outcome.folder));
     }
-    let mut text = format!("{}  {}\n", bold(&head), dim(&format!("{} of experiment {}", outcome.kind, outcome.experiment)));
+    let mut text =
+        format!("{}  {}\n", bold(&head), dim(&format!("{} of experiment {}", outcome.kind, outcome.experiment)));
     text += &format!(
         "rows      {}: {} train, {} validation, {} test\n",
         format::count(rows.read),

@@ -211,7 +211,8 @@ pub(super) struct Raw<'d, 'n> {
 /// The shares of a made split when none are given.
 const DEFAULT_SHARES: [f64; 3] = [0.6, 0.2, 0.2];
 /// The metrics that are shown when none are named.
-const DEFAULT_METRICS: [&str; 7] = ["f1", "accuracy", "precision", "recall", "roc_auc", "average_precision", "log_loss"];
+const DEFAULT_METRICS: [&str; 7] =
+    ["f1", "accuracy", "precision", "recall", "roc_auc", "average_precision", "log_loss"];
 
 /// A name that stands in where the real one was wrong; the config is refused anyway.
 fn placeholder_experiment() -> ExperimentName {
@@ -219,7 +220,7 @@ fn placeholder_experiment() -> ExperimentName {
 }
 
 /// Reads the whole config; every problem is noted with the decoder.
-pub(super) fn decode<'d, 'n>(root: At<'d, 'n>) -> Raw<'d, 'n> {
+pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     let mut fields = root.fields();
     let mut experiment = fields.get("experiment").fields();
     let name = experiment.get("name");
@@ -247,7 +248,8 @@ pub(super) fn decode<'d, 'n>(root: At<'d, 'n>) -> Raw<'d, 'n> {
     model_at.require("which model to fit");
     let mut model = model_at.fields();
     let model_name = model.get("name").parsed(ModelName::parse);
-    let model_name = model_name.or_else(|| ModelName::parse(name.as_str()).ok()).expect("an experiment name is a model name");
+    let model_name =
+        model_name.or_else(|| ModelName::parse(name.as_str()).ok()).expect("an experiment name is a model name");
     let (kind, params) = (model.get("kind"), model.get("params"));
     kind.require("the kind of model");
     model.finish();
@@ -264,7 +266,10 @@ pub(super) fn decode<'d, 'n>(root: At<'d, 'n>) -> Raw<'d, 'n> {
     }
     let evaluation_section = EvaluationSection {
         primary: primary.text().unwrap_or_else(|| named[0].clone()),
-        bootstrap: evaluation.get("bootstrap").whole().map_or(1000, |count| usize::try_from(count).unwrap_or(usize::MAX)),
+        bootstrap: evaluation
+            .get("bootstrap")
+            .whole()
+            .map_or(1000, |count| usize::try_from(count).unwrap_or(usize::MAX)),
         metrics: named,
         threshold,
     };
@@ -362,7 +367,10 @@ fn decode_split(at: &At<'_, '_>, column: Option<String>) -> SplitSection {
     };
     let sum: f64 = shares.iter().sum();
     if shares.iter().any(|share| !(0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-6 {
-        at.problem(format!("the shares must add up to 1, got {sum}"), Some("{train: 0.6, validation: 0.2, test: 0.2}".into()));
+        at.problem(
+            format!("the shares must add up to 1, got {sum}"),
+            Some("{train: 0.6, validation: 0.2, test: 0.2}".into()),
+        );
     } else if shares[0] == 0.0 || shares[2] == 0.0 {
         at.problem("training and test need a share above 0", None);
     }
@@ -402,7 +410,10 @@ fn decode_promotion<'d, 'n>(at: &At<'d, 'n>) -> (PromotionSection, Vec<(At<'d, '
     let stage = |at: &At<'_, '_>, default: &str, allowed: &[&str]| {
         let word = at.text().map_or_else(|| default.to_owned(), |word| word.to_lowercase());
         if !allowed.contains(&word.as_str()) {
-            at.problem(format!("`{word}` is not a stage here"), Some(crate::catalog::known_hint(&word, allowed.iter().copied())));
+            at.problem(
+                format!("`{word}` is not a stage here"),
+                Some(crate::catalog::known_hint(&word, allowed.iter().copied())),
+            );
         }
         word
     };
@@ -475,7 +486,9 @@ impl ExperimentConfig {
         for (index, step) in self.features.iter().enumerate() {
             params.push((format!("features.{index}"), step.kind.clone()));
             let step_params = step.params.iter();
-            params.extend(step_params.map(|(name, value)| (format!("features.{index}.{}.{name}", step.kind), text(value))));
+            params.extend(
+                step_params.map(|(name, value)| (format!("features.{index}.{}.{name}", step.kind), text(value))),
+            );
         }
         params
     }

@@ -99,7 +99,7 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
     for given in overrides {
         given.apply(&mut root)?;
     }
-    let experiment = look_up(experiment::decode(At::root(&decoder, &root)));
+    let experiment = look_up(experiment::decode(&At::root(&decoder, &root)));
     let problems = decoder.finish();
     match experiment {
         Some(experiment) if problems.is_empty() => Ok(experiment),

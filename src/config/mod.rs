@@ -12,8 +12,8 @@ pub mod schema;
 mod yaml;
 
 pub use experiment::{
-    ColumnsSection, DataSection, EvaluationSection, ExperimentConfig, ExperimentSection, ModelSection, PromotionSection,
-    Require, StepSection,
+    ColumnsSection, DataSection, EvaluationSection, ExperimentConfig, ExperimentSection, ModelSection,
+    PromotionSection, Require, StepSection,
 };
 pub use load::{Override, load};
 pub use resolve::{Experiment, resolve};

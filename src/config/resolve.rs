@@ -99,8 +99,10 @@ fn chain_of(features: &At<'_, '_>, steps: &[RawStep<'_, '_>], config: &mut Exper
     if !whole {
         return None;
     }
-    config.features =
-        found.iter().map(|(kind, params)| StepSection { kind: kind.name().to_owned(), params: params.clone() }).collect();
+    config.features = found
+        .iter()
+        .map(|(kind, params)| StepSection { kind: kind.name().to_owned(), params: params.clone() })
+        .collect();
     let chain = match Chain::configure(&found) {
         Ok(chain) => chain,
         Err((index, problem)) => {

@@ -77,9 +77,11 @@ impl Node {
             Value::Float(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
             Value::Text(text) => text.as_str().into(),
             Value::List(items) => items.iter().map(Self::json).collect(),
-            Value::Map(entries) => {
-                entries.iter().map(|(key, _, value)| (key.clone(), value.json())).collect::<serde_json::Map<_, _>>().into()
-            }
+            Value::Map(entries) => entries
+                .iter()
+                .map(|(key, _, value)| (key.clone(), value.json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
         }
     }
 
@@ -124,9 +126,7 @@ impl<'a> Builder<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Broken> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(cause)) => {
-                Err((cause.info().to_owned(), cause.marker().line(), cause.marker().col() + 1))
-            }
+            Some(Err(cause)) => Err((cause.info().to_owned(), cause.marker().line(), cause.marker().col() + 1)),
             None => Err(("the file ends too early".into(), 0, 0)),
         }
     }

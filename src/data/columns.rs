@@ -80,9 +80,8 @@ mod tests {
     #[test]
     fn json_fields_are_found_by_name_and_by_path() {
         let document = r#"{"회사명": "가나", "경력": {"직무": "개발", "연차": 3}, "a.b": "dot", "목록": ["x", null, "y"], "빈": " "}"#;
-        let text = |fields: &[&str]| {
-            json_text(document, &fields.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
-        };
+        let text =
+            |fields: &[&str]| json_text(document, &fields.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
         assert_eq!(text(&["회사명", "경력.직무"]).as_deref(), Some("가나\n개발"));
         assert_eq!(text(&["a.b", "목록", "경력.연차"]).as_deref(), Some("dot\nx\ny\n3"));
         assert_eq!(text(&["빈", "없음"]), None);

@@ -70,9 +70,11 @@ impl Features {
                 let flat = matrix.iter().position(|value| !value.is_finite());
                 flat.map(|at| (at / matrix.ncols(), at % matrix.ncols()))
             }
-            Self::Sparse(matrix) => matrix.values.iter().position(|value| !value.is_finite()).map(|at| {
-                (matrix.indptr.partition_point(|start| *start <= at) - 1, matrix.indices[at] as usize)
-            }),
+            Self::Sparse(matrix) => matrix
+                .values
+                .iter()
+                .position(|value| !value.is_finite())
+                .map(|at| (matrix.indptr.partition_point(|start| *start <= at) - 1, matrix.indices[at] as usize)),
         };
         let Some((row, column)) = place else { return Ok(()) };
         let id = ids.get(row).map_or(String::new(), |id| format!(" (id `{id}`)"));

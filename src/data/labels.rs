@@ -41,8 +41,11 @@ pub fn classes(found: &BTreeSet<String>, positive: Option<&str>, column: &str) -
     });
     let Some(positive) = positive.and_then(|positive| canonical(Some(positive))) else { return Ok(labels) };
     if labels.len() != 2 {
-        return Err(Error::invalid(format!("`positive` needs two classes, the label column `{column}` has {}", labels.len()))
-            .hint("remove `positive`: with more classes each is treated alike"));
+        return Err(Error::invalid(format!(
+            "`positive` needs two classes, the label column `{column}` has {}",
+            labels.len()
+        ))
+        .hint("remove `positive`: with more classes each is treated alike"));
     }
     match labels.iter().position(|label| *label == positive) {
         Some(at) => labels.swap(at, 1),

@@ -82,9 +82,8 @@ pub fn request(columns: &Columns, split: Option<&Split>, labels: Labels<'_>, que
         columns.label.iter().for_each(&mut want);
     }
     columns.input.text_columns().iter().for_each(&mut want);
-    match split {
-        Some(Split::Column(name) | Split::Made { by: By::Group(name) | By::Time(name), .. }) => want(name),
-        _ => {}
+    if let Some(Split::Column(name) | Split::Made { by: By::Group(name) | By::Time(name), .. }) = split {
+        want(name);
     }
     let vectors = match &columns.input {
         Input::Text { .. } => None,
@@ -174,7 +173,9 @@ pub fn prepare(
         .map(|labels| kept.iter().map(|row| labels[*row].as_deref().unwrap_or_default()).collect());
     let (label_names, classes) = match (&kept_labels, labels) {
         (None, _) => (Vec::new(), Vec::new()),
-        (Some(found), labels) => classes_of(found, labels, columns.label.as_deref().unwrap_or_default(), &kept, &table)?,
+        (Some(found), labels) => {
+            classes_of(found, labels, columns.label.as_deref().unwrap_or_default(), &kept, &table)?
+        }
     };
     let parts = match split {
         None => Vec::new(),
@@ -190,7 +191,18 @@ pub fn prepare(
         None => Inputs::Vectors { vectors: table.take_vectors().unwrap_or_default(), rows: kept.clone() },
     };
     let numbers = kept.iter().map(|row| row + 1).collect();
-    Ok(Rows { ids, inputs, classes, labels: label_names, parts, numbers, skipped, n_read, skipped_label, skipped_input })
+    Ok(Rows {
+        ids,
+        inputs,
+        classes,
+        labels: label_names,
+        parts,
+        numbers,
+        skipped,
+        n_read,
+        skipped_label,
+        skipped_input,
+    })
 }
 
 fn classes_of(
@@ -266,7 +278,8 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
         Split::Column(column) => {
             let part = |(row, cell): (usize, String)| {
                 let place = Place { source: table.source(), row: row + 1, column };
-                Part::parse(&cell).ok_or_else(|| place.error(format!("`{cell}` is no split")).hint("train, validation, test"))
+                Part::parse(&cell)
+                    .ok_or_else(|| place.error(format!("`{cell}` is no split")).hint("train, validation, test"))
             };
             let parts = cells_of(column)?.into_iter().map(part).collect::<Result<Vec<_>>>()?;
             check_parts(&parts, false)?;
@@ -285,7 +298,9 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
                     let time = |(row, cell): (usize, String)| {
                         let place = Place { source: table.source(), row: row + 1, column };
                         parse_time(&cell).ok_or_else(|| {
-                            place.error(format!("`{cell}` is no time")).hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
+                            place
+                                .error(format!("`{cell}` is no time"))
+                                .hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
                         })
                     };
                     let times = cells_of(column)?.into_iter().map(time).collect::<Result<Vec<_>>>()?;
@@ -333,7 +348,8 @@ impl Rows {
                     hasher.update(&texts[position]);
                 }
                 Inputs::Vectors { vectors, rows } => {
-                    let bytes: Vec<u8> = vectors.row(rows[position]).iter().flat_map(|value| value.to_le_bytes()).collect();
+                    let bytes: Vec<u8> =
+                        vectors.row(rows[position]).iter().flat_map(|value| value.to_le_bytes()).collect();
                     hasher.update(&bytes);
                 }
             }

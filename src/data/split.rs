@@ -211,7 +211,8 @@ mod tests {
         let classes: Vec<usize> = (0..1000).map(|row| usize::from(row % 10 == 0)).collect();
         let parts = make(1000, [0.6, 0.2, 0.2], Keys::Classes(&classes), 7);
         for class in [0, 1] {
-            let of_class: Vec<Part> = parts.iter().zip(&classes).filter(|(_, c)| **c == class).map(|(p, _)| *p).collect();
+            let of_class: Vec<Part> =
+                parts.iter().zip(&classes).filter(|(_, c)| **c == class).map(|(p, _)| *p).collect();
             let n = of_class.len();
             assert_eq!(Part::ALL.map(|part| share(&of_class, part)), [n * 6 / 10, n * 2 / 10, n * 2 / 10]);
         }

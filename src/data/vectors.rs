@@ -201,7 +201,10 @@ mod tests {
         }
         vectors.push_text(b"  ", PLACE).unwrap();
         assert_eq!(vectors.present(), [false, true, true, true, false]);
-        assert_eq!(vectors.gather(&[1, 0, 3]).into_raw_vec_and_offset().0, [0.5, -0.001, 2., 0., 0., 0., 0.5, -0.001, 2.]);
+        assert_eq!(
+            vectors.gather(&[1, 0, 3]).into_raw_vec_and_offset().0,
+            [0.5, -0.001, 2., 0., 0., 0., 0.5, -0.001, 2.]
+        );
     }
 
     #[test]
@@ -210,7 +213,9 @@ mod tests {
         vectors.push_text(b"1,2", PLACE).unwrap();
         let message = |result: Result<()>| result.unwrap_err().message;
         assert_eq!(message(vectors.push_text(b"1,2,3", PLACE)), "a.csv: row 3, column `v`: expected 2 numbers, got 3");
-        for (text, number, got) in [("1,x", 2, "x"), ("nan,1", 1, "nan"), ("1,,2", 2, ""), ("1,inf", 2, "inf"), ("1,", 2, "")] {
+        for (text, number, got) in
+            [("1,x", 2, "x"), ("nan,1", 1, "nan"), ("1,,2", 2, ""), ("1,inf", 2, "inf"), ("1,", 2, "")]
+        {
             assert_eq!(
                 message(vectors.push_text(text.as_bytes(), PLACE)),
                 format!("a.csv: row 3, column `v`: number {number} of the vector is `{got}`, expected a finite number")

@@ -117,6 +117,7 @@ struct FittedStep {
 }
 
 /// Fitted steps: what a model needs to see new rows as it saw the training rows.
+#[derive(Default)]
 pub struct FittedChain {
     n_inputs: Option<usize>,
     steps: Vec<FittedStep>,

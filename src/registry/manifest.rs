@@ -76,8 +76,11 @@ impl Manifest {
             serde_json::from_str(&text).context(|| format!("`{}` is damaged", path.display()))?;
         let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
         if format > u64::from(FORMAT_VERSION) {
-            return Err(Error::failed(format!("`{}` has format {format}, this build reads {FORMAT_VERSION}", path.display()))
-                .hint("use a newer mlops"));
+            return Err(Error::failed(format!(
+                "`{}` has format {format}, this build reads {FORMAT_VERSION}",
+                path.display()
+            ))
+            .hint("use a newer mlops"));
         }
         let manifest = serde_json::from_value(value).context(|| format!("`{}` is damaged", path.display()))?;
         Ok((manifest, sha256(text.as_bytes())))

@@ -44,7 +44,8 @@ pub fn check_folder(folder: &Path) -> Result<(Manifest, String)> {
     Ok((manifest, sealed))
 }
 
-const DAMAGED: &str = "the model is not used; restore the folder from a backup or train again (`mlops doctor` checks all)";
+const DAMAGED: &str =
+    "the model is not used; restore the folder from a backup or train again (`mlops doctor` checks all)";
 
 /// The versions of a model that have a folder, in order.
 #[must_use]
@@ -67,7 +68,8 @@ fn copy_version(from: &Path, to: &Path) -> Result<()> {
     publish_dir(to, |partial| {
         let (source, _) = Manifest::read(from)?;
         for name in source.files.keys().map(String::as_str).chain([manifest::FILE]) {
-            fs::copy(from.join(name), partial.join(name)).context(|| format!("cannot copy `{name}` to `{}`", to.display()))?;
+            fs::copy(from.join(name), partial.join(name))
+                .context(|| format!("cannot copy `{name}` to `{}`", to.display()))?;
         }
         check_folder(partial).map(|_| ())
     })

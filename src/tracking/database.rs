@@ -125,7 +125,8 @@ impl Tracker {
     pub fn integrity(&self) -> Result<Vec<String>> {
         self.read(|connection| {
             let mut statement = connection.prepare("PRAGMA integrity_check")?;
-            let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let lines =
+                statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
             Ok(lines.into_iter().filter(|line| line != "ok").collect())
         })
     }

@@ -172,7 +172,9 @@ fn check_same_rows(runs: &[Run]) -> Result<()> {
             runs[0].id.short(),
             other.id.short()
         ))
-        .hint("`mlops evaluate MODEL --data …` gives both the same rows; `--allow-different-data` compares all the same")),
+        .hint(
+            "`mlops evaluate MODEL --data …` gives both the same rows; `--allow-different-data` compares all the same",
+        )),
     }
 }
 
@@ -202,7 +204,8 @@ fn table(request: &Request, mut runs: Vec<Run>, metric: String, baseline: Option
     let best = value(&runs[0]);
     let count = runs.len();
     let top = if request.top == 0 { count } else { request.top };
-    let rows = runs.into_iter().enumerate().filter(|(at, run)| *at < top || baseline.is_some_and(|one| one.id == run.id));
+    let rows =
+        runs.into_iter().enumerate().filter(|(at, run)| *at < top || baseline.is_some_and(|one| one.id == run.id));
     let rows: Vec<Row> = rows
         .map(|(_, run)| {
             let value = value(&run);

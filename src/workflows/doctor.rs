@@ -70,7 +70,8 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
 /// Every model that has rows or folders.
 fn models(project: &Project) -> Result<Vec<ModelName>> {
     let mut names: Vec<String> = project.tracker()?.models()?.into_iter().map(|model| model.name).collect();
-    let folders = std::fs::read_dir(project.layout.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
+    let folders =
+        std::fs::read_dir(project.layout.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
     names.extend(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()));
     names.sort();
     names.dedup();
@@ -97,7 +98,11 @@ fn check_model(
                     if fix {
                         adopt(project, model, version, &manifest, &sealed)?;
                     }
-                    find(what, healed, "its folder is whole but it was never registered (a crash during training)".into());
+                    find(
+                        what,
+                        healed,
+                        "its folder is whole but it was never registered (a crash during training)".into(),
+                    );
                 }
                 Some(row) if row.manifest_sha256 != sealed => {
                     find(what, State::Broken, "its manifest is not the one that was registered".into());
@@ -142,7 +147,10 @@ fn adopt(project: &Project, model: &ModelName, version: Version, manifest: &Mani
     let run = tracker.run(manifest.run_id.as_str()).ok().map(|run| run.id);
     let description = "adopted from its folder";
     let actor = &project.surroundings.actor;
-    tracker.register_version(model, version, run.as_ref(), sealed, description, actor, project.now_ms())
+    tracker.register_version(model, version, run.as_ref(), sealed, description, actor, project.now_ms())?;
+    let Some(run) = run else { return Ok(()) };
+    let tags = [("model".to_owned(), model.to_string()), ("version".to_owned(), version.0.to_string())];
+    tracker.set_tags(&run, &tags)
 }
 
 /// Temporary files and folders of processes that no longer live.

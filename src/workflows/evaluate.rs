@@ -109,7 +109,15 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         recorder.json("metrics.json", &outcome)?;
         let environment = recorder.environment(&[("data_fingerprint", rows.fingerprint())])?;
         let tested = rows.ids_digest(&positions);
-        log(session, recorder, &experiment, &located, &outcome, &rows.fingerprint(), tested, &environment)?;
+        log(
+            session,
+            recorder,
+            &experiment,
+            &located,
+            &outcome,
+            &[("data_fingerprint", rows.fingerprint()), ("test_ids", tested)],
+            &environment,
+        )?;
         Ok(outcome)
     })
 }
@@ -143,7 +151,8 @@ fn rows_of(
                 .hint("the config makes its split from its own data; leave `--split` out to use all rows"));
         }
     };
-    let columns = Columns { id: known_id(session, data, request, &bundle.schema.columns)?, ..bundle.schema.columns.clone() };
+    let columns =
+        Columns { id: known_id(session, data, request, &bundle.schema.columns)?, ..bundle.schema.columns.clone() };
     let from = From { source: data, query: request.query.as_deref(), columns: &columns, split, labels, seed: 0 };
     let rows = read_rows(session, from)?;
     let positions = match request.part {
@@ -184,17 +193,15 @@ fn log(
     experiment: &Experiment,
     located: &Located,
     outcome: &Outcome,
-    fingerprint: &str,
-    test_ids: String,
+    data: &[(&str, String); 2],
     environment: &std::collections::BTreeMap<String, String>,
 ) -> Result<()> {
     let mut tags = vec![
         ("model".to_owned(), located.model.to_string()),
         ("version".to_owned(), located.version.0.to_string()),
         ("trained_by".to_owned(), located.run_id.to_string()),
-        ("data_fingerprint".to_owned(), fingerprint.to_owned()),
-        ("test_ids".to_owned(), test_ids),
     ];
+    tags.extend(data.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     for key in ["git_commit", "git_dirty", "mlops_version"] {
         tags.extend(environment.get(key).map(|value| (key.to_owned(), value.clone())));
     }
@@ -203,7 +210,7 @@ fn log(
     params.push(("data.source".to_owned(), outcome.source.clone()));
     let input = Input {
         name: outcome.source.clone(),
-        digest: fingerprint.to_owned(),
+        digest: data[0].1.clone(),
         source: outcome.source.clone(),
         rows: outcome.metrics.rows as u64,
         context: outcome.part.map_or("all", Part::name).to_owned(),

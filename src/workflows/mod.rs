@@ -12,5 +12,6 @@ pub mod record;
 pub mod rollback;
 pub mod session;
 pub mod train;
+mod training_record;
 
 pub use session::{Progress, Session};

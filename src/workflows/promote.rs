@@ -154,11 +154,21 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 fn decide(project: &Project, request: &Request, outcome: &Outcome, production: Option<Version>) -> Result<()> {
     let tracker = project.tracker()?;
     let actor = &project.surroundings.actor;
-    let evidence = json!({"checks": outcome.checks, "candidates": outcome.candidates, "golden_rows": outcome.golden_rows});
+    let evidence =
+        json!({"checks": outcome.checks, "candidates": outcome.candidates, "golden_rows": outcome.golden_rows});
     if !outcome.passed && !outcome.forced {
         let reason = refusal(&outcome.checks);
         let (model, version) = (&outcome.model, outcome.version);
-        tracker.record_decision(model.as_str(), version, "refused", actor, false, &reason, &evidence, project.now_ms())?;
+        tracker.record_decision(
+            model.as_str(),
+            version,
+            "refused",
+            actor,
+            false,
+            &reason,
+            &evidence,
+            project.now_ms(),
+        )?;
     }
     if outcome.to == outcome.from {
         return Ok(());
@@ -290,9 +300,9 @@ fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidat
         let value = |at: usize| values[at].unwrap_or(f64::NAN);
         if metric.direction().better(value(right), value(left)) { right } else { left }
     });
-    let chosen = chosen.filter(|chosen| values[*chosen].is_some()).ok_or_else(|| {
-        Error::new(ErrorKind::Refused, format!("no candidate has a value of `{best}`"))
-    })?;
+    let chosen = chosen
+        .filter(|chosen| values[*chosen].is_some())
+        .ok_or_else(|| Error::new(ErrorKind::Refused, format!("no candidate has a value of `{best}`")))?;
     let candidates = located.iter().enumerate().map(|(at, one)| Candidate {
         named: request.candidates[at].clone(),
         model: one.model.clone(),

@@ -40,11 +40,7 @@ pub struct What<'a> {
 ///
 /// # Errors
 /// What `work` says, or `Failed` when the database refuses.
-pub fn recorded<T>(
-    session: &Session<'_>,
-    what: What<'_>,
-    work: impl FnOnce(&Recorder<'_>) -> Result<T>,
-) -> Result<T> {
+pub fn recorded<T>(session: &Session<'_>, what: What<'_>, work: impl FnOnce(&Recorder<'_>) -> Result<T>) -> Result<T> {
     let project = session.project;
     let tracker = project.tracker()?;
     let experiment = tracker.ensure_experiment(what.experiment, what.description, project.now_ms())?;
@@ -133,12 +129,10 @@ impl Recorder<'_> {
     /// `Failed` when the disk refuses.
     pub fn predictions(&self, columns: &PredictionColumns<'_>) -> Result<()> {
         create_dir(&self.folder)?;
-        let picked = |rows: &[Vec<f64>], class: usize| -> Vec<Option<f64>> { rows.iter().map(|row| Some(row[class])).collect() };
+        let picked =
+            |rows: &[Vec<f64>], class: usize| -> Vec<Option<f64>> { rows.iter().map(|row| Some(row[class])).collect() };
         let numbers: Vec<(String, Vec<Option<f64>>)> = if columns.classes.len() == 2 {
-            vec![
-                ("probability".into(), picked(columns.probabilities, 1)),
-                ("score".into(), picked(columns.scores, 1)),
-            ]
+            vec![("probability".into(), picked(columns.probabilities, 1)), ("score".into(), picked(columns.scores, 1))]
         } else {
             let names = columns.classes.iter().enumerate();
             names

@@ -72,7 +72,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-fn text<'a>(field: Field<'a>) -> Result<Cow<'a, str>, usize> {
+fn text(field: Field<'_>) -> Result<Cow<'_, str>, usize> {
     let text = std::str::from_utf8(field.bytes).map_err(|cause| cause.valid_up_to())?;
     let doubled = field.quoted && memchr::memchr(b'"', field.bytes).is_some();
     Ok(if doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) })
@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn quotes_line_breaks_nulls_and_a_byte_order_mark() {
-        let table = read("\u{feff}id,text\r\n1,\"가 \"\"나\"\"\n다\"\r\n2,\r\n3,\"\"\n".as_bytes(), &texts(&["text"])).unwrap();
+        let table =
+            read("\u{feff}id,text\r\n1,\"가 \"\"나\"\"\n다\"\r\n2,\r\n3,\"\"\n".as_bytes(), &texts(&["text"])).unwrap();
         let cells: Vec<_> = table.cells("text").unwrap().collect();
         assert_eq!(cells, [Some("가 \"나\"\n다"), None, Some("")]);
     }
@@ -220,10 +221,8 @@ mod tests {
     #[test]
     fn numeric_columns_become_vectors() {
         use super::super::source::VectorColumns;
-        let request = Request {
-            vectors: Some(VectorColumns::Numbers(vec!["x".into(), "y".into()])),
-            ..Request::default()
-        };
+        let request =
+            Request { vectors: Some(VectorColumns::Numbers(vec!["x".into(), "y".into()])), ..Request::default() };
         let table = read(b"y,x\n1,2\n,\n3,true\n", &request).unwrap();
         let vectors = table.vectors().unwrap();
         assert_eq!(vectors.present(), [true, false, true]);

@@ -40,7 +40,7 @@ impl Named for JsonArray {
     }
 }
 
-fn cell<'a>(value: Option<&'a Value>, slot: Slot) -> Cell<'a> {
+fn cell(value: Option<&Value>, slot: Slot) -> Cell<'_> {
     match value {
         None | Some(Value::Null) => Cell::Null,
         Some(Value::String(text)) => Cell::Text(Cow::Borrowed(text)),

@@ -13,5 +13,4 @@ pub use read::{column_names, read};
 pub use source::{Request, Source, VectorColumns};
 
 /// Every source, by name.
-pub const SOURCES: &[&dyn Source] =
-    &[&csv::Csv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite];
+pub const SOURCES: &[&dyn Source] = &[&csv::Csv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite];

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 
-use polars::prelude::{
-    AnyValue, ArrowField, Column, DataFrame, DataType, ParquetReader, SerReader, Series,
-};
+use polars::prelude::{AnyValue, ArrowField, Column, DataFrame, DataType, ParquetReader, SerReader, Series};
 
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension};

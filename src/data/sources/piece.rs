@@ -43,9 +43,7 @@ pub fn slots(request: &Request) -> Vec<(&str, Slot)> {
     let vectors: Vec<(&str, Slot)> = match &request.vectors {
         None => Vec::new(),
         Some(VectorColumns::Embedding(name)) => vec![(name.as_str(), Slot::Embedding)],
-        Some(VectorColumns::Numbers(names)) => {
-            names.iter().map(|name| (name.as_str(), Slot::Number)).collect()
-        }
+        Some(VectorColumns::Numbers(names)) => names.iter().map(|name| (name.as_str(), Slot::Number)).collect(),
     };
     columns.chain(vectors).collect()
 }
@@ -126,7 +124,8 @@ impl Piece {
                 None => vectors.push(numbers, Place { source, row, column: "features" })?,
                 Some(_) if numbers.is_empty() => vectors.push_absent(),
                 Some(place) => {
-                    return Err(place.error("the value is missing while others of the row are there")
+                    return Err(place
+                        .error("the value is missing while others of the row are there")
                         .hint("fill or drop such rows before training"));
                 }
             }
@@ -179,9 +178,11 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// `Invalid` when its vectors have another length.
     pub fn append_table(&mut self, mut table: Table) -> Result<()> {
-        let columns = self.request.columns.iter().map(|name| {
-            Ok(table.cells(name)?.map(|cell| cell.map(str::to_owned)).collect())
-        });
+        let columns = self
+            .request
+            .columns
+            .iter()
+            .map(|name| Ok(table.cells(name)?.map(|cell| cell.map(str::to_owned)).collect()));
         let columns = columns.collect::<Result<Vec<Vec<_>>>>()?;
         let rows = table.n_rows();
         self.append(Piece { columns, vectors: table.take_vectors(), first_row: self.rows + 1, rows })

@@ -18,8 +18,9 @@ fn source_of(location: &str) -> Result<(&'static dyn Source, PathBuf)> {
     let path = PathBuf::from(location);
     match SOURCES.iter().find(|source| source.reads(&path)) {
         Some(source) => Ok((*source, path)),
-        None => Err(Error::invalid(format!("cannot tell the format of `{location}` from its name"))
-            .hint(".csv .tsv .ndjson .jsonl .json .parquet .db .sqlite are known; or write `csv:PATH`, `sqlite:PATH`, …")),
+        None => Err(Error::invalid(format!("cannot tell the format of `{location}` from its name")).hint(
+            ".csv .tsv .ndjson .jsonl .json .parquet .db .sqlite are known; or write `csv:PATH`, `sqlite:PATH`, …",
+        )),
     }
 }
 

@@ -36,7 +36,8 @@ fn query_of(connection: &Connection, path: &Path, query: Option<&str>) -> Result
         return Ok(query.to_owned());
     }
     let cannot = || format!("cannot read the database `{}`", path.display());
-    let list = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let list =
+        "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name";
     let mut statement = connection.prepare(list).context(cannot)?;
     let tables: Vec<String> = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).context(cannot)?;
     match tables.as_slice() {
@@ -50,7 +51,7 @@ fn wrong_query(path: &Path, cause: rusqlite::Error) -> Error {
     Error::invalid(format!("the query does not run on `{}`", path.display())).caused_by(cause)
 }
 
-fn cell<'a>(value: ValueRef<'a>, slot: Slot, row: usize) -> Result<Cell<'a>> {
+fn cell(value: ValueRef<'_>, slot: Slot, row: usize) -> Result<Cell<'_>> {
     let not_text = |_| Error::invalid(format!("row {row}: a text of the database is not UTF-8"));
     Ok(match value {
         ValueRef::Null => Cell::Null,
@@ -74,7 +75,7 @@ impl Source for Sqlite {
         let connection = open(path)?;
         let query = query_of(&connection, path, query)?;
         let statement = connection.prepare(&query).map_err(|cause| wrong_query(path, cause))?;
-        Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+        Ok(statement.column_names().map(str::to_owned).collect())
     }
 
     fn read(&self, path: &Path, request: &Request) -> Result<Table> {
@@ -82,7 +83,7 @@ impl Source for Sqlite {
         let connection = open(path)?;
         let query = query_of(&connection, path, request.query.as_deref())?;
         let mut statement = connection.prepare(&query).map_err(|cause| wrong_query(path, cause))?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let slots = slots(request);
         let indices = slots.iter().map(|(wanted, _)| {
             let found = columns.iter().position(|column| column == wanted);

@@ -1,0 +1,265 @@
+//! What a training run leaves behind: its folder, the version in the registry, its rows in the database.
+
+use std::collections::BTreeMap;
+
+use super::record::{PredictionColumns, Recorder, write_json};
+use super::session::Session;
+use super::train::{PartRows, Prepared};
+use crate::bundle::{Bundle, Golden, Prediction};
+use crate::config::ExperimentConfig;
+use crate::data::{Features, Part};
+use crate::error::Result;
+use crate::features::Signal;
+use crate::fs::{crash_point, write_atomic};
+use crate::metrics::Evaluation;
+use crate::models::Event;
+use crate::names::Version;
+use crate::registry::{Manifest, publish};
+use crate::tracking;
+
+/// What was heard during the fit.
+#[derive(Default)]
+pub(super) struct History {
+    pub rows: Vec<BTreeMap<String, f64>>,
+    steps: Vec<(String, f64, usize)>,
+    pub warnings: Vec<String>,
+}
+
+impl History {
+    pub fn hear(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Progress { .. } => {}
+            Event::Warning(text) => self.warnings.push((*text).to_owned()),
+            Event::Metric { key, value, step } => {
+                self.steps.push(((*key).to_owned(), *value, *step));
+                let number = *step as f64;
+                match self.rows.last_mut() {
+                    Some(row) if row.get("step") == Some(&number) => {
+                        row.insert((*key).to_owned(), *value);
+                    }
+                    _ => self.rows.push(BTreeMap::from([("step".to_owned(), number), ((*key).to_owned(), *value)])),
+                }
+            }
+        }
+    }
+}
+
+/// The features that weigh most, by name, heaviest first.
+fn importance(weights: &[f64], bundle: &Bundle, config: &ExperimentConfig) -> Vec<serde_json::Value> {
+    const MOST: usize = 1000;
+    let columns = &config.data.columns.features;
+    let names = bundle.features.feature_names().or_else(|| (columns.len() == weights.len()).then(|| columns.clone()));
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|left, right| weights[*right].total_cmp(&weights[*left]).then(left.cmp(right)));
+    let entry = |feature: usize| {
+        let name = names.as_ref().map_or_else(|| format!("feature {feature}"), |names| names[feature].clone());
+        serde_json::json!({"feature": name, "importance": weights[feature]})
+    };
+    order.into_iter().take(MOST).map(entry).collect()
+}
+
+fn metrics_document(
+    recorder: &Recorder<'_>,
+    config: &ExperimentConfig,
+    metrics: &BTreeMap<Part, Evaluation>,
+) -> serde_json::Value {
+    serde_json::json!({
+        "format_version": 1,
+        "run_id": recorder.id,
+        "experiment": config.experiment.name,
+        "primary": config.evaluation.primary,
+        "threshold": config.evaluation.threshold,
+        "splits": metrics,
+    })
+}
+
+/// The metrics and predictions of the parts.
+pub(super) struct Judged<'a> {
+    pub metrics: &'a BTreeMap<Part, Evaluation>,
+    pub predictions: Vec<(&'a PartRows, Prediction)>,
+}
+
+/// Writes the run's folder; gives the environment that was written.
+pub(super) fn write_run(
+    recorder: &Recorder<'_>,
+    config: &ExperimentConfig,
+    prepared: &Prepared,
+    bundle: &Bundle,
+    history: &History,
+    judged: &Judged<'_>,
+) -> Result<BTreeMap<String, String>> {
+    write_predictions(recorder, prepared, &judged.predictions)?;
+    recorder.json("metrics.json", &metrics_document(recorder, config, judged.metrics))?;
+    recorder.json("training_history.json", &history.rows)?;
+    if let Some(weights) = bundle.model.importance() {
+        recorder.json("importance.json", &importance(&weights, bundle, config))?;
+    }
+    recorder.environment(&[
+        ("seed", config.seed.to_string()),
+        ("data_fingerprint", prepared.fingerprint.clone()),
+        ("test_ids", prepared.rows.ids_digest(&prepared.parts[2].positions)),
+    ])
+}
+
+fn write_predictions(
+    recorder: &Recorder<'_>,
+    prepared: &Prepared,
+    predictions: &[(&PartRows, Prediction)],
+) -> Result<()> {
+    let rows = &prepared.rows;
+    let (mut ids, mut parts, mut labels, mut predicted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut scores, mut probabilities) = (Vec::new(), Vec::new());
+    // Training rows are left out: what a model says of rows that it has learned by heart decides nothing.
+    for (part, prediction) in predictions.iter().filter(|(part, _)| part.part != Part::Train) {
+        for (row, position) in part.positions.iter().enumerate() {
+            ids.push(rows.ids[*position].clone());
+            parts.push(part.part.name().to_owned());
+            labels.push(rows.labels[part.truth[row]].clone());
+            predicted.push(rows.labels[prediction.classes[row]].clone());
+            scores.push(prediction.scores.row(row).to_vec());
+            probabilities.push(prediction.probabilities.row(row).to_vec());
+        }
+    }
+    recorder.predictions(&PredictionColumns {
+        ids: &ids,
+        parts: &parts,
+        labels: &labels,
+        predicted: &predicted,
+        classes: &rows.labels,
+        scores: &scores,
+        probabilities: &probabilities,
+    })
+}
+
+/// What the model says of a few raw rows.
+pub(super) fn golden_of(bundle: &Bundle, rows: Signal) -> Result<Golden> {
+    let (texts, vectors) = match &rows {
+        Signal::Texts(texts) => (texts.clone(), Vec::new()),
+        Signal::Matrix(Features::Dense(matrix)) => {
+            (Vec::new(), matrix.rows().into_iter().map(|row| row.to_vec()).collect())
+        }
+        Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
+    };
+    let scores = bundle.predict(rows)?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
+    Ok(Golden { format_version: 1, texts, vectors, scores })
+}
+
+/// What is published as a version.
+pub(super) struct Published<'a> {
+    pub bundle: &'a Bundle,
+    pub golden: &'a Golden,
+    pub rendered: &'a str,
+    pub fingerprint: &'a str,
+}
+
+/// Publishes the next version of the model and registers it, under the model's lock.
+pub(super) fn publish_version(
+    session: &Session<'_>,
+    recorder: &Recorder<'_>,
+    config: &ExperimentConfig,
+    published: &Published<'_>,
+) -> Result<Version> {
+    let Published { bundle, golden, rendered, fingerprint } = published;
+    let project = session.project;
+    let model = &config.model.name;
+    let _lock = project.lock(model, "training")?;
+    let version = project.next_version(model)?;
+    let manifest = Manifest {
+        format_version: 1,
+        model: model.clone(),
+        version,
+        run_id: recorder.id.clone(),
+        parent: project.production_version(model)?,
+        created_at: timestamp(project.now_ms()),
+        data_fingerprint: (*fingerprint).to_owned(),
+        embedder: bundle.features.embedder(),
+        files: BTreeMap::new(),
+    };
+    let sealed = publish(&project.layout, manifest, |folder| {
+        bundle.save(folder)?;
+        write_atomic(&folder.join("config.yaml"), rendered.as_bytes())?;
+        write_json(&folder.join("golden.json"), *golden)
+    })?;
+    crash_point("train.before_register");
+    let description = format!("{} of experiment {}", config.model.kind, config.experiment.name);
+    let actor = &project.surroundings.actor;
+    project.tracker()?.register_version(
+        model,
+        version,
+        Some(&recorder.id),
+        &sealed,
+        &description,
+        actor,
+        project.now_ms(),
+    )?;
+    let tags = [("model".to_owned(), model.to_string()), ("version".to_owned(), version.0.to_string())];
+    let manifest = recorder.artifact(&project.layout.checkpoint(model, version).join("manifest.json"))?;
+    let batch = tracking::Batch { tags: &tags, artifacts: &[manifest], ..tracking::Batch::default() };
+    project.tracker()?.log_batch(&recorder.id, &batch)?;
+    Ok(version)
+}
+
+/// A time in UTC, to the second.
+#[must_use]
+pub fn timestamp(now_ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(now_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What goes into the database before the version is published: a version always has its metrics.
+pub(super) struct Log<'a> {
+    pub prepared: &'a Prepared,
+    pub environment: &'a BTreeMap<String, String>,
+    pub history: &'a History,
+    pub metrics: &'a BTreeMap<Part, Evaluation>,
+    pub facts: &'a BTreeMap<String, f64>,
+}
+
+/// Logs metrics, tags, inputs and artifacts of the run.
+pub(super) fn log(
+    session: &Session<'_>,
+    recorder: &Recorder<'_>,
+    config: &ExperimentConfig,
+    log: &Log<'_>,
+) -> Result<()> {
+    let prepared = log.prepared;
+    let mut metrics: Vec<tracking::Metric> = Vec::new();
+    for (part, evaluation) in log.metrics {
+        metrics.extend(recorder.metrics_of(*part, evaluation));
+    }
+    metrics.extend(log.facts.iter().map(|(name, value)| recorder.metric(name, *value)));
+    let now = session.project.now_ms();
+    let step = |(key, value, step): &(String, f64, usize)| tracking::Metric {
+        key: key.clone(),
+        value: *value,
+        timestamp_ms: now,
+        step: i64::try_from(*step).unwrap_or(i64::MAX),
+    };
+    metrics.extend(log.history.steps.iter().map(step));
+    let mut tags: BTreeMap<String, String> = config.experiment.tags.clone();
+    for key in ["git_commit", "git_dirty", "mlops_version"] {
+        tags.extend(log.environment.get(key).map(|value| (key.to_owned(), value.clone())));
+    }
+    tags.insert("primary".into(), config.evaluation.primary.clone());
+    tags.insert("data_fingerprint".into(), prepared.fingerprint.clone());
+    tags.insert("test_ids".into(), prepared.rows.ids_digest(&prepared.parts[2].positions));
+    let input = |(part, rows): (Part, usize)| tracking::Input {
+        name: config.data.source.clone(),
+        digest: prepared.fingerprint.clone(),
+        source: config.data.source.clone(),
+        rows: rows as u64,
+        context: part.name().to_owned(),
+    };
+    let counts = prepared.parts.iter().map(|part| (part.part, part.positions.len()));
+    let inputs: Vec<tracking::Input> = counts.filter(|(_, rows)| *rows > 0).map(input).collect();
+    session.project.tracker()?.log_batch(
+        &recorder.id,
+        &tracking::Batch {
+            metrics: &metrics,
+            tags: &tags.into_iter().collect::<Vec<_>>(),
+            artifacts: &recorder.artifacts()?,
+            inputs: &inputs,
+            ..tracking::Batch::default()
+        },
+    )
+}
