@@ -1,0 +1,17 @@
+//! The integration tests: the built binary and the public library, as a user and a script meet them.
+
+mod cli;
+mod compare;
+mod concurrency;
+mod config;
+mod contracts;
+mod crash;
+mod data;
+mod embed;
+mod evaluate;
+mod peers;
+mod predict;
+mod promote;
+mod support;
+mod tracking;
+mod train;
