@@ -49,6 +49,9 @@ pub fn find<'a, T: Named + ?Sized>(what: &str, catalog: &[&'a T], name: &str) ->
     })
 }
 
+/// The largest whole number that a parameter takes: more is a slip of the finger, and would only exhaust the memory.
+const LARGEST: i64 = 100_000_000;
+
 /// What values a parameter takes.
 #[derive(Debug, Clone, Copy)]
 pub enum ParamKind {
@@ -121,8 +124,8 @@ impl Param {
         };
         let expected = match self.kind {
             ParamKind::Integer { min } => match value.as_i64() {
-                Some(number) if number >= min => return None,
-                _ => format!("a whole number of at least {min}"),
+                Some(number) if (min..=LARGEST).contains(&number) => return None,
+                _ => format!("a whole number of {min} to {LARGEST}"),
             },
             ParamKind::Float { min, inclusive } => match value.as_f64() {
                 Some(number) if number > min || (inclusive && number >= min) => return None,
@@ -162,7 +165,7 @@ impl Param {
     #[must_use]
     pub fn schema(&self) -> Value {
         let mut schema = match self.kind {
-            ParamKind::Integer { min } => serde_json::json!({"type": "integer", "minimum": min}),
+            ParamKind::Integer { min } => serde_json::json!({"type": "integer", "minimum": min, "maximum": LARGEST}),
             ParamKind::Float { min, .. } if min == f64::NEG_INFINITY => serde_json::json!({"type": "number"}),
             ParamKind::Float { min, inclusive: true } => serde_json::json!({"type": "number", "minimum": min}),
             ParamKind::Float { min, .. } => serde_json::json!({"type": "number", "exclusiveMinimum": min}),

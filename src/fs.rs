@@ -67,6 +67,7 @@ pub fn sha256_file(path: &Path) -> Result<(u64, String)> {
 pub fn read_text(path: &Path) -> Result<String> {
     let bytes = fs::read(path).map_err(|cause| match cause.kind() {
         io::ErrorKind::NotFound => Error::not_found(format!("`{}` is not there", path.display())),
+        io::ErrorKind::IsADirectory => Error::invalid(format!("`{}` is a folder, not a file", path.display())),
         _ => Error::failed(format!("cannot read `{}`", path.display())).caused_by(cause),
     })?;
     String::from_utf8(bytes).map_err(|cause| {

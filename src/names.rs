@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 /// The longest name of an experiment or a model, in characters.
 pub const NAME_LIMIT: usize = 250;
 
+/// The longest name in bytes: file systems take 255, and a lock or a temporary file adds its ending.
+const BYTE_LIMIT: usize = 220;
+
 /// Says why `name` cannot be a name of an experiment or a model.
 fn check(what: &str, name: &str) -> Result<()> {
     let wrong = |why: String| {
@@ -19,8 +22,11 @@ fn check(what: &str, name: &str) -> Result<()> {
     if name.trim() != name || name.is_empty() {
         return wrong("it is empty or begins or ends with white space".into());
     }
-    if length > NAME_LIMIT || name.len() > 255 {
-        return wrong(format!("it has {length} characters, {NAME_LIMIT} at most are allowed (255 bytes)"));
+    if length > NAME_LIMIT || name.len() > BYTE_LIMIT {
+        let bytes = name.len();
+        return wrong(format!(
+            "it has {length} characters and {bytes} bytes, at most {NAME_LIMIT} and {BYTE_LIMIT} are allowed"
+        ));
     }
     if let Some(bad) = name.chars().find(|letter| !(letter.is_alphanumeric() || " _-.".contains(*letter))) {
         return wrong(format!("the character {bad:?} is not allowed"));

@@ -185,7 +185,7 @@ impl Project {
     /// # Errors
     /// `Failed` when the database cannot be read.
     pub fn production_version(&self, model: &ModelName) -> Result<Option<Version>> {
-        match self.tracker()?.model(model.as_str()) {
+        match self.reader()?.model(model.as_str()) {
             Ok(row) => Ok(row.production),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -220,7 +220,7 @@ impl Project {
     /// # Errors
     /// `NotFound` when there is no such run or it made none.
     pub fn version_of_run(&self, run: &str) -> Result<(ModelName, Version)> {
-        let run = self.tracker()?.run(run)?;
+        let run = self.reader()?.run(run)?;
         let made = run.tags.get("model").zip(run.tags.get("version"));
         let (model, version) = made.ok_or_else(|| {
             Error::not_found(format!("run {} made no model version", run.id.short())).hint("only `train` makes one")
@@ -240,7 +240,16 @@ impl Project {
             };
             return Err(Error::not_found(format!("model `{model}` has no version {version}")).hint(hint));
         }
-        located(folder)
+        let found = located(folder)?;
+        let registered = self.tracker_for_reading().and_then(|tracker| tracker.version(model.as_str(), version).ok());
+        if registered.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
+            return Err(Error::failed(format!(
+                "`{}` is not what was registered as {model} {version}",
+                folder.display()
+            ))
+            .hint("its manifest has another hash than the ledger's; `mlops doctor` checks all"));
+        }
+        Ok(found)
     }
 
     fn preferred(&self, model: &ModelName, prefer: Prefer) -> Result<Version> {
@@ -297,20 +306,26 @@ impl Project {
         }
     }
 
-    /// Makes the folder tree of a model say what its rows say.
+    /// Makes the folder tree of a model say what its rows say. What cannot be mirrored beside the active version
+    /// (a damaged version in Staging, a damaged previous one) becomes a note.
     ///
     /// # Errors
-    /// `Failed` when the disk refuses.
+    /// `Failed` when the disk refuses or the active version is damaged.
     pub fn mirror(&self, model: &ModelName) -> Result<()> {
-        let tracker = self.tracker()?;
         let active = self.production_version(model)?;
         let previous = self.previous_production(model)?;
-        for row in tracker.versions(model.as_str())? {
-            if row.stage == Stage::Staging && self.layout.checkpoint(model, row.version).is_dir() {
-                crate::registry::mirror_staging(&self.layout, model, row.version)?;
+        if let Some(damaged) = crate::registry::mirror_production(&self.layout, model, active, previous)? {
+            self.note(format!("the previous version cannot be kept ready for a rollback: {}", damaged.message));
+        }
+        for row in self.tracker()?.versions(model.as_str())? {
+            if row.stage == Stage::Staging
+                && self.layout.checkpoint(model, row.version).is_dir()
+                && let Err(error) = crate::registry::mirror_staging(&self.layout, model, row.version)
+            {
+                self.note(error.message);
             }
         }
-        crate::registry::mirror_production(&self.layout, model, active, previous)
+        Ok(())
     }
 
     /// Who was in production before the present holder: the newest ledger row that names one and is not undone.
@@ -319,7 +334,7 @@ impl Project {
     /// `Failed` when the database cannot be read.
     pub fn previous_production(&self, model: &ModelName) -> Result<Option<Version>> {
         let active = self.production_version(model)?;
-        let history = match self.tracker()?.history(model.as_str()) {
+        let history = match self.reader()?.history(model.as_str()) {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
             history => history?,
         };

@@ -27,8 +27,8 @@ pub struct Args {
     /// Hold the others against this one
     #[arg(long, value_name = "ITEM")]
     baseline: Option<String>,
-    /// Show the best K only
-    #[arg(long, value_name = "K", default_value_t = 0)]
+    /// Show the best K only [default: all]
+    #[arg(long, value_name = "K", default_value_t = 0, hide_default_value = true)]
     top: usize,
     /// Compare runs that were tested on different rows
     #[arg(long)]
@@ -53,7 +53,7 @@ const PARAMS_SHOWN: usize = 6;
 
 fn draw(outcome: &Outcome) -> String {
     let gains = outcome.rows.iter().any(|row| row.gain.is_some());
-    let mut columns = vec![("run", Align::Left), ("experiment", Align::Left), ("model", Align::Left)];
+    let mut columns = vec![("run", Align::Left), ("experiment", Align::Cut), ("model", Align::Left)];
     columns.push((outcome.metric.as_str(), Align::Right));
     if gains {
         columns.push(("gain", Align::Right));

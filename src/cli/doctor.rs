@@ -34,7 +34,7 @@ fn draw(findings: &[Finding]) -> String {
         .iter()
         .map(|finding| vec![state(finding.state), finding.what.clone(), finding.detail.clone()])
         .collect();
-    let mut text = table(&[("", Align::Left), ("what", Align::Left), ("", Align::Left)], &rows);
+    let mut text = table(&[("state", Align::Left), ("what", Align::Left), ("detail", Align::Left)], &rows);
     if findings.iter().any(|finding| finding.state == State::Fixable) {
         text += "\n`mlops doctor --fix` heals what is wrong\n";
     }

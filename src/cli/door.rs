@@ -43,6 +43,10 @@ impl Door {
             if !root.is_dir() {
                 return Err(Error::invalid(format!("there is no folder `{}`", root.display())).hint("check `--root`"));
             }
+            if !root.join("experiments").is_dir() {
+                return Err(Error::invalid(format!("`{}` is no project: it has no `experiments/`", root.display()))
+                    .hint("`mlops init DIR` makes one"));
+            }
             return Ok(Layout::new(root.clone()));
         }
         let here = std::env::current_dir().context(|| "the current folder is gone".into())?;
@@ -68,6 +72,7 @@ impl Door {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
+            error::say("\ninterrupted: stopping after this step; once more stops at once\n");
         });
         let screen = Screen::new(self.global.quiet || self.global.json, self.global.verbose);
         let listen = |progress: &Progress<'_>| screen.hear(progress);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::door::{Door, Records, shown};
+use super::door::{Door, Records, from_here, shown};
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
 use crate::data::Part;
@@ -19,7 +19,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A model: `reviews`, `reviews/3`, `reviews@production`, `runs:/ID`, a folder
+    /// A model: `reviews` (in production, else the newest), `reviews/3`, `reviews@production`, `runs:/ID`, a folder
     model: String,
     /// Other data than those of its config
     #[arg(long, value_name = "FILE")]
@@ -38,7 +38,7 @@ pub struct Args {
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let request = Request {
         model: args.model.clone(),
-        data: args.data.clone(),
+        data: args.data.as_deref().map(from_here),
         query: args.query.clone(),
         part: args.split.as_deref().and_then(Part::parse),
     };

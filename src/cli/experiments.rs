@@ -34,7 +34,7 @@ pub enum Command {
         /// The name
         name: String,
         /// One line about it
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         description: String,
         /// Tags
         #[arg(long = "tag", value_name = "KEY=VALUE")]
@@ -124,7 +124,7 @@ fn list(experiments: &[Experiment]) -> String {
         ("runs", Align::Right),
         ("state", Align::Left),
         ("updated (UTC)", Align::Left),
-        ("description", Align::Left),
+        ("description", Align::Cut),
     ];
     let rows: Vec<Vec<String>> = experiments
         .iter()

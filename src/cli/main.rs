@@ -19,7 +19,11 @@ pub fn main() -> ExitCode {
     };
     style::choose(cli.global.color);
     let json = cli.global.json;
-    match run(cli) {
+    // A panic is a bug of ours: it is told like any failure, with exit code 1, after the runtime has printed where.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli))).unwrap_or_else(|_| {
+        Err(Error::failed("this is a bug in mlops: it panicked").hint("please report the command and the lines above"))
+    });
+    match outcome {
         Ok(code) => code,
         Err(problem) => {
             error::print(&problem, json);
@@ -33,8 +37,12 @@ fn usage(problem: &clap::Error) -> ExitCode {
     let asked = matches!(problem.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
     if !asked && std::env::args().any(|argument| argument == "--json") {
         let text = problem.to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        error::print(&Error::invalid(first).hint("`mlops --help` shows the usage"), true);
+        let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+        let message = lines.collect::<Vec<_>>().join(" ");
+        error::print(
+            &Error::invalid(message.trim_start_matches("error: ")).hint("`mlops --help` shows the usage"),
+            true,
+        );
     } else {
         // A reader that has gone away is no reason to fail.
         let _ = problem.print();

@@ -42,7 +42,7 @@ pub enum Command {
         /// The version: `reviews/3`
         version: String,
         /// Why, for the ledger
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
     /// Forget a version and remove its folder, for good
@@ -73,11 +73,7 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             Command::Alias { version, alias, remove } => name(door, project, version, alias, *remove),
             Command::Archive { version, reason } => archive(door, project, version, reason),
             Command::Delete { version } => delete(door, project, version),
-            Command::Verify { version } => {
-                let located = project.locate(version, Prefer::Latest)?;
-                let document = json!({"model": located.model, "version": located.version, "folder": located.folder});
-                door.answer("models verify", &document, || format!("{} {} is whole\n", located.model, located.version))
-            }
+            Command::Verify { version } => verify(door, project, version),
         }
     })?;
     Ok(ExitCode::SUCCESS)
@@ -133,7 +129,7 @@ fn show(door: &Door, project: &Project, name: &str) -> Result<()> {
             ("made (UTC)", Align::Left),
         ];
         columns.extend(metrics.iter().map(|name| (*name, Align::Right)));
-        columns.push(("description", Align::Left));
+        columns.push(("description", Align::Cut));
         let row = |version: &ModelVersion| {
             let mut row = vec![
                 version.version.to_string(),
@@ -158,7 +154,7 @@ fn history(entries: &[LedgerEntry]) -> String {
         ("from", Align::Left),
         ("to", Align::Left),
         ("who", Align::Left),
-        ("why", Align::Left),
+        ("why", Align::Cut),
     ];
     let stage = |stage: Option<Stage>| stage.map_or_else(|| "–".into(), |stage| stage.as_str().to_owned());
     let rows: Vec<Vec<String>> = entries
@@ -167,7 +163,7 @@ fn history(entries: &[LedgerEntry]) -> String {
             vec![
                 format::time(entry.at_ms),
                 entry.version.to_string(),
-                if entry.forced { format!("{} (forced)", entry.action) } else { entry.action.clone() },
+                what(entry),
                 stage(entry.from),
                 stage(entry.to),
                 entry.actor.clone(),
@@ -176,6 +172,36 @@ fn history(entries: &[LedgerEntry]) -> String {
         })
         .collect();
     if rows.is_empty() { format!("{}\n", dim("nothing yet")) } else { table(&columns, &rows) }
+}
+
+/// Checks one version, or with a bare name all of the model's.
+fn verify(door: &Door, project: &Project, named: &str) -> Result<()> {
+    let selectors: Vec<String> = match crate::registry::Selector::parse(named)? {
+        crate::registry::Selector::Name(model) => {
+            let versions = project.reader()?.versions(model.as_str())?;
+            versions.iter().map(|row| format!("{model}/{}", row.version.0)).collect()
+        }
+        _ => vec![named.to_owned()],
+    };
+    if selectors.is_empty() {
+        return Err(Error::not_found(format!("model `{named}` has no versions")));
+    }
+    let found = selectors.iter().map(|one| project.locate(one, Prefer::Latest)).collect::<Result<Vec<_>>>()?;
+    let document: Vec<_> = found
+        .iter()
+        .map(|one| json!({"model": one.model, "version": one.version, "folder": one.folder, "whole": true}))
+        .collect();
+    door.answer("models verify", &document, || {
+        found.iter().map(|one| format!("{} {} is whole\n", one.model, one.version)).collect()
+    })
+}
+
+fn what(entry: &LedgerEntry) -> String {
+    match entry.evidence.get("alias").and_then(serde_json::Value::as_str) {
+        Some(alias) => format!("{} {alias}", entry.action),
+        None if entry.forced => format!("{} (forced)", entry.action),
+        None => entry.action.clone(),
+    }
 }
 
 fn name(door: &Door, project: &Project, version: &str, alias: &str, remove: bool) -> Result<()> {

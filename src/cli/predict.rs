@@ -10,13 +10,16 @@ use super::ui::{error, format, print};
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, Error, Result};
 use crate::fs::write_atomic;
-use crate::workflows::predict::{Outcome, Request, predict};
+use crate::workflows::predict::{Outcome, Request, Row, predict};
 
 const EXAMPLES: &str = "\
 Examples:
   mlops predict reviews --input new.csv --output answers.csv
   echo '{\"text\": \"좋다\"}' | mlops predict reviews --input -
-  mlops predict production/reviews/active --input new.ndjson | head";
+  mlops predict production/reviews/active --input new.ndjson | head
+
+A model trained with class weights decides its class from its score; the probability is calibrated to the base rate of
+the training rows, so a row of the positive class may have a probability below 0.5. Both are written.";
 
 /// Arguments of `predict`.
 #[derive(Debug, clap::Args)]
@@ -73,6 +76,10 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         Some(kept) => kept.0.display().to_string(),
         None => super::door::from_here(&args.input),
     };
+    let same = |path: &Path| path.canonicalize().ok();
+    if kept.is_none() && same(Path::new(&input)).is_some_and(|path| Some(path) == same(&args.output)) {
+        return Err(Error::invalid(format!("`{}` is the input: it would be overwritten", args.output.display())));
+    }
     let form = form(args, &input)?;
     let request = Request { model: args.model.clone(), input, query: args.query.clone(), record: !args.no_record };
     let outcome = door.work(Records::Nothing, |session| predict(session, &request)).map_err(|mut error| {
@@ -138,12 +145,24 @@ fn form(args: &Args, input: &str) -> Result<&'static str> {
     Ok(form)
 }
 
-/// The names of the probability columns and, for each, the class: one for two classes, else one a class.
-fn probability_columns(outcome: &Outcome) -> Vec<(String, usize)> {
-    if outcome.labels.len() == 2 {
-        return vec![("probability".to_owned(), 1)];
+/// A column of numbers: its name, and the number of a row.
+type Column = (String, Box<dyn Fn(&Row) -> Option<f64>>);
+
+/// The columns of numbers: for two classes the probability of the positive one, else one a class; where class weights
+/// were undone also the score that the class was decided from.
+fn columns(outcome: &Outcome) -> Vec<Column> {
+    let probability = |class: usize| move |row: &Row| row.probabilities.get(class).copied();
+    if outcome.labels.len() > 2 {
+        let named = outcome.labels.iter().enumerate();
+        return named
+            .map(|(class, label)| -> Column { (format!("probability_{label}"), Box::new(probability(class))) })
+            .collect();
     }
-    outcome.labels.iter().enumerate().map(|(class, label)| (format!("probability_{label}"), class)).collect()
+    let mut columns: Vec<Column> = vec![("probability".to_owned(), Box::new(probability(1)))];
+    if outcome.calibrated {
+        columns.push(("score".to_owned(), Box::new(|row: &Row| row.scores.get(1).copied())));
+    }
+    columns
 }
 
 fn quoted(cell: &str) -> String {
@@ -151,16 +170,16 @@ fn quoted(cell: &str) -> String {
 }
 
 fn csv(outcome: &Outcome) -> String {
-    let columns = probability_columns(outcome);
+    let columns = columns(outcome);
     let mut text = String::from("id,prediction");
     columns.iter().for_each(|(name, _)| text += &format!(",{}", quoted(name)));
     text.push('\n');
     for row in &outcome.rows {
         let _ = write!(text, "{},{}", quoted(&row.id), quoted(row.prediction.as_deref().unwrap_or_default()));
-        for (_, class) in &columns {
-            match row.probabilities.get(*class) {
-                Some(probability) => {
-                    let _ = write!(text, ",{probability:.6}");
+        for (_, number) in &columns {
+            match number(row) {
+                Some(number) => {
+                    let _ = write!(text, ",{number:.6}");
                 }
                 None => text.push(','),
             }
@@ -171,14 +190,14 @@ fn csv(outcome: &Outcome) -> String {
 }
 
 fn ndjson(outcome: &Outcome) -> Result<String> {
-    let columns = probability_columns(outcome);
+    let columns = columns(outcome);
     let mut text = String::new();
     for row in &outcome.rows {
         let mut object = serde_json::Map::new();
         object.insert("id".into(), row.id.as_str().into());
         object.insert("prediction".into(), row.prediction.clone().into());
-        for (name, class) in &columns {
-            object.insert(name.clone(), row.probabilities.get(*class).copied().into());
+        for (name, number) in &columns {
+            object.insert(name.clone(), number(row).into());
         }
         text += &serde_json::to_string(&object).context(|| "cannot write a row as JSON".into())?;
         text.push('\n');
@@ -189,11 +208,9 @@ fn ndjson(outcome: &Outcome) -> Result<String> {
 fn parquet(path: &Path, outcome: &Outcome) -> Result<()> {
     let ids: Vec<String> = outcome.rows.iter().map(|row| row.id.clone()).collect();
     let predictions: Vec<String> = outcome.rows.iter().map(|row| row.prediction.clone().unwrap_or_default()).collect();
-    let names = probability_columns(outcome);
-    let numbers: Vec<Vec<Option<f64>>> = names
-        .iter()
-        .map(|(_, class)| outcome.rows.iter().map(|row| row.probabilities.get(*class).copied()).collect())
-        .collect();
+    let names = columns(outcome);
+    let numbers: Vec<Vec<Option<f64>>> =
+        names.iter().map(|(_, number)| outcome.rows.iter().map(number).collect()).collect();
     let mut columns = vec![("id", Values::Text(&ids)), ("prediction", Values::Text(&predictions))];
     columns.extend(names.iter().zip(&numbers).map(|((name, _), values)| (name.as_str(), Values::Numbers(values))));
     let facts = [("mlops.model", outcome.model.to_string()), ("mlops.version", outcome.version.to_string())];

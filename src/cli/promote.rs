@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     /// Why, for the ledger
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// Let --best compare candidates that were tested on different rows
     #[arg(long)]
@@ -93,7 +93,8 @@ pub fn describe(outcome: &Outcome) -> String {
     }
     let name = bold(&format!("{} {}", outcome.model, outcome.version));
     let verb = match (outcome.dry_run, outcome.from == outcome.to) {
-        (true, _) => "would go",
+        (true, true) => "would stay",
+        (true, false) => "would go",
         (false, true) => "stays",
         (false, false) => "went",
     };

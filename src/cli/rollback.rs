@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(value_name = "NAME")]
     model: String,
     /// Why, for the ledger
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 }
 

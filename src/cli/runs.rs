@@ -90,7 +90,7 @@ pub enum Command {
         #[arg(long, short, value_name = "NAME")]
         experiment: String,
         /// The run's name
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         name: String,
     },
     /// Add params, metrics, tags and artifacts to a run
@@ -149,7 +149,7 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         Command::Search { filter, which } => search(door, "runs search", filter, which)?,
         Command::Show { run } => project_work(&|project| {
             let run = find_run(project, run)?;
-            show(door, project, &run)
+            show(door, project, "runs show", &run)
         })?,
         Command::Best { metric, experiment, minimize } => project_work(&|project| {
             let tracker = project.reader()?;
@@ -159,7 +159,7 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             if skipped > 0 {
                 project.note(format!("{} without a number skipped", format::plural(skipped, "run")));
             }
-            show(door, project, &run)
+            show(door, project, "runs best", &run)
         })?,
         Command::History { run, metric } => project_work(&|project| history(door, project, run, metric))?,
         Command::Create { experiment, name } => project_work(&|project| create(door, project, experiment, name))?,
@@ -274,26 +274,26 @@ fn list(runs: &[Run], filter: &str, which: &Which) -> String {
         LISTED.into_iter().filter(|name| runs.iter().any(|run| run.metrics.contains_key(*name))).collect();
     let mut columns = vec![
         ("run", Align::Left),
-        ("experiment", Align::Left),
+        ("started (UTC)", Align::Left),
+        ("experiment", Align::Cut),
         ("command", Align::Left),
         ("status", Align::Left),
-        ("started (UTC)", Align::Left),
-        ("took", Align::Right),
     ];
     columns.extend(metrics.iter().map(|name| (*name, Align::Right)));
+    columns.push(("took", Align::Right));
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
             let took = run.end_ms.map(|end| format::seconds((end - run.start_ms) as f64 / 1000.0));
             let mut row = vec![
                 run.id.short().to_owned(),
+                format::time(run.start_ms).chars().take("2026-01-01 00:00".len()).collect(),
                 run.experiment.clone(),
                 run.command.clone(),
                 run.status.as_str().to_owned(),
-                format::time(run.start_ms),
-                took.unwrap_or_default(),
             ];
             row.extend(metrics.iter().map(|name| format::optional(run.metrics.get(*name).copied())));
+            row.push(took.unwrap_or_default());
             row
         })
         .collect();
@@ -305,11 +305,11 @@ fn list(runs: &[Run], filter: &str, which: &Which) -> String {
     table(&columns, &rows) + &more
 }
 
-fn show(door: &Door, project: &Project, run: &Run) -> Result<()> {
+fn show(door: &Door, project: &Project, command: &str, run: &Run) -> Result<()> {
     let tracker = project.reader()?;
     let (artifacts, inputs) = (tracker.artifacts(&run.id)?, tracker.inputs(&run.id)?);
     let document = json!({"run": run, "artifacts": artifacts, "inputs": inputs});
-    door.answer("runs show", &document, || {
+    door.answer(command, &document, || {
         let mut text = format!("{}  {}\n", bold(run.id.as_str()), dim(&run.name));
         let end =
             run.end_ms.map_or("still open".to_owned(), |end| format::seconds((end - run.start_ms) as f64 / 1000.0));
@@ -324,11 +324,7 @@ fn show(door: &Door, project: &Project, run: &Run) -> Result<()> {
             if rows.is_empty() {
                 return String::new();
             }
-            format!(
-                "\n{}\n{}",
-                dim(title),
-                table(&[("", Align::Left), ("", Align::Left)], &rows).trim_start_matches('\n')
-            )
+            format!("\n{}\n{}", dim(title), table(&[("", Align::Left), ("", Align::Left)], &rows))
         };
         let metrics = run.metrics.iter().map(|(key, value)| vec![key.clone(), format::value(*value)]).collect();
         let two = |(key, value): (&String, &String)| vec![key.clone(), value.clone()];

@@ -14,8 +14,8 @@ use crate::error::{Context, Result};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics")]
 pub struct Args {
-    /// What a key may name: models, features, metrics, sources
-    #[arg(long, value_name = "CATALOG")]
+    /// What a key may name
+    #[arg(long, value_name = "CATALOG", value_parser = ["models", "features", "metrics", "sources"])]
     list: Option<String>,
 }
 

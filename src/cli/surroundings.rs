@@ -24,6 +24,15 @@ fn random_bits() -> u128 {
     }
 }
 
+/// The name of this process's user, where the environment does not say it (cron, containers).
+fn user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let table = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let line = table.lines().find(|line| line.split(':').nth(2) == Some(id.as_str()));
+    Some(line.and_then(|line| line.split(':').next()).map_or(format!("uid {id}"), str::to_owned))
+}
+
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
@@ -86,14 +95,15 @@ fn machine() -> BTreeMap<String, String> {
 
 /// The surroundings of this process; `recording` says whether runs will be recorded, so that git is asked in time.
 pub fn surroundings(root: &Path, recording: bool) -> Surroundings {
-    let actor = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
+    let named = |name: &&str| std::env::var(name).ok().filter(|name| !name.is_empty());
+    let actor = ["USER", "LOGNAME"].iter().find_map(named);
     let pid = std::process::id();
     let waiting = Mutex::new(recording.then(|| git(root)));
     let known: Mutex<BTreeMap<String, String>> = Mutex::default();
     Surroundings {
         now_ms,
         random_bits,
-        actor: actor.unwrap_or_else(|| "unknown".into()),
+        actor: actor.or_else(user).unwrap_or_else(|| "unknown".into()),
         process: Process { pid, boot_id: boot_id(), started: started(pid).unwrap_or_default() },
         is_alive,
         environment: Box::new(move || {

@@ -12,6 +12,7 @@ use super::ui::{Align, error, format, table};
 use crate::config::{self, Override};
 use crate::data::Part;
 use crate::error::{Error, Result};
+use crate::workflows::Session;
 use crate::workflows::promote::{self, promote};
 use crate::workflows::train::{Outcome, Request, train};
 
@@ -32,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The run's name
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     name: String,
     /// Send the new version through its gate; of several configs the best one
     #[arg(long)]
@@ -58,19 +59,21 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         }
     }
     if !problems.is_empty() {
-        return Err(Error::invalid(format!("{} problems in {} configs", problems.len(), args.configs.len()))
-            .with_problems(problems));
+        let count = super::ui::format::plural(problems.len(), "problem");
+        return Err(Error::invalid(format!("{count} in {} configs", args.configs.len())).with_problems(problems));
     }
     let best = experiments[0].primary.name().to_owned();
     let answer = door.work(Records::Runs, |session| {
         let mut trained = Vec::new();
         for experiment in experiments {
-            trained.push(train(session, &Request { experiment, run_name: args.name.clone() })?);
+            let request = Request { experiment, run_name: args.name.clone() };
+            trained.push(train(session, &request).inspect_err(|_| remember(session, &trained))?);
         }
         let promotion = if args.promote {
             let candidates = trained.iter().map(|one: &Outcome| format!("{}/{}", one.model, one.version.0)).collect();
             let best = (trained.len() > 1).then_some(best);
-            Some(promote(session, &promote::Request { candidates, best, ..promote::Request::default() })?)
+            let request = promote::Request { candidates, best, ..promote::Request::default() };
+            Some(promote(session, &request).inspect_err(|_| remember(session, &trained))?)
         } else {
             None
         };
@@ -89,6 +92,16 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         text
     })?;
     Ok(if answer.promotion.as_ref().is_some_and(refused) { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+/// Notes what was trained before something failed: it is there and can be promoted.
+fn remember(session: &Session<'_>, trained: &[Outcome]) {
+    for one in trained {
+        let (model, version) = (&one.model, one.version);
+        session
+            .project
+            .note(format!("{model} {version} is trained and registered: `mlops promote {model}/{}`", version.0));
+    }
 }
 
 fn summary(outcome: &Outcome, quiet: bool) -> String {
@@ -127,21 +140,29 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     text + "\n"
 }
 
+/// A row a metric, a column a part: it fits a terminal of 80 columns, however many metrics there are.
 fn metrics_table(outcome: &Outcome) -> String {
-    let mut columns = vec![("", Align::Left)];
-    columns.extend(outcome.shown.iter().map(|name| (name.as_str(), Align::Right)));
-    let mut rows = Vec::new();
-    for (part, evaluation) in &outcome.metrics {
-        let row = |first: &str, show: fn(&crate::metrics::Estimate) -> String| -> Vec<String> {
-            let values = outcome.shown.iter().map(|name| evaluation.metrics.get(name).map_or_else(String::new, show));
-            std::iter::once(first.to_owned()).chain(values).collect()
-        };
-        rows.push(row(part.name(), format::estimate));
-        let interval = row("  95 %", format::interval);
-        if *part == Part::Test && interval[1..].iter().any(|cell| !cell.is_empty()) {
-            rows.push(interval);
-        }
+    let test = outcome.metrics.get(&Part::Test);
+    let interval =
+        |name: &String| test.and_then(|test| test.metrics.get(name)).map_or_else(String::new, format::interval);
+    let mut columns = vec![("metric", Align::Left)];
+    columns.extend(outcome.metrics.keys().map(|part| (part.name(), Align::Right)));
+    let intervals = outcome.shown.iter().any(|name| !interval(name).is_empty());
+    if intervals {
+        columns.push(("95 % (test)", Align::Right));
     }
+    let rows: Vec<Vec<String>> = outcome
+        .shown
+        .iter()
+        .map(|name| {
+            let value =
+                |one: &crate::metrics::Evaluation| one.metrics.get(name).map_or_else(String::new, format::estimate);
+            let mut row: Vec<String> =
+                std::iter::once(name.clone()).chain(outcome.metrics.values().map(value)).collect();
+            row.extend(intervals.then(|| interval(name)));
+            row
+        })
+        .collect();
     table(&columns, &rows)
 }
 

@@ -142,6 +142,9 @@ impl<'d, 'n> At<'d, 'n> {
         match self.node.map(|node| &node.value) {
             None | Some(Value::Null) => None,
             Some(Value::Integer(number)) if *number >= 0 => u64::try_from(*number).ok(),
+            Some(Value::Float(number)) if *number >= 0.0 && number.fract() == 0.0 && *number < 9e15 => {
+                Some(*number as u64)
+            }
             Some(_) => {
                 self.expected("a whole number of at least 0");
                 None

@@ -266,10 +266,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     }
     let evaluation_section = EvaluationSection {
         primary: primary.text().unwrap_or_else(|| named[0].clone()),
-        bootstrap: evaluation
-            .get("bootstrap")
-            .whole()
-            .map_or(1000, |count| usize::try_from(count).unwrap_or(usize::MAX)),
+        bootstrap: decode_bootstrap(&evaluation.get("bootstrap")),
         metrics: named,
         threshold,
     };
@@ -288,6 +285,32 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
         promotion,
     };
     Raw { config, steps, features, kind, params, metrics, primary, require }
+}
+
+/// Bootstrap replicates at most: more says nothing new and takes days.
+const BOOTSTRAP_LIMIT: u64 = 100_000;
+
+fn decode_bootstrap(at: &At<'_, '_>) -> usize {
+    let count = at.whole().unwrap_or(1000);
+    if count > BOOTSTRAP_LIMIT {
+        at.problem(format!("at most {BOOTSTRAP_LIMIT} bootstrap replicates are drawn, got {count}"), None);
+    }
+    usize::try_from(count.min(BOOTSTRAP_LIMIT)).unwrap_or_default()
+}
+
+/// A column that gives the answer away, or that stands twice among the inputs.
+fn check_inputs(at: &At<'_, '_>, columns: &ColumnsSection) {
+    let inputs: Vec<&String> = columns.text.iter().chain(&columns.embedding).chain(&columns.features).collect();
+    for (index, name) in inputs.iter().enumerate() {
+        if **name == columns.label {
+            at.problem(
+                format!("`{name}` is the label: it cannot be an input too"),
+                Some("take it out of the inputs".into()),
+            );
+        } else if inputs[..index].contains(name) {
+            at.problem(format!("the input `{name}` stands there twice"), None);
+        }
+    }
 }
 
 fn decode_data(at: &At<'_, '_>) -> DataSection {
@@ -314,6 +337,7 @@ fn decode_data(at: &At<'_, '_>) -> DataSection {
         let hint = "name exactly one of `text`, `embedding`, `features`".to_owned();
         columns_at.problem("what the model sees is not clear", Some(hint));
     }
+    check_inputs(&columns_at, &section);
     let split_column = columns.get("split").text();
     columns.finish();
     let json_fields_at = data.get("json_fields");
@@ -366,7 +390,9 @@ fn decode_split(at: &At<'_, '_>, column: Option<String>) -> SplitSection {
         DEFAULT_SHARES
     };
     let sum: f64 = shares.iter().sum();
-    if shares.iter().any(|share| !(0.0..=1.0).contains(share)) || (sum - 1.0).abs() > 1e-6 {
+    if let Some(share) = shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+        at.problem(format!("a share lies between 0 and 1, got {share}"), None);
+    } else if (sum - 1.0).abs() > 1e-6 {
         at.problem(
             format!("the shares must add up to 1, got {sum}"),
             Some("{train: 0.6, validation: 0.2, test: 0.2}".into()),

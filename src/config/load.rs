@@ -34,7 +34,7 @@ impl Override {
 
     fn apply(&self, root: &mut Node) -> Result<()> {
         let wrong = |why: String| Error::invalid(format!("`--set {}={}`: {why}", self.path, self.value));
-        let value = yaml::parse(&self.value).map_err(|(message, ..)| wrong(message))?;
+        let (value, _) = yaml::parse(&self.value).map_err(|(message, ..)| wrong(message))?;
         let path = self.path.replace('[', ".").replace(']', "");
         let mut node = root;
         for key in path.split('.') {
@@ -54,10 +54,10 @@ impl Override {
                     let item = key.parse::<usize>().ok().and_then(|index| items.get_mut(index));
                     item.ok_or_else(|| wrong(format!("`{key}` is not one of the {count} items, counted from 0")))?
                 }
-                _ => return Err(wrong(format!("there is nothing below `{key}`"))),
+                _ => return Err(wrong(format!("there is no `{key}` inside a plain value"))),
             };
         }
-        *node = Node { line: 0, column: 0, ..value };
+        *node = value.without_place();
         Ok(())
     }
 }
@@ -87,7 +87,10 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
     }
     let decoder = Decoder::new(&file, &text);
     let mut root = match yaml::parse(&text) {
-        Ok(root) => root,
+        Ok((root, duplicates)) => {
+            duplicates.into_iter().for_each(|(message, line, column)| decoder.problem(line, column, "", message, None));
+            root
+        }
         Err((message, line, column)) => {
             decoder.problem(line, column, "", message, None);
             return Err(refuse(&file, decoder.finish()));

@@ -32,7 +32,7 @@ fn share(about: &str) -> Value {
 }
 
 fn data() -> Value {
-    object(
+    let mut section = object(
         &["source", "columns"],
         &json!({
             "source": text("a path, a glob, or `format:path`"),
@@ -57,7 +57,10 @@ fn data() -> Value {
                 "time": text("oldest rows train, newest test"),
             })),
         }),
-    )
+    );
+    let one_input = json!([{"required": ["text"]}, {"required": ["embedding"]}, {"required": ["features"]}]);
+    section["properties"]["columns"]["oneOf"] = one_input;
+    section
 }
 
 fn names<T: Named + ?Sized>(catalog: &[&T]) -> Vec<&'static str> {
@@ -84,6 +87,9 @@ pub fn schema() -> Value {
         })
         .collect();
     let metric = json!({"enum": names(METRICS)});
+    let mut rule =
+        object(&["metric"], &json!({"metric": metric, "min": {"type": "number"}, "max": {"type": "number"}}));
+    rule["anyOf"] = json!([{"required": ["min"]}, {"required": ["max"]}]);
     let mut model = object(
         &["kind"],
         &json!({
@@ -106,14 +112,13 @@ pub fn schema() -> Value {
             "features": {"type": "array", "items": {"anyOf": steps}},
             "model": model,
             "evaluation": object(&[], &json!({
-                "metrics": {"type": "array", "items": metric}, "primary": metric,
-                "bootstrap": {"type": "integer", "minimum": 0, "default": 1000},
+                "metrics": {"anyOf": [metric, {"type": "array", "items": metric}]}, "primary": metric,
+                "bootstrap": {"type": "integer", "minimum": 0, "maximum": 100_000, "default": 1000},
                 "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.5},
             })),
             "promotion": object(&[], &json!({
                 "to": {"enum": ["production", "staging"]},
-                "require": {"type": "array", "items": object(&["metric"], &json!({
-                    "metric": metric, "min": {"type": "number"}, "max": {"type": "number"}}))},
+                "require": {"type": "array", "items": rule},
                 "otherwise": {"enum": ["staging", "none"]},
             })),
         }),

@@ -53,6 +53,21 @@ impl Node {
         Self { value, line: 0, column: 0 }
     }
 
+    /// The same value, standing in no file.
+    #[must_use]
+    pub fn without_place(self) -> Self {
+        Self::nowhere(match self.value {
+            Value::List(items) => Value::List(items.into_iter().map(Self::without_place).collect()),
+            Value::Map(entries) => Value::Map(
+                entries
+                    .into_iter()
+                    .map(|(name, key, value)| (name, key.without_place(), value.without_place()))
+                    .collect(),
+            ),
+            other => other,
+        })
+    }
+
     /// What the value is, for messages.
     #[must_use]
     pub fn kind(&self) -> String {
@@ -74,7 +89,10 @@ impl Node {
             Value::Null => Json::Null,
             Value::Bool(flag) => (*flag).into(),
             Value::Integer(number) => (*number).into(),
-            Value::Float(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
+            // JSON has no infinities: as text they are told to be no numbers, which a parameter's check does well.
+            Value::Float(number) => {
+                serde_json::Number::from_f64(*number).map_or_else(|| number.to_string().into(), Json::Number)
+            }
             Value::Text(text) => text.as_str().into(),
             Value::List(items) => items.iter().map(Self::json).collect(),
             Value::Map(entries) => entries
@@ -120,6 +138,7 @@ struct Builder<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     values: usize,
+    duplicates: Vec<Broken>,
 }
 
 impl<'a> Builder<'a> {
@@ -190,7 +209,7 @@ impl<'a> Builder<'a> {
             let key = self.node(event, span, depth + 1)?;
             if let Some((_, first, _)) = entries.iter().find(|(known, ..)| *known == text) {
                 let message = format!("the key `{text}` stands here a second time (first in line {})", first.line);
-                return Err((message, key.line, key.column));
+                self.duplicates.push((message, key.line, key.column));
             }
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
@@ -199,18 +218,22 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Reads one YAML document.
+/// Reads one YAML document; duplicate keys come back beside it, so that they can be told with all other problems.
 ///
 /// # Errors
 /// Why it is not one, with the place.
-pub fn parse(text: &str) -> Result<Node, Broken> {
+pub fn parse(text: &str) -> Result<(Node, Vec<Broken>), Broken> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut builder = Builder { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0 };
+    let mut builder =
+        Builder { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, duplicates: Vec::new() };
     let mut root = None;
     loop {
         match builder.next()? {
             (Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing, _) => {}
-            (Event::StreamEnd, _) => return Ok(root.unwrap_or(Node { value: Value::Null, line: 1, column: 1 })),
+            (Event::StreamEnd, _) => {
+                let root = root.unwrap_or(Node { value: Value::Null, line: 1, column: 1 });
+                return Ok((root, builder.duplicates));
+            }
             (_, span) if root.is_some() => {
                 return Err(("a second document begins here".into(), span.start.line(), span.start.col() + 1));
             }
@@ -225,7 +248,7 @@ mod tests {
 
     #[test]
     fn values_know_their_line() {
-        let node = parse("a: 1\nb:\n  - x\n  - [2.5, ~, 'no', yes]\n").unwrap();
+        let (node, _) = parse("a: 1\nb:\n  - x\n  - [2.5, ~, 'no', yes]\n").unwrap();
         let Value::Map(entries) = &node.value else { panic!() };
         assert_eq!((entries[1].1.line, entries[1].1.column), (2, 1));
         assert_eq!(node.json(), serde_json::json!({"a": 1, "b": ["x", [2.5, null, "no", "yes"]]}));
@@ -233,8 +256,9 @@ mod tests {
 
     #[test]
     fn duplicate_keys_and_bombs_are_refused() {
-        let (message, line, _) = parse("a: 1\nb: 2\na: 3\n").unwrap_err();
-        assert_eq!((message.as_str(), line), ("the key `a` stands here a second time (first in line 1)", 3));
+        let (_, duplicates) = parse("a: 1\nb: 2\na: 3\n").unwrap();
+        let [(message, line, _)] = duplicates.as_slice() else { panic!("{duplicates:?}") };
+        assert_eq!((message.as_str(), *line), ("the key `a` stands here a second time (first in line 1)", 3));
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {
             let previous = format!("*a{}", level - 1);
@@ -247,6 +271,6 @@ mod tests {
 
     #[test]
     fn an_alias_is_its_value() {
-        assert_eq!(parse("a: &x {k: 1}\nb: *x\n").unwrap().json(), serde_json::json!({"a": {"k": 1}, "b": {"k": 1}}));
+        assert_eq!(parse("a: &x {k: 1}\nb: *x\n").unwrap().0.json(), serde_json::json!({"a": {"k": 1}, "b": {"k": 1}}));
     }
 }

@@ -10,7 +10,7 @@ use super::labels;
 use super::sources::{Request, VectorColumns};
 use super::split::{By, Keys, Part, Split, check_parts, make, parse_time};
 use super::table::Table;
-use super::vectors::{Place, Vectors};
+use super::vectors::Vectors;
 use crate::catalog::known_hint;
 use crate::error::{Error, Result};
 use crate::fs::hex;
@@ -98,11 +98,12 @@ fn texts(table: &Table, columns: &[String], json_fields: &[String]) -> Result<Ve
     let mut joined: Vec<Option<String>> = vec![None; table.n_rows()];
     for column in columns {
         for (row, (cell, text)) in table.cells(column)?.zip(&mut joined).enumerate() {
-            let Some(cell) = cell else { continue };
+            // A blank text is no text, whatever the format: CSV cannot tell the two apart.
+            let Some(cell) = cell.filter(|cell| !cell.trim().is_empty()) else { continue };
             let part = if json_fields.is_empty() {
                 Some(cell.to_owned())
             } else {
-                let place = Place { source: table.source(), row: row + 1, column };
+                let place = table.place(row, column);
                 json_text(cell, json_fields).map_err(|cause| place.error("the cell is not JSON").caused_by(cause))?
             };
             match (text.as_mut(), part) {
@@ -162,7 +163,7 @@ pub fn prepare(
             skipped_input += 1;
         }
     }
-    if kept.is_empty() {
+    if kept.is_empty() && !matches!(labels, Labels::Ignore) {
         return Err(Error::invalid(format!(
             "no usable row in `{}`: {skipped_label} without a label, {skipped_input} without an input",
             table.source()
@@ -226,7 +227,7 @@ fn classes_of(
     };
     let index = found.iter().zip(kept).map(|(label, row)| {
         names.iter().position(|name| name == label).ok_or_else(|| {
-            let place = Place { source: table.source(), row: row + 1, column };
+            let place = table.place(*row, column);
             place
                 .error(format!("the model does not know the label `{label}`"))
                 .hint(known_hint(label, names.iter().map(String::as_str).collect::<Vec<_>>()))
@@ -255,7 +256,7 @@ fn ids_of(table: &Table, column: &str, kept: &[usize], unique: bool) -> Result<V
     let mut seen = BTreeSet::new();
     let mut ids = Vec::with_capacity(kept.len());
     for row in kept {
-        let place = Place { source: table.source(), row: row + 1, column };
+        let place = table.place(*row, column);
         let id = cells[*row].ok_or_else(|| place.error("the id is missing"))?;
         if unique && !seen.insert(id) {
             return Err(place.error(format!("the id `{id}` stands there a second time")).hint("ids must be unique"));
@@ -269,7 +270,7 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
     let cells_of = |column: &str| -> Result<Vec<(usize, String)>> {
         let cells: Vec<Option<&str>> = table.cells(column)?.collect();
         let cell = |row: &usize| {
-            let place = Place { source: table.source(), row: row + 1, column };
+            let place = table.place(*row, column);
             cells[*row].map(|cell| (*row, cell.to_owned())).ok_or_else(|| place.error("the value is missing"))
         };
         kept.iter().map(cell).collect()
@@ -277,7 +278,7 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
     match split {
         Split::Column(column) => {
             let part = |(row, cell): (usize, String)| {
-                let place = Place { source: table.source(), row: row + 1, column };
+                let place = table.place(row, column);
                 Part::parse(&cell)
                     .ok_or_else(|| place.error(format!("`{cell}` is no split")).hint("train, validation, test"))
             };
@@ -296,7 +297,7 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
                 }
                 By::Time(column) => {
                     let time = |(row, cell): (usize, String)| {
-                        let place = Place { source: table.source(), row: row + 1, column };
+                        let place = table.place(row, column);
                         parse_time(&cell).ok_or_else(|| {
                             place
                                 .error(format!("`{cell}` is no time"))

@@ -122,7 +122,7 @@ fn assign(rows: &[usize], shares: [f64; 3], parts: &mut [Part]) {
 
 /// Makes a split of `n` rows. The same seed and keys give the same split.
 ///
-/// By time, rows of the same time stay on one side; by group, groups in random order fill the parts, each group going
+/// By time, rows of the same time stay on one side (a part ends where the time changes, nearest to its share); by group, groups in random order fill the parts, each group going
 /// to the part that is furthest below its share.
 #[must_use]
 pub fn make(n: usize, shares: [f64; 3], keys: Keys<'_>, seed: u64) -> Vec<Part> {
@@ -157,11 +157,25 @@ pub fn make(n: usize, shares: [f64; 3], keys: Keys<'_>, seed: u64) -> Vec<Part> 
         }
         Keys::Times(times) => {
             rows.sort_by(|left, right| times[*left].total_cmp(&times[*right]));
-            assign(&rows, shares, &mut parts);
-            for pair in rows.windows(2) {
-                if times[pair[0]].total_cmp(&times[pair[1]]).is_eq() {
-                    parts[pair[1]] = parts[pair[0]];
-                }
+            // Where the time changes: only there may one part end and the next begin.
+            let steps: Vec<usize> =
+                (1..n).filter(|at| times[rows[at - 1]].total_cmp(&times[rows[*at]]).is_ne()).collect();
+            let [train, validation, _] = counts(n, shares);
+            let nearest = |wanted: usize, after: usize, spare: usize| {
+                let allowed = steps.iter().take(steps.len().saturating_sub(spare)).filter(|at| **at > after);
+                allowed.copied().min_by_key(|at| at.abs_diff(wanted)).unwrap_or(n)
+            };
+            // The last step is kept for the test rows when validation wants rows of its own.
+            let first = nearest(train, 0, usize::from(shares[1] > 0.0));
+            let second = if shares[1] > 0.0 { nearest(train + validation, first, 0) } else { first };
+            for (place, row) in rows.iter().enumerate() {
+                parts[*row] = if place < first {
+                    Part::Train
+                } else if place < second {
+                    Part::Validation
+                } else {
+                    Part::Test
+                };
             }
         }
     }
@@ -241,6 +255,17 @@ mod tests {
                 assert!(left.total_cmp(right).is_ne() || part == other);
             }
         }
+    }
+
+    #[test]
+    fn three_days_are_three_parts() {
+        let times: Vec<f64> = (0..600).map(|row| f64::from(row / 200)).collect();
+        for shares in [[0.6, 0.2, 0.2], [0.4, 0.3, 0.3]] {
+            let parts = make(600, shares, Keys::Times(&times), 1);
+            assert_eq!(Part::ALL.map(|part| share(&parts, part)), [200, 200, 200]);
+        }
+        let parts = make(600, [0.7, 0.0, 0.3], Keys::Times(&times), 1);
+        assert_eq!(Part::ALL.map(|part| share(&parts, part)), [400, 0, 200]);
     }
 
     #[test]

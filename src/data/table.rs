@@ -6,7 +6,7 @@
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
 
 use crate::catalog::did_you_mean;
-use crate::data::vectors::Vectors;
+use crate::data::vectors::{Place, Vectors};
 use crate::error::{Context, Error, Result};
 
 /// Rows × requested columns.
@@ -16,6 +16,8 @@ pub struct Table {
     vectors: Option<Vectors>,
     source: String,
     n_rows: usize,
+    /// For a table of several files: the first row of each, from 0, and its name.
+    files: Vec<(usize, String)>,
 }
 
 impl Table {
@@ -28,7 +30,7 @@ impl Table {
         let columns: Vec<Column> =
             columns.into_iter().map(|(name, cells)| Series::new(name.as_str().into(), cells).into_column()).collect();
         let frame = DataFrame::new(n_rows, columns).context(|| format!("`{source}` has columns of unequal length"))?;
-        Ok(Self { frame, vectors, source: source.to_owned(), n_rows })
+        Ok(Self { frame, vectors, source: source.to_owned(), n_rows, files: Vec::new() })
     }
 
     /// Number of rows.
@@ -41,6 +43,21 @@ impl Table {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The same table, joined from files that begin at these rows (from 0).
+    #[must_use]
+    pub fn of_files(self, files: Vec<(usize, String)>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The place of a cell, for errors: the file it stands in and its row there. `row` counts from 0.
+    #[must_use]
+    pub fn place<'a>(&'a self, row: usize, column: &'a str) -> Place<'a> {
+        match self.files.iter().rev().find(|(first, _)| *first <= row) {
+            Some((first, file)) => Place { source: file, row: row - first + 1, column },
+            None => Place { source: &self.source, row: row + 1, column },
+        }
     }
 
     /// The gathered vectors, where they were requested.

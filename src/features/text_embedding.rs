@@ -53,6 +53,15 @@ impl StepKind for TextEmbedding {
     }
 
     fn configure(&self, params: &Params) -> Result<Box<dyn Step>, ParamProblem> {
+        const LONGEST: usize = 65_536;
+        let dimensions = params.usize("dimensions");
+        if dimensions > LONGEST {
+            return Err(ParamProblem {
+                name: "dimensions".into(),
+                message: format!("`dimensions` is {dimensions}, at most {LONGEST} are made"),
+                hint: Some("sentence embeddings have a few hundred".into()),
+            });
+        }
         Ok(Box::new(Configured { kind: find(params.str(MODEL.name))?, params: params.clone() }))
     }
 

@@ -90,6 +90,10 @@ pub type Value = Result<f64, &'static str>;
 pub trait Metric: Named + Sync {
     /// Whether more is better.
     fn direction(&self) -> Direction;
+    /// True when it is to be given calibrated probabilities instead of the model's own scores.
+    fn of_probabilities(&self) -> bool {
+        false
+    }
     /// The value over the rows.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 pub mod accuracy;
 pub mod average_precision;
 pub mod brier;
+pub mod calibrated;
 pub mod calibration;
 pub mod counts;
 pub mod evaluation;
@@ -27,11 +28,21 @@ pub const METRICS: &[&dyn Metric] = &[
     &average_precision::AveragePrecision,
     &accuracy::BalancedAccuracy,
     &brier::Brier,
+    &calibrated::Calibrated {
+        name: "brier_calibrated",
+        about: "brier of the probabilities with class weights undone",
+        plain: &brier::Brier,
+    },
     &f_score::F1,
     &f_score::F1_MACRO,
     &f_score::F1_MICRO,
     &f_score::F1_WEIGHTED,
     &log_loss::LogLoss,
+    &calibrated::Calibrated {
+        name: "log_loss_calibrated",
+        about: "log_loss of the probabilities with class weights undone",
+        plain: &log_loss::LogLoss,
+    },
     &mcc::Mcc,
     &precision::PRECISION,
     &precision::PRECISION_MACRO,

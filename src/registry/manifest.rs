@@ -48,6 +48,12 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileFacts>,
 }
 
+fn damaged(path: &Path, cause: serde_json::Error) -> Error {
+    Error::failed(format!("`{}` is damaged", path.display()))
+        .caused_by(cause)
+        .hint("`mlops doctor --fix` heals a copy, else restore the folder or train again")
+}
+
 impl Manifest {
     /// Lists the files that lie in `folder` and writes the manifest there; gives the manifest's own SHA-256.
     ///
@@ -72,8 +78,7 @@ impl Manifest {
     pub fn read(folder: &Path) -> Result<(Self, String)> {
         let path = folder.join(FILE);
         let text = read_text(&path)?;
-        let value: serde_json::Value =
-            serde_json::from_str(&text).context(|| format!("`{}` is damaged", path.display()))?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|cause| damaged(&path, cause))?;
         let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
         if format > u64::from(FORMAT_VERSION) {
             return Err(Error::failed(format!(
@@ -82,7 +87,7 @@ impl Manifest {
             ))
             .hint("use a newer mlops"));
         }
-        let manifest = serde_json::from_value(value).context(|| format!("`{}` is damaged", path.display()))?;
+        let manifest = serde_json::from_value(value).map_err(|cause| damaged(&path, cause))?;
         Ok((manifest, sha256(text.as_bytes())))
     }
 }

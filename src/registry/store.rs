@@ -45,7 +45,7 @@ pub fn check_folder(folder: &Path) -> Result<(Manifest, String)> {
 }
 
 const DAMAGED: &str =
-    "the model is not used; restore the folder from a backup or train again (`mlops doctor` checks all)";
+    "the model is not used; `mlops doctor --fix` heals a copy, else restore the folder or train again";
 
 /// The versions of a model that have a folder, in order.
 #[must_use]
@@ -61,12 +61,13 @@ pub fn versions_on_disk(layout: &Layout, model: &ModelName) -> Vec<Version> {
 
 /// Copies a version's folder file by file, checks the copy and publishes it; an equal copy that is there is kept.
 fn copy_version(from: &Path, to: &Path) -> Result<()> {
-    if check_folder(to).is_ok() {
+    // The source is checked first: a damaged one must not cost the copy that is there.
+    let (source, sealed) = check_folder(from)?;
+    if check_folder(to).is_ok_and(|(_, there)| there == sealed) {
         return Ok(());
     }
     let _ = fs::remove_dir_all(to);
     publish_dir(to, |partial| {
-        let (source, _) = Manifest::read(from)?;
         for name in source.files.keys().map(String::as_str).chain([manifest::FILE]) {
             fs::copy(from.join(name), partial.join(name))
                 .context(|| format!("cannot copy `{name}` to `{}`", to.display()))?;
@@ -93,24 +94,28 @@ pub fn prepare_production(layout: &Layout, model: &ModelName, version: Version) 
 }
 
 /// Makes `production/<model>/` say what the rows say: `active` and `previous` point to these versions, other versions
-/// are removed (their checkpoints stay).
+/// are removed (their checkpoints stay). A previous version that is damaged gets no link; the reason is given back.
 ///
 /// # Errors
-/// `Failed` when the disk refuses; `active` then still points where it did.
+/// `Failed` when the disk refuses or the active version is damaged; `active` then still points where it did.
 pub fn mirror_production(
     layout: &Layout,
     model: &ModelName,
     active: Option<Version>,
-    previous: Option<Version>,
-) -> Result<()> {
+    mut previous: Option<Version>,
+) -> Result<Option<Error>> {
     let folder = layout.production_of(model);
     if !folder.is_dir() && active.is_none() {
-        return Ok(());
+        return Ok(None);
     }
-    for version in active.iter().chain(&previous) {
-        if layout.checkpoint(model, *version).is_dir() {
-            prepare_production(layout, model, *version)?;
-        }
+    let whole = |version: Version| match check_folder(&layout.production(model, version)) {
+        Ok(_) => Ok(()),
+        Err(_) => prepare_production(layout, model, version),
+    };
+    active.map_or(Ok(()), whole)?;
+    let damaged = previous.and_then(|version| whole(version).err());
+    if damaged.is_some() {
+        previous = None;
     }
     crash_point("mirror.before_active");
     for (link, version) in [(layout.active(model), active), (layout.previous(model), previous)] {
@@ -131,5 +136,5 @@ pub fn mirror_production(
             let _ = fs::remove_dir_all(entry.path());
         }
     }
-    Ok(())
+    Ok(damaged)
 }

@@ -185,7 +185,8 @@ fn durations(mut took: Vec<i64>) -> Option<Durations> {
 fn metric_statistics(connection: &Connection, id: i64) -> Result<BTreeMap<String, MetricStatistics>> {
     let mut statement = connection.prepare_cached(
         "SELECT m.key, m.is_nan, m.value FROM runs r CROSS JOIN latest_metrics m ON m.run = r.seq
-         WHERE r.experiment_id = ?1 AND r.lifecycle = 'active' ORDER BY r.seq",
+         WHERE r.experiment_id = ?1 AND r.lifecycle = 'active' AND r.command NOT IN ('evaluate', 'predict', 'embed')
+         ORDER BY r.seq",
     )?;
     let mut rows = statement.query([id])?;
     let mut found: BTreeMap<String, (MetricStatistics, f64)> = BTreeMap::new();

@@ -249,6 +249,7 @@ pub struct NewRun<'a> {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Run {
     /// Its id.
+    #[serde(rename = "run_id")]
     pub id: RunId,
     /// The number of its experiment.
     pub experiment_id: i64,

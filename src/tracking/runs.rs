@@ -105,7 +105,7 @@ impl Tracker {
         })
     }
 
-    /// The finished run that started last.
+    /// The finished run that started last; a prediction counts only when it is asked for.
     ///
     /// # Errors
     /// `NotFound` when there is none.
@@ -114,7 +114,7 @@ impl Tracker {
             let within = if experiment.is_some() { "experiment_id = ?1" } else { "?1 IS NULL" };
             let sql = format!(
                 "SELECT seq FROM runs WHERE {within} AND lifecycle = 'active' AND status = 'FINISHED'
-                   AND (?2 IS NULL OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1"
+                   AND (?2 IS NULL AND command != 'predict' OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1"
             );
             let found = connection.query_row(&sql, params![experiment, command], |row| row.get(0)).optional()?;
             let what = command.map_or(String::new(), |command| format!(" of `{command}`"));
@@ -124,14 +124,15 @@ impl Tracker {
     }
 
     /// The finished run with the best latest value, and how many finished runs were passed over because it is NaN.
-    /// Of equal ones the earliest start wins, then the id.
+    /// Of equal ones the earliest start wins, then the id. Evaluations are passed over: they may be of any rows, and
+    /// belong to a training run that is there itself.
     ///
     /// # Errors
     /// `NotFound` when no finished run has a number there.
     pub fn best_run(&self, metric: &str, maximize: bool, experiment: Option<i64>) -> Result<(Run, usize)> {
         self.read(|connection| {
             let within = "m.key = ?1 AND (?2 IS NULL OR r.experiment_id = ?2)
-                AND r.lifecycle = 'active' AND r.status = 'FINISHED'";
+                AND r.lifecycle = 'active' AND r.status = 'FINISHED' AND r.command NOT IN ('evaluate', 'predict', 'embed')";
             let from = format!("FROM latest_metrics m JOIN runs r ON r.seq = m.run WHERE {within}");
             let direction = if maximize { "DESC" } else { "ASC" };
             let best =

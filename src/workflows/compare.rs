@@ -60,13 +60,17 @@ pub struct Outcome {
     pub left_out: usize,
 }
 
-/// The direction of a metric; one that the catalog does not know counts as higher-is-better.
+/// Words in the name of a metric that nobody has told us about, for which lower is better.
+const LOWER_IS_BETTER: [&str; 8] = ["loss", "error", "rmse", "mse", "mae", "mape", "latency", "seconds"];
+
+/// The direction of a metric: its own where the catalog knows it (also with `validation_` or `train_` before it), else
+/// guessed from its name.
 #[must_use]
 pub fn direction(metric: &str) -> Direction {
-    let base = metric.trim_start_matches("validation_").trim_start_matches("train_").trim_end_matches("_calibrated");
+    let base = metric.trim_start_matches("validation_").trim_start_matches("train_");
     match find("metric", METRICS, base) {
         Ok(metric) => metric.direction(),
-        Err(_) if metric.contains("loss") || metric.starts_with("seconds") => Direction::Minimize,
+        Err(_) if LOWER_IS_BETTER.iter().any(|word| metric.to_lowercase().contains(word)) => Direction::Minimize,
         Err(_) => Direction::Maximize,
     }
 }
@@ -206,6 +210,7 @@ fn table(request: &Request, mut runs: Vec<Run>, metric: String, baseline: Option
     let top = if request.top == 0 { count } else { request.top };
     let rows =
         runs.into_iter().enumerate().filter(|(at, run)| *at < top || baseline.is_some_and(|one| one.id == run.id));
+    let mut found = false;
     let rows: Vec<Row> = rows
         .map(|(_, run)| {
             let value = value(&run);
@@ -214,7 +219,8 @@ fn table(request: &Request, mut runs: Vec<Run>, metric: String, baseline: Option
             Row {
                 value,
                 gain: difference.map(|gain| if direction == Direction::Maximize { gain } else { -gain }),
-                best: value.is_some() && value == best,
+                // Of equal runs the first one is the best: it was there before the others.
+                best: value.is_some() && value == best && !std::mem::replace(&mut found, true),
                 baseline: is_baseline,
                 run,
             }

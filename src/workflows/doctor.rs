@@ -5,10 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::session::Session;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Project;
 use crate::registry::{Manifest, check_folder, versions_on_disk};
+use crate::tracking::{Stage, Transition};
 
 /// How a finding stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,7 +46,8 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
     let mut find = |what: String, state: State, detail: String| findings.push(Finding { what, state, detail });
     find("root".into(), State::Ok, project.layout.root().display().to_string());
     session.stage("checking the database")?;
-    let problems = project.tracker()?.integrity()?;
+    let tracker = if fix { project.tracker()? } else { project.reader()? };
+    let problems = tracker.integrity()?;
     let state = if problems.is_empty() { State::Ok } else { State::Broken };
     let detail = if problems.is_empty() { "whole".to_owned() } else { problems.join("; ") };
     find("tracking database".into(), state, detail);
@@ -69,7 +71,7 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
 
 /// Every model that has rows or folders.
 fn models(project: &Project) -> Result<Vec<ModelName>> {
-    let mut names: Vec<String> = project.tracker()?.models()?.into_iter().map(|model| model.name).collect();
+    let mut names: Vec<String> = project.reader()?.models()?.into_iter().map(|model| model.name).collect();
     let folders =
         std::fs::read_dir(project.layout.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
     names.extend(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()));
@@ -84,10 +86,9 @@ fn check_model(
     fix: bool,
     find: &mut impl FnMut(String, State, String),
 ) -> Result<()> {
-    let tracker = project.tracker()?;
     let _lock = if fix { Some(project.lock(model, "doctor")?) } else { None };
     let healed = if fix { State::Fixed } else { State::Fixable };
-    let rows = tracker.versions(model.as_str()).unwrap_or_default();
+    let rows = project.reader()?.versions(model.as_str()).unwrap_or_default();
     for version in versions_on_disk(&project.layout, model) {
         let folder = project.layout.checkpoint(model, version);
         let what = format!("{model} {version}");
@@ -98,11 +99,7 @@ fn check_model(
                     if fix {
                         adopt(project, model, version, &manifest, &sealed)?;
                     }
-                    find(
-                        what,
-                        healed,
-                        "its folder is whole but it was never registered (a crash during training)".into(),
-                    );
+                    find(what, healed, "its folder is whole but it is not registered".into());
                 }
                 Some(row) if row.manifest_sha256 != sealed => {
                     find(what, State::Broken, "its manifest is not the one that was registered".into());
@@ -116,28 +113,110 @@ fn check_model(
             find(format!("{model} {}", row.version), State::Broken, "it is registered but its folder is gone".into());
         }
     }
-    let production = project.production_version(model)?;
-    let link = std::fs::read_link(project.layout.active(model)).ok();
-    let active = link.and_then(|target| Version::parse(&target.to_string_lossy()).ok());
-    if active != production {
+    check_production(project, model, fix, find)
+}
+
+/// What a link in a model's production folder points to.
+fn linked(link: &Path) -> Option<Version> {
+    std::fs::read_link(link).ok().and_then(|target| Version::parse(&target.to_string_lossy()).ok())
+}
+
+/// Compares `production/<model>/` with the rows.
+fn check_production(
+    project: &Project,
+    model: &ModelName,
+    fix: bool,
+    find: &mut impl FnMut(String, State, String),
+) -> Result<()> {
+    let layout = &project.layout;
+    let what = format!("production/{model}");
+    let (active, recorded) = (linked(&layout.active(model)), project.production_version(model)?);
+    if let (Some(serving), None, false) = (active, recorded, was_ever_in_production(project, model)?) {
+        // The database was lost, not the model: what serves goes on serving.
+        let detail = format!("{serving} serves, but no decision about it is recorded (the database was lost?)");
         if fix {
-            project.mirror(model)?;
+            record_serving(project, model, serving)?;
         }
-        let say = |version: Option<Version>| version.map_or("nothing".to_owned(), |version| version.to_string());
-        let detail = format!("`active` points to {}, the ledger says {}", say(active), say(production));
-        find(format!("production/{model}"), healed, detail);
-    } else if let Some(version) = production {
-        match check_folder(&project.layout.production(model, version)) {
-            Ok(_) => find(format!("production/{model}"), State::Ok, format!("active {version}")),
-            Err(error) => {
-                let whole = check_folder(&project.layout.checkpoint(model, version)).is_ok();
-                if fix && whole {
-                    project.mirror(model)?;
+        find(what, if fix { State::Fixed } else { State::Fixable }, detail);
+        return Ok(());
+    }
+    let say = |version: Option<Version>| version.map_or("nothing".to_owned(), |version| version.to_string());
+    let mut wrong = Vec::new();
+    if active != recorded {
+        wrong.push(format!("`active` points to {}, the ledger says {}", say(active), say(recorded)));
+    }
+    let (previous, before) = (linked(&layout.previous(model)), project.previous_production(model)?);
+    if previous != before {
+        wrong.push(format!("`previous` points to {}, the ledger says {}", say(previous), say(before)));
+    }
+    let strays = versions_in(&layout.production_of(model));
+    let strays = strays.into_iter().filter(|version| Some(*version) != recorded && Some(*version) != before);
+    wrong.extend(strays.map(|version| format!("{version} is there but not in production")));
+    if let Some(version) = recorded {
+        let row = project.reader()?.version(model.as_str(), version)?;
+        match check_folder(&layout.production(model, version)) {
+            Err(error) => wrong.push(error.message),
+            Ok((_, sealed)) if sealed != row.manifest_sha256 => {
+                wrong.push(format!("{version} is not what was registered"));
+                if fix {
+                    // A copy of something else: the checkpoint that was registered takes its place.
+                    let _ = std::fs::remove_dir_all(layout.production(model, version));
                 }
-                find(format!("production/{model}"), if whole { healed } else { State::Broken }, error.message);
             }
+            Ok(_) => {}
         }
     }
+    if wrong.is_empty() {
+        if let Some(version) = recorded {
+            find(what, State::Ok, format!("active {version}"));
+        }
+        return Ok(());
+    }
+    let state = match (fix, if fix { project.mirror(model) } else { Ok(()) }) {
+        (false, _) => State::Fixable,
+        (true, Ok(())) => State::Fixed,
+        (true, Err(error)) => {
+            wrong.push(error.message);
+            State::Broken
+        }
+    };
+    find(what, state, wrong.join("; "));
+    Ok(())
+}
+
+fn versions_in(folder: &Path) -> Vec<Version> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with('v')).filter_map(|name| Version::parse(&name).ok()).collect()
+}
+
+fn was_ever_in_production(project: &Project, model: &ModelName) -> Result<bool> {
+    match project.reader()?.history(model.as_str()) {
+        Ok(history) => Ok(history.iter().any(|entry| entry.to == Some(Stage::Production))),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records the version that serves as the one in production, in a database that knows nothing about it.
+fn record_serving(project: &Project, model: &ModelName, version: Version) -> Result<()> {
+    let tracker = project.tracker()?;
+    if tracker.version(model.as_str(), version).is_err() {
+        let (manifest, sealed) = check_folder(&project.layout.production(model, version))?;
+        adopt(project, model, version, &manifest, &sealed)?;
+    }
+    tracker.transition(&Transition {
+        model: model.as_str(),
+        version,
+        to: Stage::Production,
+        expected_production: Some(None),
+        action: "promoted",
+        actor: &project.surroundings.actor,
+        forced: true,
+        reason: "it served already; the database had no record of it",
+        evidence: &serde_json::json!({}),
+        now_ms: project.now_ms(),
+    })?;
     Ok(())
 }
 

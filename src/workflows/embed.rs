@@ -123,6 +123,7 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     let rows = read_rows(session, from)?;
     session.stage("embedding")?;
     let (chain, vectors) = chain.fit_transform(signal(&rows, &(0..rows.ids.len()).collect::<Vec<_>>()))?;
+    session.check()?;
     write(&request.output, &rows, &chain, &dense(vectors)?)
 }
 
@@ -148,6 +149,7 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
         let rows = read_training_rows(session, config, Labels::Learn { positive: config.data.positive.as_deref() })?;
         session.stage("embedding")?;
         let (chain, vectors) = fit_and_transform(&chain, &rows)?;
+        session.check()?;
         let mut outcome = write(&output, &rows, &chain, &vectors)?;
         outcome.run_id = Some(recorder.id.clone());
         let environment = recorder.environment(&[("data_fingerprint", rows.fingerprint())])?;

@@ -80,6 +80,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let prediction = bundle.predict(signal(&rows, &positions))?;
         let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
         let evaluation = judge(&experiment, &bundle.schema, Part::Test, &truth, &prediction)?;
+        session.check()?;
         let part_name = request.part.or(request.data.is_none().then_some(Part::Test)).map_or("all", Part::name);
         let label = |class: &usize| rows.labels[*class].clone();
         recorder.predictions(&PredictionColumns {

@@ -35,6 +35,10 @@ pub struct Row {
     pub prediction: Option<String>,
     /// The calibrated probability of each class, in the order of `labels`; empty when the row has no input.
     pub probabilities: Vec<f64>,
+    /// The model's own scores, from which the class was decided, where they differ from the probabilities: class weights
+    /// shifted them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<f64>,
 }
 
 /// What came of it.
@@ -74,13 +78,15 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let rows = read_rows(session, From { source: &source, query, columns: &columns, split: None, labels, seed: 0 })?;
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
-    let prediction = bundle.predict(signal(&rows, &positions))?;
+    let answers =
+        if positions.is_empty() { Vec::new() } else { answer(&bundle, &bundle.predict(signal(&rows, &positions))?) };
+    session.check()?;
     let outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
         labels: bundle.schema.labels.clone(),
         calibrated: bundle.schema.class_weights.is_some(),
-        rows: in_order(&rows, &prediction, &bundle.schema.labels),
+        rows: in_order(&rows, answers),
         without_input: rows.skipped_input,
     };
     if request.record && record(session, request, &located, &outcome, started).is_err() {
@@ -89,18 +95,23 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn in_order(rows: &Rows, prediction: &Prediction, labels: &[String]) -> Vec<Row> {
-    let kept = rows.numbers.iter().enumerate().map(|(position, number)| {
-        let row = Row {
-            id: rows.ids[position].clone(),
-            prediction: Some(labels[prediction.classes[position]].clone()),
-            probabilities: prediction.probabilities.row(position).to_vec(),
-        };
-        (*number, row)
+/// The class, the probabilities and (where class weights were undone) the scores of each row.
+fn answer(bundle: &Bundle, prediction: &Prediction) -> Vec<(String, Vec<f64>, Vec<f64>)> {
+    let calibrated = bundle.schema.class_weights.is_some();
+    let row = |(row, class): (usize, &usize)| {
+        let scores = if calibrated { prediction.scores.row(row).to_vec() } else { Vec::new() };
+        (bundle.schema.labels[*class].clone(), prediction.probabilities.row(row).to_vec(), scores)
+    };
+    prediction.classes.iter().enumerate().map(row).collect()
+}
+
+fn in_order(rows: &Rows, answers: Vec<(String, Vec<f64>, Vec<f64>)>) -> Vec<Row> {
+    let kept = rows.numbers.iter().zip(&rows.ids).zip(answers).map(|((number, id), (class, probabilities, scores))| {
+        (*number, Row { id: id.clone(), prediction: Some(class), probabilities, scores })
     });
     let skipped = rows.skipped.iter().map(|(number, id)| {
         let id = id.clone().unwrap_or_else(|| number.to_string());
-        (*number, Row { id, prediction: None, probabilities: Vec::new() })
+        (*number, Row { id, prediction: None, probabilities: Vec::new(), scores: Vec::new() })
     });
     let mut all: Vec<(usize, Row)> = kept.chain(skipped).collect();
     all.sort_by_key(|(number, _)| *number);

@@ -107,12 +107,8 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let (located, candidates) = choose(project, request)?;
     let config = stored_config(&located)?;
     let _lock = if request.dry_run { None } else { Some(project.lock(&located.model, "promoting")?) };
-    let tracker = project.tracker()?;
+    let tracker = if request.dry_run { project.reader()? } else { project.tracker()? };
     let row = tracker.version(located.model.as_str(), located.version)?;
-    if row.manifest_sha256 != located.manifest_sha256 {
-        return Err(Error::failed(format!("{} {} is not what was registered", located.model, located.version))
-            .hint("its manifest has another hash than the ledger's; train again"));
-    }
     let run = row.run_id.as_ref().map(|run| tracker.run(run.as_str())).transpose()?;
     let wanted = request.to.map_or_else(|| Stage::parse(&config.promotion.to), Ok)?;
     let gated = wanted == Stage::Production;
@@ -133,6 +129,10 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         golden_rows: 0,
         checks,
     };
+    if row.stage == Stage::Production && to == Stage::Staging && !request.force {
+        return Err(Error::invalid(format!("{} {} is in production", located.model, located.version))
+            .hint("`mlops rollback` puts the previous one back; `--force --reason` leaves nothing in production"));
+    }
     if request.dry_run {
         return Ok(outcome);
     }
@@ -258,7 +258,7 @@ fn locate(project: &Project, named: &str) -> Result<Located> {
         },
         _ => named.to_owned(),
     };
-    let tracker = project.tracker()?;
+    let tracker = project.reader()?;
     if ExperimentName::parse(&name).is_ok()
         && let Ok(experiment) = tracker.experiment(&name)
     {
@@ -287,7 +287,7 @@ fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidat
         };
     };
     let metric = find("metric", METRICS, best)?;
-    let tracker = project.tracker()?;
+    let tracker = project.reader()?;
     let runs = located.iter().map(|one| tracker.run(one.run_id.as_str())).collect::<Result<Vec<_>>>()?;
     let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
     if !request.allow_different_data && runs.iter().any(|run| tested_on(run) != tested_on(&runs[0])) {

@@ -31,11 +31,17 @@ impl Session<'_> {
     /// # Errors
     /// `Interrupted`.
     pub fn stage(&self, what: &str) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) {
-            return Err(Error::interrupted());
-        }
+        self.check()?;
         (self.listen)(&Progress::Stage(what));
         Ok(())
+    }
+
+    /// Fails when the user has interrupted: to be asked after each long step, before anything is written.
+    ///
+    /// # Errors
+    /// `Interrupted`.
+    pub fn check(&self) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
     }
 
     /// Runs a fit with the session's ear, and `also` as a second listener.

@@ -270,27 +270,23 @@ pub fn judge(
     prediction: &Prediction,
 ) -> Result<Evaluation> {
     let config = &experiment.config;
-    let (labels, threshold) = (&schema.labels, schema.threshold);
-    let mut evaluation = evaluate(truth, &prediction.scores, labels, threshold, METRICS, None)?;
+    let judged = |metrics: &[&'static dyn Metric], intervals: Option<Intervals>| {
+        let (calibrated, plain): (Vec<_>, Vec<_>) = metrics.iter().partition(|metric| metric.of_probabilities());
+        let (labels, threshold) = (&schema.labels, schema.threshold);
+        let mut evaluation = evaluate(truth, &prediction.scores, labels, threshold, &plain, intervals)?;
+        let of_probabilities = evaluate(truth, &prediction.probabilities, labels, threshold, &calibrated, intervals)?;
+        evaluation.metrics.extend(of_probabilities.metrics);
+        Ok::<_, crate::error::Error>(evaluation)
+    };
+    let mut evaluation = judged(METRICS, None)?;
     let replicates = config.evaluation.bootstrap;
     if part == Part::Test && replicates > 0 {
-        let wanted = |metric: &&&'static dyn Metric| {
-            let name = metric.name();
-            shown(experiment).iter().any(|shown| shown == name)
-                || config.promotion.require.iter().any(|rule| rule.metric == name)
-        };
-        let wanted: Vec<&'static dyn Metric> = METRICS.iter().filter(wanted).copied().collect();
+        let shown = shown(experiment);
+        let required = config.promotion.require.iter().map(|rule| rule.metric.as_str());
+        let wanted: Vec<&str> = shown.iter().map(String::as_str).chain(required).collect();
+        let wanted: Vec<_> = METRICS.iter().filter(|metric| wanted.contains(&metric.name())).copied().collect();
         let intervals = Intervals { replicates, seed: super::reading::stream(config.seed, "bootstrap") };
-        let with_intervals = evaluate(truth, &prediction.scores, labels, threshold, &wanted, Some(intervals))?;
-        evaluation.metrics.extend(with_intervals.metrics);
-    }
-    if schema.class_weights.is_some() {
-        let calibration: Vec<&'static dyn Metric> =
-            METRICS.iter().filter(|metric| ["brier", "log_loss"].contains(&metric.name())).copied().collect();
-        let calibrated = evaluate(truth, &prediction.probabilities, labels, threshold, &calibration, None)?;
-        evaluation
-            .metrics
-            .extend(calibrated.metrics.into_iter().map(|(name, value)| (format!("{name}_calibrated"), value)));
+        evaluation.metrics.extend(judged(&wanted, Some(intervals))?.metrics);
     }
     Ok(evaluation)
 }

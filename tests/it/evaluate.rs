@@ -1,1 +1,117 @@
-//! To come.
+//! `mlops evaluate`: the same numbers as in training, other data, the gate.
+
+use super::support::{TestProject, config, points_csv};
+
+#[test]
+fn the_test_rows_give_the_numbers_of_training() {
+    let project = TestProject::with_points();
+    let trained = project.train("forest", &[]);
+    for part in ["train", "validation", "test"] {
+        let answer = project.run(&["--json", "evaluate", "points", "--split", part]).ok().json();
+        let (now, then) = (&answer["metrics"], &trained["metrics"][part]);
+        assert_eq!(now["confusion"], then["confusion"], "{part}");
+        for (name, estimate) in then["metrics"].as_object().unwrap() {
+            assert_eq!(now["metrics"][name]["value"], estimate["value"], "{part} {name}");
+        }
+    }
+    let default = project.run(&["--json", "evaluate", "points"]).ok().json();
+    assert_eq!(default["metrics"], trained["metrics"]["test"]);
+}
+
+#[test]
+fn it_is_told_as_text_and_recorded() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    let answer = project.run(&["evaluate", "points", "--gate"]).ok();
+    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    points v1 on 40 rows (test rows of data/points.csv)
+
+    metric  value  95 %
+    f1  0.8571  0.726–0.937
+    accuracy  0.8500  0.737–0.950
+    log_loss  0.3604  0.280–0.435
+    average_precision  0.9733
+    balanced_accuracy  0.8535
+    brier  0.1066
+    f1_macro  0.8496
+    f1_micro  0.8500
+    f1_weighted  0.8504
+    mcc  0.7035
+    precision  0.9000
+    precision_macro  0.8500
+    precision_micro  0.8500
+    precision_weighted  0.8550
+    recall  0.8182
+    recall_macro  0.8535
+    recall_micro  0.8500
+    recall_weighted  0.8500
+    roc_auc  0.9646
+
+    predicted 0  predicted 1  support
+    is 0  16  2  18
+    is 1  4  18  22
+
+    precision, recall and f1 are those of class 1
+    gate  f1 >= 0.55  yes
+    run  <run>  experiments/lr/runs/<run id>
+    ");
+    let run = project.run(&["--json", "runs", "show", "@latest"]).ok().json()["run"].take();
+    assert_eq!((run["command"].as_str(), run["status"].as_str()), (Some("evaluate"), Some("FINISHED")));
+    assert!(run["metrics"]["f1"].is_number(), "{run}");
+}
+
+#[test]
+fn other_data_need_no_split_and_no_ids() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    let rows: Vec<String> = points_csv()
+        .lines()
+        .filter(|line| line.ends_with("test") || line.starts_with("id"))
+        .map(|line| line.split(',').skip(1).take(3).collect::<Vec<_>>().join(","))
+        .collect();
+    project.write("june.csv", rows.join("\n") + "\n");
+    let [of_file, of_split] = [&["--data", "june.csv"][..], &["--split", "test"]]
+        .map(|more| project.run(&[&["--json", "evaluate", "points"], more].concat()).ok().json()["metrics"].take());
+    assert_eq!(of_file["metrics"]["f1"]["value"], of_split["metrics"]["f1"]["value"]);
+    assert_eq!(of_file["rows"], 40);
+}
+
+#[test]
+fn the_gate_answers_no_with_3_and_without_rules_with_2() {
+    let project = TestProject::with_points();
+    project.write("experiments/lr/config.yaml", config("lr", "logistic_regression").replace("min: 0.55", "min: 0.99"));
+    project.train("lr", &[]);
+    project.run(&["evaluate", "points"]).ok();
+    project.run(&["evaluate", "points", "--gate"]).code(3);
+    project.write(
+        "experiments/lr/config.yaml",
+        config("lr", "logistic_regression").replace("[{metric: f1, min: 0.55}]", "[]"),
+    );
+    project.train("lr", &[]);
+    project.run(&["evaluate", "points/2", "--gate"]).code(2);
+}
+
+#[test]
+fn data_that_do_not_fit_are_refused() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    project.write("other.csv", "a,b,label\n0.1,0.2,maybe\n");
+    let label = project.run(&["evaluate", "points", "--data", "other.csv"]).code(2);
+    assert!(label.stderr.contains("maybe"), "{}", label.stderr);
+    project.write("narrow.csv", "a,label\n0.1,1\n");
+    let column = project.run(&["evaluate", "points", "--data", "narrow.csv"]).code(2);
+    assert!(column.stderr.contains("`b`"), "{}", column.stderr);
+    project.run(&["evaluate", "points", "--data", "absent.csv"]).code(2);
+    project.run(&["evaluate", "nobody"]).code(4);
+    project.run(&["evaluate", "points/9"]).code(4);
+}
+
+#[test]
+fn one_class_in_the_rows_makes_auc_undefined_never_a_number() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    project.write("ones.csv", "a,b,label\n0.5,0.5,1\n0.9,0.1,1\n");
+    let answer = project.run(&["--json", "evaluate", "points", "--data", "ones.csv"]).ok().json();
+    let auc = &answer["metrics"]["metrics"]["roc_auc"];
+    assert!(auc["value"].is_null() && auc["reason"].is_string(), "{auc}");
+}

@@ -4,14 +4,16 @@ use serde_json::Value;
 
 use super::support::{TestProject, config};
 
-/// The ledger without what differs from run to run: (version, action, from, to, actor, forced, reason).
+/// The ledger without times: `v1 promoted: None > Production, tester: the gate passed`.
 fn ledger(project: &TestProject) -> Vec<String> {
     let document = project.run(&["--json", "models", "history", "points"]).ok().json();
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let line = |entry: &Value| {
         let forced = if entry["forced"] == true { " forced" } else { "" };
-        let [action, from, to, actor, reason] = ["action", "from", "to", "actor", "reason"].map(|key| text(&entry[key]));
-        format!("v{} {action}{forced}: {from} > {to}, {actor}: {reason}", entry["version"])
+        let [action, from, to, actor, reason] =
+            ["action", "from", "to", "actor", "reason"].map(|key| text(&entry[key]));
+        let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
+        format!("v{} {action}{forced}: {from} > {to}, {actor}{reason}", entry["version"])
     };
     document["items"].as_array().unwrap().iter().map(line).collect()
 }
@@ -22,11 +24,18 @@ fn a_passed_gate_leads_to_production() {
     project.train("lr", &[]);
     let answer = project.run(&["promote", "points"]).ok();
     assert_eq!(answer.stderr, "");
-    insta::assert_snapshot!(project.redact(&answer.stdout), @"");
+    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    gate  f1 >= 0.55 is 0.8571  yes
+    points v1 went from None to Production
+    active  production/points/active -> v1  (8 golden rows answered as in training)
+    ");
     assert_eq!((project.link("active").as_deref(), project.link("previous")), (Some("v1"), None));
     let file = |name: &str| std::fs::read(project.path(name)).unwrap();
     for name in ["manifest.json", "model.safetensors", "config.yaml"] {
-        assert_eq!(file(&format!("production/points/active/{name}")), file(&format!("checkpoints/experiments/points/v1/{name}")));
+        assert_eq!(
+            file(&format!("production/points/active/{name}")),
+            file(&format!("checkpoints/experiments/points/v1/{name}"))
+        );
     }
     project.run(&["models", "verify", "points@production"]).ok();
 }
@@ -38,14 +47,22 @@ fn a_refused_gate_leads_to_staging_and_exit_3() {
     project.write("experiments/lr/config.yaml", strict);
     project.train("lr", &[]);
     let answer = project.run(&["promote", "points"]).code(3);
-    insta::assert_snapshot!(project.redact(&answer.stdout), @"");
+    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    gate  f1 >= 0.99 is 0.8571  no
+    points v1 went from None to Staging: the gate refused production
+    ");
     assert_eq!(project.stages(), ["Staging"]);
     assert_eq!(project.link("active"), None);
     assert!(project.path("checkpoints/validated/points/v1/manifest.json").is_file());
     let again = project.run(&["--json", "promote", "points"]).code(3).json();
     assert_eq!((&again["passed"], &again["to"]), (&Value::Bool(false), &Value::from("Staging")));
     let history = ledger(&project).join("\n");
-    insta::assert_snapshot!(history, @"");
+    insta::assert_snapshot!(history, @"
+    v1 registered: - > None, tester
+    v1 refused: None > -, tester: f1 0.8571 (needs >= 0.99)
+    v1 promoted: None > Staging, tester: f1 0.8571 (needs >= 0.99)
+    v1 refused: Staging > -, tester: f1 0.8571 (needs >= 0.99)
+    ");
     // The same through `train --promote`.
     project.run(&["train", "experiments/lr/config.yaml", "--promote"]).code(3);
     assert_eq!(project.stages(), ["Staging", "Staging"]);
@@ -96,7 +113,8 @@ fn all_rules_must_hold() {
 #[test]
 fn best_takes_the_best_by_the_metrics_own_direction() {
     let project = TestProject::with_points();
-    let scores: Vec<Value> = ["lr", "forest"].map(|name| project.train(name, &[])["metrics"]["test"]["metrics"].take()).into();
+    let scores: Vec<Value> =
+        ["lr", "forest"].map(|name| project.train(name, &[])["metrics"]["test"]["metrics"].take()).into();
     for (metric, higher) in [("f1", true), ("log_loss", false)] {
         let values: Vec<f64> = scores.iter().map(|one| one[metric]["value"].as_f64().unwrap()).collect();
         assert!((values[0] - values[1]).abs() > 1e-9, "{metric} must tell the two apart: {values:?}");
@@ -137,11 +155,22 @@ fn the_previous_holder_is_archived_and_rollback_brings_it_back() {
     assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v2"), Some("v1")));
 
     let answer = project.run(&["rollback", "points", "--reason", "complaints"]).ok();
-    insta::assert_snapshot!(project.redact(&answer.stdout), @"");
+    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    points v1 is in production again, v2 is archived
+    active  production/points/active -> v1  (8 golden rows answered as in training)
+    ");
     assert_eq!(project.stages(), ["Production", "Archived"]);
     assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v1"), Some("v2")));
     assert_eq!(ask(), first);
-    insta::assert_snapshot!(ledger(&project).join("\n"), @"");
+    insta::assert_snapshot!(ledger(&project).join("\n"), @"
+    v1 registered: - > None, tester
+    v1 promoted: None > Production, tester: the gate passed
+    v2 registered: - > None, tester
+    v1 archived: Production > Archived, tester: replaced by v2
+    v2 promoted: None > Production, tester: the gate passed
+    v2 archived: Production > Archived, tester: replaced by v1
+    v1 rolled_back: Archived > Production, tester: complaints
+    ");
     project.run(&["doctor"]).ok();
 }
 
@@ -153,7 +182,10 @@ fn there_is_nothing_to_roll_back_to_at_first() {
     project.run(&["rollback", "points"]).code(4);
     project.run(&["promote", "points"]).ok();
     let answer = project.run(&["rollback", "points"]).code(4);
-    insta::assert_snapshot!(answer.stderr, @"");
+    insta::assert_snapshot!(answer.stderr, @"
+    error: model `points` has had no other version in production than v1
+    hint: `mlops models history points` shows all
+    ");
     assert_eq!(project.link("active").as_deref(), Some("v1"));
 }
 
@@ -167,7 +199,11 @@ fn force_needs_a_reason_and_is_written_down() {
     assert!(answer.stderr.contains("needs a reason"), "{}", answer.stderr);
     assert_eq!(project.stages(), ["None"]);
     let answer = project.run(&["promote", "points", "--force", "--reason", "agreed with Kim"]).ok();
-    insta::assert_snapshot!(project.redact(&answer.stdout), @"");
+    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    gate  f1 >= 0.99 is 0.8571  no
+    points v1 went from None to Production, forced against the gate
+    active  production/points/active -> v1  (8 golden rows answered as in training)
+    ");
     assert_eq!(project.stages(), ["Production"]);
     assert_eq!(ledger(&project).last().unwrap(), "v1 promoted forced: None > Production, tester: agreed with Kim");
 }
@@ -178,7 +214,10 @@ fn a_dry_run_changes_nothing() {
     project.train("lr", &[]);
     let (tree, history) = (project.tree(), ledger(&project));
     let answer = project.run(&["promote", "points", "--dry-run"]).ok();
-    insta::assert_snapshot!(project.redact(&answer.stdout), @"");
+    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    gate  f1 >= 0.55 is 0.8571  yes
+    points v1 would go from None to Production
+    ");
     assert_eq!((project.tree(), ledger(&project), project.stages()), (tree, history, vec!["None".to_owned()]));
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use polars::prelude::{DataFrame, ParquetReader, SerReader};
 use serde_json::Value;
 
 /// The sample data of the repository: 5,000 Korean reviews.
@@ -187,6 +188,31 @@ impl TestProject {
     /// `text` without what differs from run to run.
     pub fn redact(&self, text: &str) -> String {
         redact(&text.replace(&self.root().display().to_string(), "<root>"))
+    }
+}
+
+/// A Parquet file, whole.
+pub struct Parquet(DataFrame);
+
+impl Parquet {
+    pub fn read(path: &Path) -> Self {
+        Self(ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap())
+    }
+
+    pub fn height(&self) -> usize {
+        self.0.height()
+    }
+
+    pub fn columns(&self) -> Vec<String> {
+        self.0.get_column_names().into_iter().map(ToString::to_string).collect()
+    }
+
+    pub fn numbers(&self, column: &str) -> Vec<f64> {
+        self.0.column(column).unwrap().f64().unwrap().iter().map(|cell| cell.unwrap()).collect()
+    }
+
+    pub fn texts(&self, column: &str) -> Vec<String> {
+        self.0.column(column).unwrap().str().unwrap().iter().map(|cell| cell.unwrap().to_owned()).collect()
     }
 }
 

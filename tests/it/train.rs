@@ -76,12 +76,18 @@ fn every_file_of_the_run_and_of_the_version_is_there() {
     let run = format!("experiments/lr/runs/{}", trained["run_id"].as_str().unwrap());
     let names = |folder: &str| {
         let entries = std::fs::read_dir(project.path(folder)).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     };
-    let files = ["config.yaml", "environment.json", "importance.json", "metrics.json", "predictions.parquet", "training_history.json"];
+    let files = [
+        "config.yaml",
+        "environment.json",
+        "importance.json",
+        "metrics.json",
+        "predictions.parquet",
+        "training_history.json",
+    ];
     assert_eq!(names(&run), files);
     let files = ["config.yaml", "features.json", "golden.json", "manifest.json", "model.safetensors", "schema.json"];
     assert_eq!(names("checkpoints/experiments/points/v1"), files);
@@ -107,7 +113,9 @@ fn the_rendered_config_trains_the_same_model() {
     }
     project.write("experiments/again/config.yaml", &rendered);
     project.run(&["train", "experiments/again/config.yaml"]).ok();
-    let model = |version: u32| std::fs::read(project.path(&format!("checkpoints/experiments/points/v{version}/model.safetensors"))).unwrap();
+    let model = |version: u32| {
+        std::fs::read(project.path(&format!("checkpoints/experiments/points/v{version}/model.safetensors"))).unwrap()
+    };
     assert_eq!(model(1), model(2));
 }
 
@@ -117,7 +125,9 @@ fn same_seed_same_bytes_and_another_seed_other_bytes() {
     for more in [&["--threads", "1"][..], &["--threads", "3"], &["--set", "seed=7"]] {
         project.train("forest", more);
     }
-    let file = |version: u32, name: &str| std::fs::read(project.path(&format!("checkpoints/experiments/points/v{version}/{name}"))).unwrap();
+    let file = |version: u32, name: &str| {
+        std::fs::read(project.path(&format!("checkpoints/experiments/points/v{version}/{name}"))).unwrap()
+    };
     for name in ["model.safetensors", "golden.json", "schema.json", "features.json", "config.yaml"] {
         assert_eq!(file(1, name), file(2, name), "{name}");
     }
@@ -133,9 +143,10 @@ fn a_failed_run_leaves_no_version_and_says_why() {
     let answer = project.run(&["train", "experiments/lr/config.yaml"]).code(2);
     insta::assert_snapshot!(project.redact(&answer.stderr), @"error: ./data/points.csv: row 201, column `a`: expected a number, got `zero`");
     assert!(!project.path("checkpoints/experiments/points/v1").exists());
-    let run = project.run(&["--json", "runs", "show", "@latest"]).ok().json();
-    assert_eq!(run["run"]["status"], "FAILED", "{run}");
-    assert!(run["run"]["tags"]["error"].as_str().unwrap().contains("zero"), "{run}");
+    let run = project.run(&["--json", "runs", "list"]).ok().json()["items"][0].take();
+    assert_eq!(run["status"], "FAILED", "{run}");
+    assert!(run["tags"]["error"].as_str().unwrap().contains("zero"), "{run}");
+    project.run(&["runs", "show", "@latest"]).code(4);
 }
 
 #[test]

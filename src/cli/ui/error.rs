@@ -7,7 +7,8 @@ use super::print as print_out;
 use super::style::{alarm, remark};
 use crate::error::{Error, Problem};
 
-fn say(text: &str) {
+/// Writes text to stderr.
+pub fn say(text: &str) {
     // When stderr is closed there is nobody to tell.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
@@ -32,12 +33,16 @@ fn print_error(error: &Error) {
 fn render(text: &mut String, problem: &Problem) {
     let _ = writeln!(text, "{} {}", alarm("error:"), problem.message);
     if problem.line == 0 {
-        let _ = writeln!(text, "  --> {}  {}", problem.file, problem.path);
+        let _ = writeln!(text, "  --> {} (or --set)  {}", problem.file, problem.path);
     } else {
         let number = problem.line.to_string();
         let margin = " ".repeat(number.len());
         let _ = writeln!(text, "{margin}--> {}:{}  {}", problem.file, problem.line, problem.path);
-        let _ = writeln!(text, "{margin} |\n{number} | {}\n{margin} |", problem.snippet.trim_end());
+        let _ = writeln!(
+            text,
+            "{margin} |\n{number} | {}\n{margin} |",
+            problem.snippet.trim_end().chars().take(160).collect::<String>()
+        );
     }
     if let Some(hint) = &problem.hint {
         let _ = writeln!(text, "{} {hint}", remark("hint:"));

@@ -25,7 +25,9 @@ pub fn value(number: f64) -> String {
     let size = number.abs();
     if number.is_nan() {
         "NaN".into()
-    } else if size != 0.0 && !(0.001..100_000.0).contains(&size) {
+    } else if number == 0.0 {
+        "0".into()
+    } else if !(0.001..100_000.0).contains(&size) {
         format!("{number:.3e}")
     } else if size >= 100.0 || number.fract() == 0.0 && size >= 1.0 {
         format!("{number:.0}")
@@ -82,7 +84,7 @@ mod tests {
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
             [value(0.81234), value(0.0), value(24.0), value(1e-9), value(154.3)],
-            ["0.8123", "0.0000", "24", "1.000e-9", "154"]
+            ["0.8123", "0", "24", "1.000e-9", "154"]
         );
         assert_eq!([seconds(0.0042), seconds(1.5), seconds(200.0)], ["4.2 ms", "1.50 s", "3 min 20 s"]);
     }

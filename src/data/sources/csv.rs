@@ -94,6 +94,13 @@ fn header(name: &str, record: &[u8], delimiter: u8) -> Result<Vec<String>> {
         }
         columns.push(column);
     }
+    if let [only] = columns.as_slice()
+        && only.contains(';')
+    {
+        return Err(
+            wrong("its columns are separated by `;`").hint("write the file with commas, or with tabs and name it .tsv")
+        );
+    }
     Ok(columns)
 }
 

@@ -148,6 +148,9 @@ impl Source for JsonArray {
     fn read(&self, path: &Path, request: &Request) -> Result<Table> {
         let name = path.display().to_string();
         let objects = read_array(path)?;
+        if objects.is_empty() {
+            return Err(Error::invalid(format!("`{name}` has no rows")));
+        }
         check_columns(&name, request, &keys_of(objects.iter().take(KEY_ROWS)))?;
         let mut builder = Builder::new(&name, request);
         builder.append(parse_objects(&name, request, 1, objects.into_iter().map(Ok))?)?;

@@ -34,6 +34,19 @@ fn not_parquet(path: &Path, cause: polars::error::PolarsError) -> Error {
     Error::invalid(format!("`{}` is not a Parquet file that can be read", path.display())).caused_by(cause)
 }
 
+/// polars without its half-precision feature panics on such columns.
+fn refuse_half_floats(path: &Path, wanted: &[String]) -> Result<()> {
+    let schema = reader(path)?.schema().map_err(|cause| not_parquet(path, cause))?;
+    let half = schema.iter_values().find(|field| {
+        wanted.iter().any(|name| *name == field.name.as_str()) && format!("{:?}", field.dtype()).contains("Float16")
+    });
+    match half {
+        None => Ok(()),
+        Some(field) => Err(Error::invalid(format!("{}: column `{}` holds 16-bit floats", path.display(), field.name))
+            .hint("store it as 32-bit floats")),
+    }
+}
+
 /// A column whose cells can be read one by one.
 enum Cells {
     Text(Series),
@@ -44,19 +57,25 @@ impl Cells {
     fn new(column: &Column, name: &str) -> Result<Self> {
         let series = column.as_materialized_series();
         let unreadable = || format!("{name}: column `{}` has the type {}", series.name(), series.dtype());
+        let wrong = |cause: polars::error::PolarsError| Error::invalid(unreadable()).caused_by(cause);
         match series.dtype() {
             DataType::List(inner) if inner.is_primitive_numeric() => {
-                let lists = series.cast(&DataType::List(Box::new(DataType::Float32))).context(unreadable)?;
+                let lists = series.cast(&DataType::List(Box::new(DataType::Float32))).map_err(wrong)?;
                 Ok(Self::Lists(lists))
             }
             DataType::Array(inner, _) if inner.is_primitive_numeric() => {
-                let lists = series.cast(&DataType::List(Box::new(DataType::Float32))).context(unreadable)?;
+                let lists = series.cast(&DataType::List(Box::new(DataType::Float32))).map_err(wrong)?;
                 Ok(Self::Lists(lists))
             }
             DataType::List(_) | DataType::Array(..) | DataType::Struct(_) => {
                 Err(Error::invalid(unreadable()).hint("plain values and lists of numbers can be read"))
             }
-            _ => Ok(Self::Text(series.cast(&DataType::String).context(unreadable)?)),
+            // The instant in UTC: polars writes a time with a zone only when it knows all zones.
+            DataType::Datetime(unit, Some(_)) => {
+                let instant = series.to_physical_repr().cast(&DataType::Datetime(*unit, None));
+                Ok(Self::Text(instant.and_then(|instant| instant.cast(&DataType::String)).map_err(wrong)?))
+            }
+            _ => Ok(Self::Text(series.cast(&DataType::String).map_err(wrong)?)),
         }
     }
 
@@ -109,6 +128,7 @@ impl Source for Parquet {
                 wanted.push((*column).to_owned());
             }
         }
+        refuse_half_floats(path, &wanted)?;
         let rows = reader(path)?.num_rows().map_err(|cause| not_parquet(path, cause))?;
         let mut builder = Builder::new(&name, request);
         for start in (0..rows).step_by(ROWS_AT_ONCE) {

@@ -143,6 +143,7 @@ pub struct Builder<'a> {
     columns: Vec<Vec<Option<String>>>,
     vectors: Option<Vectors>,
     rows: usize,
+    files: Vec<(usize, String)>,
 }
 
 impl<'a> Builder<'a> {
@@ -150,7 +151,14 @@ impl<'a> Builder<'a> {
     #[must_use]
     pub fn new(source: &str, request: &'a Request) -> Self {
         let empty = Piece::new(request, 1);
-        Self { source: source.to_owned(), request, columns: empty.columns, vectors: empty.vectors, rows: 0 }
+        Self {
+            source: source.to_owned(),
+            request,
+            columns: empty.columns,
+            vectors: empty.vectors,
+            rows: 0,
+            files: Vec::new(),
+        }
     }
 
     /// The number that the next row will have, from 1.
@@ -185,6 +193,7 @@ impl<'a> Builder<'a> {
             .map(|name| Ok(table.cells(name)?.map(|cell| cell.map(str::to_owned)).collect()));
         let columns = columns.collect::<Result<Vec<Vec<_>>>>()?;
         let rows = table.n_rows();
+        self.files.push((self.rows, table.source().to_owned()));
         self.append(Piece { columns, vectors: table.take_vectors(), first_row: self.rows + 1, rows })
     }
 
@@ -197,6 +206,6 @@ impl<'a> Builder<'a> {
             return Err(Error::invalid(format!("`{}` has no rows", self.source)));
         }
         let columns = self.request.columns.iter().cloned().zip(self.columns).collect();
-        Table::new(&self.source, columns, self.vectors)
+        Ok(Table::new(&self.source, columns, self.vectors)?.of_files(self.files))
     }
 }

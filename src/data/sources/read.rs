@@ -10,6 +10,13 @@ use crate::error::{Context, Error, Result};
 
 /// The source of a path and the path itself (`sqlite:data.bin` names its source).
 fn source_of(location: &str) -> Result<(&'static dyn Source, PathBuf)> {
+    if let Some((scheme, _)) = location.split_once("://")
+        && !SOURCES.iter().any(|source| source.name() == scheme)
+    {
+        // The rest of a URL may hold a password: it is not repeated.
+        return Err(Error::invalid(format!("`{scheme}://…` is not read by this build"))
+            .hint("files and SQLite databases are: export the rows, or write `sqlite:PATH`"));
+    }
     if let Some((scheme, rest)) = location.split_once(':')
         && let Some(source) = SOURCES.iter().find(|source| source.name() == scheme)
     {
@@ -27,7 +34,7 @@ fn source_of(location: &str) -> Result<(&'static dyn Source, PathBuf)> {
 fn check_file(path: &Path) -> Result<()> {
     let facts = std::fs::metadata(path).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => Error::invalid(format!("there is no data file `{}`", path.display()))
-            .hint("paths are relative to the project's root"),
+            .hint("paths in a config are relative to the project's root"),
         _ => Error::failed(format!("cannot read `{}`", path.display())).caused_by(cause),
     })?;
     if facts.is_dir() {
