@@ -8,16 +8,18 @@
 //! ```
 //! then `e` is scaled to length 1. The sign makes the inner product of two vectors an unbiased estimate of that of the
 //! n-gram counts (Weinberger et al., 2009). Document frequencies live in a table of 2¹⁸ slots of their own, not in the
-//! buckets: with 768 buckets nearly every text hits every bucket. An n-gram that fit never saw has df 0.
+//! buckets: with 768 buckets nearly every text hits every bucket. An n-gram of fewer than `min_df` texts weighs nothing,
+//! as it does in a tf-idf: with idf it would weigh most, and in a shared bucket it is noise.
 //!
 //! Measured on film reviews (30,000 training rows, 768 dimensions, scikit-learn 1.9 logistic regression, AUC on the
 //! 10,000 validation rows; 0.922 for `tfidf`), from which the default n-grams were chosen:
 //! ```text
-//! n-grams      [1, 2]  [1, 3]  [2, 3]  [1, 4]  [2, 4]  [2, 5]
-//! idf: false    0.842   0.824   0.806   0.813   0.792   0.783
-//! idf: true     0.814   0.782   0.764   0.765   0.743   0.733
+//! n-grams              [1, 2]  [1, 3]  [2, 3]  [1, 4]  [2, 4]  [2, 5]
+//! idf: false            0.842   0.824   0.806   0.813   0.792   0.783
+//! idf: true, min_df: 1  0.814   0.782   0.764   0.765   0.743   0.733
 //! ```
-//! The fewer n-grams share a bucket the better; idf gives the many rare ones more weight, and with it more noise.
+//! The fewer n-grams share a bucket the better. On 5,000 reviews (1,000 for test) [1, 2] gives 0.785 with idf and
+//! `min_df: 1`, 0.817 without idf, 0.841 with idf and `min_df: 5`: the default.
 //!
 //! The hash works on code points with 64-bit wrapping arithmetic, so it is the same on every platform:
 //! `s ← (s ⊕ c) · 0x9e3779b97f4a7c15, s ← s ⊕ (s ≫ 32)` per code point `c` from `s = 0`, then the finaliser of
@@ -249,12 +251,12 @@ mod tests {
 
     #[test]
     fn weights_by_hand() {
-        // Unigrams of " aa b ": a twice, b once, three paddings of space. With idf from ["b", "c"]: n = 2.
+        // Unigrams of " aa b ": a twice, b once, three paddings of space. With idf from ["b", "c"]: n = 2, a is never seen.
         let codes = [[' ' as u32], ['a' as u32], ['b' as u32]];
         let buckets = codes.map(|code| (hash(&code) % (1 << 32) % 4096) as usize);
         let signs = codes.map(|code| if hash(&code) >> 32 & 1 == 0 { 1.0 } else { -1.0 });
         let tf = [1.0 + 4_f64.ln(), 1.0 + 2_f64.ln(), 1.0];
-        let idf = [1.0, 3_f64.ln() + 1.0, 1.5_f64.ln() + 1.0];
+        let idf = [1.0, 0.0, 1.5_f64.ln() + 1.0];
         let plain = HashingEmbedder::new(4096, (1, 1));
         let fitted = HashingEmbedder::fit(4096, (1, 1), 1, &texts(&["b", "c"]));
         for (embedder, idf) in [(plain, [1.0; 3]), (fitted, idf)] {
@@ -265,7 +267,8 @@ mod tests {
                 let expected = signs[at] * weights[at] / length;
                 assert!((f64::from(row[[0, buckets[at]]]) - expected).abs() < 1e-6, "{at}");
             }
-            assert_eq!(row.iter().filter(|value| **value != 0.0).count(), 3);
+            let heavy = weights.iter().filter(|weight| **weight != 0.0).count();
+            assert_eq!(row.iter().filter(|value| **value != 0.0).count(), heavy);
         }
     }
 

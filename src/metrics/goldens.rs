@@ -108,9 +108,11 @@ fn close(left: Value, right: Value) -> bool {
 
 #[test]
 fn every_metric_is_that_of_scikit_learn() {
-    let names: Vec<_> = METRICS.iter().map(|metric| metric.name()).collect();
+    // Those of the calibrated probabilities are the same functions under another name.
+    let plain: Vec<_> = METRICS.iter().filter(|metric| !metric.of_probabilities()).collect();
+    let names: Vec<_> = plain.iter().map(|metric| metric.name()).collect();
     assert_eq!(names, GOLDENS.map(|(name, _)| name));
-    for (metric, (name, wanted)) in METRICS.iter().zip(GOLDENS) {
+    for (metric, (name, wanted)) in plain.into_iter().zip(GOLDENS) {
         for (at, (set, want)) in sets().iter().zip(wanted).enumerate() {
             for sorted in [false, true] {
                 let got = score(*metric, set, sorted);

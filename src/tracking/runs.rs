@@ -398,7 +398,7 @@ pub(super) mod tests {
         let store = Store::new();
         let other = ExperimentName::parse("other").unwrap();
         let other = store.ensure_experiment(&other, "", 0).unwrap().id;
-        // (number, experiment, start, f1, status): 3 and 4 tie, 5 is NaN, 6 failed, 7 is elsewhere, 8 is deleted.
+        // (number, experiment, start, f1, status): 3 and 4 tie, 2 is an evaluation, 5 is NaN, 6 failed, 7 is elsewhere, 8 is deleted.
         let table = [(2, 1, 10, 0.5), (4, 1, 20, 0.8), (3, 1, 20, 0.8), (5, 1, 40, f64::NAN), (6, 1, 50, 0.9)];
         for (number, experiment, start, f1) in table.into_iter().chain([(7, other, 60, 0.85), (8, 1, 70, 0.99)]) {
             store.start(number, experiment, if number == 2 { "evaluate" } else { "train" }, start);
@@ -413,7 +413,7 @@ pub(super) mod tests {
         };
         assert_eq!(best(true, Some(1)), (id(3), 1));
         assert_eq!(best(true, None), (id(7), 1));
-        assert_eq!(best(false, None), (id(2), 1));
+        assert_eq!(best(false, None), (id(3), 1));
         assert_eq!(best(true, Some(other)), (id(7), 0));
         let error = store.best_run("f2", true, None).unwrap_err();
         assert_eq!((error.kind, error.hint.unwrap().as_str()), (ErrorKind::NotFound, "did you mean `f1`?"));

@@ -217,8 +217,32 @@ fn aliases_name_versions_and_archived_ones_leave_production() {
     assert!(!project.path("checkpoints/experiments/points/v1").exists());
     assert_eq!(project.train("lr", &[])["version"], 3, "a number is never given twice");
     project.run(&["doctor"]).ok();
-    insta::assert_snapshot!(project.redact(&project.run(&["models", "show", "points"]).ok().stdout), @"");
-    insta::assert_snapshot!(project.redact(&project.run(&["models", "list"]).ok().stdout), @"");
-    insta::assert_snapshot!(project.redact(&project.run(&["models", "history", "points"]).ok().stdout), @"");
-    insta::assert_snapshot!(project.redact(&project.run(&["runs", "list"]).ok().stdout), @"");
+    insta::assert_snapshot!(project.redact(&project.run(&["models", "show", "points"]).ok().stdout), @"
+    points
+
+    version  stage  aliases  run  made (UTC)  f1  accuracy  roc_auc  log_loss  description
+    v2  None  <run>  <date> <time>  0.8571  0.8500  0.9646  0.3604  logistic_regression of experiment lr
+    v3  None  <run>  <date> <time>  0.8571  0.8500  0.9646  0.3604  logistic_regression of experiment lr
+    ");
+    insta::assert_snapshot!(project.redact(&project.run(&["models", "list"]).ok().stdout), @"
+    model  versions  latest  staging  production  aliases
+    points  2  v3  –  –
+    ");
+    insta::assert_snapshot!(project.redact(&project.run(&["models", "history", "points"]).ok().stdout), @"
+    when (UTC)  version  what  from  to  who  why
+    <date> <time>  v1  registered  –  None  tester
+    <date> <time>  v2  registered  –  None  tester
+    <date> <time>  v1  alias_set  –  –  tester
+    <date> <time>  v1  alias_removed  –  –  tester
+    <date> <time>  v1  promoted  None  Production  tester  the gate passed
+    <date> <time>  v1  archived  Production  Archived  tester  old
+    <date> <time>  v1  deleted  Archived  –  tester
+    <date> <time>  v3  registered  –  None  tester
+    ");
+    insta::assert_snapshot!(project.redact(&project.run(&["runs", "list"]).ok().stdout), @"
+    run  experiment  command  status  started (UTC)  took  f1  accuracy  roc_auc  log_loss
+    <run>  lr  train  FINISHED  <date> <time>  <duration>  0.8571  0.8500  0.9646  0.3604
+    <run>  lr  train  FINISHED  <date> <time>  <duration>  0.8571  0.8500  0.9646  0.3604
+    <run>  lr  train  FINISHED  <date> <time>  <duration>  0.8571  0.8500  0.9646  0.3604
+    ");
 }

@@ -70,7 +70,7 @@ fn fitted(columns: &[(&str, Align)], rows: &[Vec<String>], width: usize) -> Stri
     let left_out = widths.len() - kept;
     if left_out > 0 {
         let noun = if left_out == 1 { "column does" } else { "columns do" };
-        text += &style::dim(&format!("({left_out} more {noun} not fit: `--json` has all)\n"));
+        text += &format!("{}\n", style::dim(&format!("({left_out} more {noun} not fit: `--json` has all)")));
     }
     text
 }
@@ -96,7 +96,7 @@ mod tests {
         let wide = fitted(&columns, std::slice::from_ref(&row), usize::MAX);
         assert_eq!(wide.lines().nth(1), Some("8c51d68d  a long description of it  0.8158  0.8892"));
         let narrow = fitted(&columns, std::slice::from_ref(&row), 44);
-        assert_eq!(narrow.lines().nth(1), Some("8c51d68d  a long descript…  0.8158  0.8892"));
+        assert_eq!(narrow.lines().nth(1), Some("8c51d68d  a long descriptio…  0.8158  0.8892"));
         let small = fitted(&columns, &[row], 36);
         assert_eq!(small.lines().nth(1), Some("8c51d68d  a long descript…  0.8158"));
         assert!(small.ends_with("(1 more column does not fit: `--json` has all)\n"));
