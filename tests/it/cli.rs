@@ -210,7 +210,7 @@ fn doctor_finds_what_is_wrong_and_heals_what_it_can() {
     project.write("checkpoints/experiments/points/.v9.4194304.tmp/half", "x");
     let sick = project.run(&["doctor"]).code(1);
     insta::assert_snapshot!(project.redact(&sick.stdout), @"
-    what
+    state  what  detail
     ok  root  .
     ok  tracking database  whole
     ok  points v1  5 files, Production

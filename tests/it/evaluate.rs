@@ -33,9 +33,11 @@ fn it_is_told_as_text_and_recorded() {
     average_precision  0.9733
     balanced_accuracy  0.8535
     brier  0.1066
+    brier_calibrated  0.1066
     f1_macro  0.8496
     f1_micro  0.8500
     f1_weighted  0.8504
+    log_loss_calibrated  0.3604
     mcc  0.7035
     precision  0.9000
     precision_macro  0.8500

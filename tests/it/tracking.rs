@@ -232,17 +232,17 @@ fn aliases_name_versions_and_archived_ones_leave_production() {
     when (UTC)  version  what  from  to  who  why
     <date> <time>  v1  registered  –  None  tester
     <date> <time>  v2  registered  –  None  tester
-    <date> <time>  v1  alias_set  –  –  tester
-    <date> <time>  v1  alias_removed  –  –  tester
+    <date> <time>  v1  alias_set champion  –  –  tester
+    <date> <time>  v1  alias_removed champion  –  –  tester
     <date> <time>  v1  promoted  None  Production  tester  the gate passed
     <date> <time>  v1  archived  Production  Archived  tester  old
     <date> <time>  v1  deleted  Archived  –  tester
     <date> <time>  v3  registered  –  None  tester
     ");
     insta::assert_snapshot!(project.redact(&project.run(&["runs", "list"]).ok().stdout), @"
-    run  experiment  command  status  started (UTC)  took  f1  accuracy  roc_auc  log_loss
-    <run>  lr  train  FINISHED  <date> <time>  <duration>  0.8571  0.8500  0.9646  0.3604
-    <run>  lr  train  FINISHED  <date> <time>  <duration>  0.8571  0.8500  0.9646  0.3604
-    <run>  lr  train  FINISHED  <date> <time>  <duration>  0.8571  0.8500  0.9646  0.3604
+    run  started (UTC)  experiment  command  status  f1  accuracy  roc_auc  log_loss  took
+    <run>  <date> 17:48  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
+    <run>  <date> 17:48  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
+    <run>  <date> 17:48  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
     ");
 }

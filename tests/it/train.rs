@@ -36,11 +36,10 @@ fn a_run_is_told_as_text() {
     classes  1 is positive, 0 negative
     fit  2 features in <duration>, 6 iterations
 
-    f1  accuracy  log_loss
-    train  0.7478  0.7583  0.4778
-    validation  0.8333  0.8500  0.3505
-    test  0.8571  0.8500  0.3604
-    95 %  0.726–0.937  0.737–0.950  0.280–0.435
+    metric  train  validation  test  95 % (test)
+    f1  0.7478  0.8333  0.8571  0.726–0.937
+    accuracy  0.7583  0.8500  0.8500  0.737–0.950
+    log_loss  0.4778  0.3505  0.3604  0.280–0.435
 
     model  checkpoints/experiments/points/v1
     run  <run>  experiments/lr/runs/<run id>
