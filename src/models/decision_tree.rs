@@ -6,10 +6,9 @@
 use std::path::Path;
 
 use super::class_weight;
-use super::family::{Estimator, Family, FitContext, Model};
+use super::family::{Estimator, Family, Model};
 use super::trees::{CRITERION, Ensemble, MAX_DEPTH, MIN_SAMPLES_LEAF, MIN_SAMPLES_SPLIT, Plan, max_features_param};
 use crate::catalog::{Named, Param, ParamProblem, Params};
-use crate::data::dataset::{Dataset, Targets};
 use crate::error::Result;
 
 /// The family `decision_tree`.
@@ -35,24 +34,11 @@ impl Family for DecisionTree {
     }
 
     fn configure(&self, params: &Params) -> Result<Box<dyn Estimator>, ParamProblem> {
-        Ok(Box::new(OneTree(Plan::of_one_tree(params)?)))
+        Ok(Box::new(Plan::of_one_tree(params)?))
     }
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
         Ok(Box::new(Ensemble::load(folder)?))
-    }
-}
-
-#[derive(Debug)]
-struct OneTree(Plan);
-
-impl Estimator for OneTree {
-    fn fit(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Box<dyn Model>> {
-        Ok(Box::new(self.0.fit(train, context)?))
-    }
-
-    fn class_weights(&self, targets: &Targets) -> Result<Option<Vec<f64>>> {
-        self.0.class_weight.shifting(targets)
     }
 }
 
@@ -63,7 +49,7 @@ mod tests {
 
     use super::super::trees::samples::{dataset, fit};
     use super::*;
-    use crate::data::dataset::{Features, Targets};
+    use crate::data::dataset::{Dataset, Features, Targets};
 
     fn small(rows: Array2<f32>, index: &[usize]) -> Dataset {
         let ids = vec![String::new(); index.len()];

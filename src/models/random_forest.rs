@@ -7,10 +7,9 @@
 use std::path::Path;
 
 use super::class_weight;
-use super::family::{Estimator, Family, FitContext, Model};
+use super::family::{Estimator, Family, Model};
 use super::trees::{CRITERION, Ensemble, MAX_DEPTH, MIN_SAMPLES_LEAF, MIN_SAMPLES_SPLIT, Plan, max_features_param};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
-use crate::data::dataset::{Dataset, Targets};
 use crate::error::Result;
 
 /// The family `random_forest`.
@@ -56,24 +55,11 @@ impl Family for RandomForest {
     fn configure(&self, params: &Params) -> Result<Box<dyn Estimator>, ParamProblem> {
         let mut plan = Plan::of_one_tree(params)?;
         (plan.n_trees, plan.bootstrap) = (params.usize("n_estimators"), params.bool("bootstrap"));
-        Ok(Box::new(Forest(plan)))
+        Ok(Box::new(plan))
     }
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
         Ok(Box::new(Ensemble::load(folder)?))
-    }
-}
-
-#[derive(Debug)]
-struct Forest(Plan);
-
-impl Estimator for Forest {
-    fn fit(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Box<dyn Model>> {
-        Ok(Box::new(self.0.fit(train, context)?))
-    }
-
-    fn class_weights(&self, targets: &Targets) -> Result<Option<Vec<f64>>> {
-        self.0.class_weight.shifting(targets)
     }
 }
 
@@ -86,7 +72,7 @@ mod tests {
     use ndarray::Array2;
     use serde_json::json;
 
-    use super::super::family::Event;
+    use super::super::family::{Event, FitContext};
     use super::super::trees::samples::{dataset, fit};
     use super::*;
     use crate::data::dataset::{Csr, Features, Targets};

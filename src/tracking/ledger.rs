@@ -233,6 +233,7 @@ mod tests {
         store
     }
 
+    #[expect(clippy::option_option, reason = "not asked, nobody, or a version: as the field that it fills")]
     fn to_production(version: u32, expected: Option<Option<Version>>) -> Transition<'static> {
         Transition {
             model: "reviews",

@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis, concatenate};
 use serde::Serialize;
 
 use super::reading::{From, read_rows, read_training_rows, signal, stream};
-use super::record::{What, recorded};
+use super::record::{What, code_tags, recorded};
 use super::session::Session;
 use crate::catalog::{Params, find};
 use crate::config::{Experiment, ExperimentConfig};
@@ -193,9 +193,7 @@ fn log(
         ("data_fingerprint".to_owned(), rows.fingerprint()),
         ("split_seed".to_owned(), stream(config.seed, "split").to_string()),
     ];
-    for key in ["git_commit", "git_dirty", "mlops_version"] {
-        tags.extend(environment.get(key).map(|value| (key.to_owned(), value.clone())));
-    }
+    tags.extend(code_tags(environment));
     let batch = Batch {
         params: &config.flat_params(),
         metrics: &[

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::promote::{Check, stored_config};
 use super::reading::{From, read_rows, read_training_rows, signal};
-use super::record::{PredictionColumns, What, recorded};
+use super::record::{PredictionColumns, What, code_tags, recorded};
 use super::session::Session;
 use super::train::judge;
 use crate::bundle::Bundle;
@@ -203,9 +203,7 @@ fn log(
         ("trained_by".to_owned(), located.run_id.to_string()),
     ];
     tags.extend(data.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-    for key in ["git_commit", "git_dirty", "mlops_version"] {
-        tags.extend(environment.get(key).map(|value| (key.to_owned(), value.clone())));
-    }
+    tags.extend(code_tags(environment));
     let mut params = experiment.config.flat_params();
     params.retain(|(key, _)| key != "data.source");
     params.push(("data.source".to_owned(), outcome.source.clone()));

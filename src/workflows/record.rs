@@ -196,6 +196,13 @@ impl Recorder<'_> {
     }
 }
 
+/// The tags that say which code made a run.
+#[must_use]
+pub fn code_tags(environment: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let keys = ["git_commit", "git_dirty", "mlops_version"];
+    keys.into_iter().filter_map(|key| Some((key.to_owned(), environment.get(key)?.clone()))).collect()
+}
+
 /// Writes a JSON document, pretty, with a final newline.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{PredictionColumns, Recorder, write_json};
+use super::record::{PredictionColumns, Recorder, code_tags, write_json};
 use super::session::Session;
 use super::train::{PartRows, Prepared};
 use crate::bundle::{Bundle, Golden, Prediction};
@@ -237,9 +237,7 @@ pub(super) fn log(
     };
     metrics.extend(log.history.steps.iter().map(step));
     let mut tags: BTreeMap<String, String> = config.experiment.tags.clone();
-    for key in ["git_commit", "git_dirty", "mlops_version"] {
-        tags.extend(log.environment.get(key).map(|value| (key.to_owned(), value.clone())));
-    }
+    tags.extend(code_tags(log.environment));
     tags.insert("primary".into(), config.evaluation.primary.clone());
     tags.insert("data_fingerprint".into(), prepared.fingerprint.clone());
     tags.insert("test_ids".into(), prepared.rows.ids_digest(&prepared.parts[2].positions));

@@ -20,7 +20,7 @@ use crate::catalog::{Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Targets};
 use crate::error::{Error, Result};
 use crate::models::class_weight::ClassWeight;
-use crate::models::family::{Event, FitContext};
+use crate::models::family::{Estimator, Event, FitContext, Model};
 
 /// Parameter `criterion`.
 pub const CRITERION: Param = Param {
@@ -160,7 +160,7 @@ impl Plan {
     ///
     /// # Errors
     /// `Invalid` for data without features, with NaN, or with one class only; `Interrupted`.
-    pub fn fit(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Ensemble> {
+    pub fn grow(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Ensemble> {
         let n_features = train.features.n_features();
         if n_features == 0 {
             return Err(Error::invalid("trees need at least 1 feature, got 0"));
@@ -292,6 +292,16 @@ impl<'a> Drawing<'a> {
             kinds: kinds.collect(),
             n_classes: self.weights.len(),
         }
+    }
+}
+
+impl Estimator for Plan {
+    fn fit(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Box<dyn Model>> {
+        Ok(Box::new(self.grow(train, context)?))
+    }
+
+    fn class_weights(&self, targets: &Targets) -> Result<Option<Vec<f64>>> {
+        self.class_weight.shifting(targets)
     }
 }
 
