@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The floors from top to bottom. A room knows the floors below its own, and of its own floor only what `SIBLINGS` says.
+/// The floors from top to bottom. A room knows the floors below its own; of its own floor, only what `SIBLINGS` says.
 const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
@@ -30,6 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
     ("comfy_table", &["cli/ui/"]),
+    ("console", &["cli/ui/"]),
     ("ctrlc", &["cli/"]),
     ("fast_float2", &["data/"]),
     ("glob", &["data/sources/"]),

@@ -9,7 +9,9 @@ use super::support::TestProject;
 #[test]
 fn help_and_version_go_to_stdout_with_0() {
     let project = TestProject::new();
-    for arguments in [&["--help"][..], &["-h"], &["help"], &["help", "train"], &["train", "--help"], &["runs", "search", "--help"]] {
+    for arguments in
+        [&["--help"][..], &["-h"], &["help"], &["help", "train"], &["train", "--help"], &["runs", "search", "--help"]]
+    {
         let answer = project.run(arguments).ok();
         assert!(answer.stdout.contains("Usage: mlops") && answer.stderr.is_empty(), "{arguments:?}: {answer:?}");
     }
@@ -20,8 +22,23 @@ fn help_and_version_go_to_stdout_with_0() {
     for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "75 ", "130 "] {
         position(&format!("\n  {code}"));
     }
-    let commands = ["init", "embed", "train", "evaluate", "compare", "promote", "rollback", "predict", "runs", "experiments",
-        "models", "doctor", "schema", "completions", "man"];
+    let commands = [
+        "init",
+        "embed",
+        "train",
+        "evaluate",
+        "compare",
+        "promote",
+        "rollback",
+        "predict",
+        "runs",
+        "experiments",
+        "models",
+        "doctor",
+        "schema",
+        "completions",
+        "man",
+    ];
     for command in commands {
         position(&format!("\n  {command}"));
         project.run(&[command, "--help"]).ok();
@@ -31,7 +48,14 @@ fn help_and_version_go_to_stdout_with_0() {
 #[test]
 fn a_wrong_usage_is_2_and_goes_to_stderr() {
     let project = TestProject::new();
-    for arguments in [&[][..], &["trian"], &["train"], &["train", "--bogus", "x"], &["--threads", "0", "runs", "list"], &["--color", "red", "runs", "list"]] {
+    for arguments in [
+        &[][..],
+        &["trian"],
+        &["train"],
+        &["train", "--bogus", "x"],
+        &["--threads", "0", "runs", "list"],
+        &["--color", "red", "runs", "list"],
+    ] {
         let answer = project.run(arguments).code(2);
         assert!(answer.stdout.is_empty() && !answer.stderr.is_empty(), "{arguments:?}: {answer:?}");
     }
@@ -55,7 +79,11 @@ fn an_error_is_one_json_document_with_json() {
     for (arguments, code, word) in cases {
         let answer = project.run(&[&["--json"], arguments].concat()).code(code);
         let document = answer.json();
-        assert_eq!((document["error"]["code"].as_str(), document["format_version"].as_u64()), (Some(word), Some(1)), "{arguments:?}");
+        assert_eq!(
+            (document["error"]["code"].as_str(), document["format_version"].as_u64()),
+            (Some(word), Some(1)),
+            "{arguments:?}"
+        );
         assert!(document["error"]["message"].as_str().unwrap().len() > 5 && answer.stderr.is_empty(), "{answer:?}");
     }
     let problems = project.run(&["--json", "train", "experiments/bad/config.yaml"]).json()["error"]["problems"].take();
@@ -112,11 +140,20 @@ fn a_pipe_that_closes_early_is_no_failure() {
     let project = TestProject::with_points();
     project.train("lr", &[]);
     project.run(&["promote", "points"]).ok();
-    for arguments in [&["predict", "points", "--input", "data/points.csv"][..], &["--help"], &["schema"], &["--json", "runs", "list"]] {
+    for arguments in [
+        &["predict", "points", "--input", "data/points.csv"][..],
+        &["--help"],
+        &["schema"],
+        &["--json", "runs", "list"],
+    ] {
         let mut child = project.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -145,10 +182,15 @@ fn the_root_is_found_upward_or_named() {
     assert_eq!(lost.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&lost.stderr).contains("no project at"), "{lost:?}");
     let root = project.root().to_str().unwrap();
-    let named = project.command(&["--root", root, "models", "show", "points"]).current_dir(elsewhere.path()).output().unwrap();
+    let named =
+        project.command(&["--root", root, "models", "show", "points"]).current_dir(elsewhere.path()).output().unwrap();
     assert_eq!(named.status.code(), Some(0));
-    let by_variable =
-        project.command(&["models", "show", "points"]).env("MLOPS_ROOT", root).current_dir(elsewhere.path()).output().unwrap();
+    let by_variable = project
+        .command(&["models", "show", "points"])
+        .env("MLOPS_ROOT", root)
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
     assert_eq!(by_variable.stdout, named.stdout);
     project.run(&["--root", "nowhere", "runs", "list"]).code(2);
 }

@@ -33,7 +33,7 @@ fn runs_are_named_by_id_prefix_experiment_version_and_selector() {
     let ids = |items: &[&str]| {
         let document = project.run(&[&["--json", "compare"], items].concat()).ok().json();
         let rows = document["rows"].as_array().unwrap().iter();
-        let mut ids: Vec<String> = rows.map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+        let mut ids: Vec<String> = rows.map(|row| row["run_id"].as_str().unwrap().to_owned()).collect();
         ids.sort();
         ids
     };

@@ -12,7 +12,8 @@ use super::support::{TestProject, config};
 fn fixtures(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/configs").join(kind);
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut found: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
     found.sort();
     assert!(found.len() >= 5, "{kind}: {found:?}");
     found
@@ -21,14 +22,16 @@ fn fixtures(kind: &str) -> Vec<PathBuf> {
 #[test]
 fn a_valid_config_loads_and_its_rendered_form_says_the_same() {
     for path in fixtures("valid") {
-        let experiment = load(&path, &[]).unwrap_or_else(|error| panic!("{}: {error} {:?}", path.display(), error.problems));
+        let experiment =
+            load(&path, &[]).unwrap_or_else(|error| panic!("{}: {error} {:?}", path.display(), error.problems));
         let rendered = serde_yaml::to_string(&experiment.config).unwrap();
         let read: ExperimentConfig = serde_yaml::from_str(&rendered).unwrap();
         assert_eq!(read, experiment.config, "{}:\n{rendered}", path.display());
         let folder = tempfile::tempdir().unwrap();
         let again = folder.path().join("config.yaml");
         std::fs::write(&again, &rendered).unwrap();
-        let loaded = load(&again, &[]).unwrap_or_else(|error| panic!("{}: {:?}\n{rendered}", path.display(), error.problems));
+        let loaded =
+            load(&again, &[]).unwrap_or_else(|error| panic!("{}: {:?}\n{rendered}", path.display(), error.problems));
         assert_eq!(loaded.config, experiment.config, "{}:\n{rendered}", path.display());
     }
 }
@@ -59,7 +62,10 @@ fn defaults_are_those_that_are_documented() {
     assert_eq!((config.seed, config.task.as_str(), config.model.name.as_str()), (42, "classification", "least"));
     assert_eq!((config.evaluation.primary.as_str(), config.evaluation.bootstrap), ("f1", 1000));
     let split = &config.data.split;
-    assert_eq!((split.train, split.validation, split.test, split.stratify), (Some(0.6), Some(0.2), Some(0.2), Some(true)));
+    assert_eq!(
+        (split.train, split.validation, split.test, split.stratify),
+        (Some(0.6), Some(0.2), Some(0.2), Some(true))
+    );
     assert_eq!((config.promotion.to.as_str(), config.promotion.otherwise.as_str()), ("production", "staging"));
     assert!((config.evaluation.threshold - 0.5).abs() < f64::EPSILON && config.promotion.require.is_empty());
 }
@@ -73,8 +79,18 @@ fn overrides_reach_every_place() {
         let overrides: Vec<Override> = texts.iter().map(|text| Override::parse(text).unwrap()).collect();
         load(&path, &overrides).map(|experiment| experiment.config)
     };
-    let changed = set(&["seed=7", "model.params.C=0.5", "promotion.require[0].min=0.7", "data.positive=yes", "evaluation.metrics=[mcc, f1]"]).unwrap();
-    assert_eq!((changed.seed, changed.promotion.require[0].min, changed.data.positive.as_deref()), (7, Some(0.7), Some("yes")));
+    let changed = set(&[
+        "seed=7",
+        "model.params.C=0.5",
+        "promotion.require[0].min=0.7",
+        "data.positive=yes",
+        "evaluation.metrics=[mcc, f1]",
+    ])
+    .unwrap();
+    assert_eq!(
+        (changed.seed, changed.promotion.require[0].min, changed.data.positive.as_deref()),
+        (7, Some(0.7), Some("yes"))
+    );
     assert_eq!(changed.evaluation.metrics, ["mcc", "f1"]);
     assert_eq!(serde_json::to_value(&changed.model.params).unwrap()["C"], 0.5);
     for wrong in ["promotion.require[3].min=1", "seed.x=1", "model.params.D=1", "seed=[1", "nosuch=1"] {
@@ -86,7 +102,10 @@ fn overrides_reach_every_place() {
 #[test]
 fn a_variable_stands_for_its_value_and_is_missed() {
     let project = TestProject::with_points();
-    project.write("experiments/lr/config.yaml", config("lr", "logistic_regression").replace("data/points.csv", "${WHERE}/points.csv"));
+    project.write(
+        "experiments/lr/config.yaml",
+        config("lr", "logistic_regression").replace("data/points.csv", "${WHERE}/points.csv"),
+    );
     let missed = project.run(&["train", "experiments/lr/config.yaml"]).code(2);
     assert!(missed.stderr.contains("the environment variable `WHERE` is not set"), "{}", missed.stderr);
     project.run_with("WHERE", "data", &["train", "experiments/lr/config.yaml"]).ok();

@@ -17,7 +17,9 @@ fn reviews() -> Vec<[String; 4]> {
         .take(300)
         .map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap())
         .collect();
-    for (row, text) in ["a, \"quoted\" film", "two\nlines", "탭\there", "back\\slash 😀", "'single' {\"json\": 1}"].iter().enumerate() {
+    for (row, text) in
+        ["a, \"quoted\" film", "two\nlines", "탭\there", "back\\slash 😀", "'single' {\"json\": 1}"].iter().enumerate()
+    {
         rows.push([format!("x{row}"), (*text).to_owned(), (row % 2).to_string(), "train".to_owned()]);
     }
     // The first rows of the sample are all for training: every fifth goes to the test.
@@ -41,7 +43,9 @@ fn separated(rows: &[[String; 4]], separator: char) -> String {
 }
 
 fn objects(rows: &[[String; 4]]) -> Vec<Value> {
-    rows.iter().map(|row| NAMES.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect()).collect()
+    rows.iter()
+        .map(|row| NAMES.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect())
+        .collect()
 }
 
 fn sqlite(project: &TestProject, name: &str, rows: &[[String; 4]]) {
@@ -93,7 +97,8 @@ fn texts_are_the_same_in_every_format() {
     project.write("data/parts/2.csv", separated(&rows[100..], ','));
     sqlite(&project, "data/r.db", &rows);
     let columns: Vec<Vec<String>> = (0..4).map(|at| rows.iter().map(|row| row[at].clone()).collect()).collect();
-    let written: Vec<(&str, Values)> = NAMES.iter().zip(&columns).map(|(name, column)| (*name, Values::Text(column))).collect();
+    let written: Vec<(&str, Values)> =
+        NAMES.iter().zip(&columns).map(|(name, column)| (*name, Values::Text(column))).collect();
     parquet_file::write(&project.path("data/r.parquet"), &written, &[]).unwrap();
 
     let config = text_config("SOURCE");
@@ -104,7 +109,8 @@ fn texts_are_the_same_in_every_format() {
         assert_eq!(train(&project, &source, &config), expected, "{source}");
     }
     assert_eq!(train(&project, "data/crlf.csv", &config), train(&project, "data/lf.csv", &config));
-    let query = config.replace("source: \"SOURCE\"", "source: data/r.db\n  query: SELECT split, label, text, id FROM reviews");
+    let query =
+        config.replace("source: \"SOURCE\"", "source: data/r.db\n  query: SELECT split, label, text, id FROM reviews");
     assert_eq!(train(&project, "", &query), expected, "a query with the columns in another order");
     // One letter more in one row is other data.
     project.write("data/r.csv", project.read("data/r.csv").replacen("train", "test", 1));
@@ -115,7 +121,8 @@ fn texts_are_the_same_in_every_format() {
 fn numbers_and_vectors_are_the_same_in_every_format() {
     let project = TestProject::new();
     let rows = points();
-    let (mut csv, mut numbers, mut ndjson) = ("id,v,label,split\n".to_owned(), "id,a,b,label,split\n".to_owned(), String::new());
+    let (mut csv, mut numbers, mut ndjson) =
+        ("id,v,label,split\n".to_owned(), "id,a,b,label,split\n".to_owned(), String::new());
     // Quarters are the same number in text, f32 and f64.
     let round = |value: f64| (value * 4.0).round() / 4.0;
     for (row, a, b, label, split) in &rows {
@@ -127,12 +134,18 @@ fn numbers_and_vectors_are_the_same_in_every_format() {
     project.write("data/v.csv", csv);
     project.write("data/n.csv", numbers);
     project.write("data/v.ndjson", ndjson);
-    let vectors = Array2::from_shape_fn((rows.len(), 2), |(row, at)| round(if at == 0 { rows[row].1 } else { rows[row].2 }) as f32);
+    let vectors = Array2::from_shape_fn((rows.len(), 2), |(row, at)| {
+        round(if at == 0 { rows[row].1 } else { rows[row].2 }) as f32
+    });
     let ids: Vec<String> = rows.iter().map(|row| format!("p{}", row.0)).collect();
     let labels: Vec<String> = rows.iter().map(|row| row.3.to_string()).collect();
     let parts: Vec<String> = rows.iter().map(|row| row.4.to_owned()).collect();
-    let columns =
-        [("id", Values::Text(&ids)), ("label", Values::Text(&labels)), ("split", Values::Text(&parts)), ("v", Values::Vectors(vectors.view()))];
+    let columns = [
+        ("id", Values::Text(&ids)),
+        ("label", Values::Text(&labels)),
+        ("split", Values::Text(&parts)),
+        ("v", Values::Vectors(vectors.view())),
+    ];
     parquet_file::write(&project.path("data/v.parquet"), &columns, &[]).unwrap();
 
     let config = config("x", "logistic_regression").replace("data/points.csv", "SOURCE");
@@ -173,9 +186,14 @@ fn rows_without_a_label_or_an_input_are_skipped_and_counted() {
 fn a_made_split_is_stratified_repeatable_and_keeps_groups_together() {
     let project = TestProject::with_points();
     let made = |split: &str| {
-        project.write("experiments/x/config.yaml", config("x", "logistic_regression").replace("{column: split}", split));
+        project
+            .write("experiments/x/config.yaml", config("x", "logistic_regression").replace("{column: split}", split));
         let trained = project.train("x", &[]);
-        let part = |name: &str| trained["metrics"][name]["support"].as_array().map(|both| both.iter().map(|one| one.as_u64().unwrap()).collect::<Vec<_>>());
+        let part = |name: &str| {
+            trained["metrics"][name]["support"]
+                .as_array()
+                .map(|both| both.iter().map(|one| one.as_u64().unwrap()).collect::<Vec<_>>())
+        };
         let run = project.run(&["--json", "runs", "show", "@latest"]).ok().json();
         (part("train"), part("test"), run["run"]["tags"]["test_ids"].clone())
     };
@@ -223,7 +241,12 @@ fn what_does_not_fit_is_told_with_its_place() {
         ("one_class.csv", "id,a,label,split\n1,0.5,1,train\n2,0.6,1,test\n", NUMBERS),
         ("broken.ndjson", "{\"id\": 1, \"a\": 0.5, \"label\": 1, \"split\": \"train\"}\n{\"id\": 2,\n", NUMBERS),
         ("object.json", "{\"id\": 1}", NUMBERS),
-        ("width.ndjson", "{\"id\":1,\"v\":[1,2],\"label\":1,\"split\":\"train\"}\n{\"id\":2,\"v\":[1],\"label\":0,\"split\":\"train\"}\n", VECTOR),
+        (
+            "width.ndjson",
+            "{\"id\":1,\"v\":[1,2],\"label\":1,\"split\":\"train\"}\n\
+             {\"id\":2,\"v\":[1],\"label\":0,\"split\":\"train\"}\n",
+            VECTOR,
+        ),
         ("nan.csv", "id,a,label,split\n1,nan,1,train\n2,0.6,0,train\n3,1,0,test\n", NUMBERS),
         ("table.xyz", "a", NUMBERS),
         ("fake.parquet", "no parquet", NUMBERS),

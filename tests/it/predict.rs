@@ -68,7 +68,9 @@ fn the_form_follows_the_names() {
 #[test]
 fn rows_keep_their_order_and_those_without_an_input_are_empty() {
     let project = project();
-    let input = "{\"id\": \"z\", \"a\": 0.9, \"b\": 0.9}\n{\"id\": \"y\", \"a\": null, \"b\": null}\n{\"id\": \"x\", \"a\": -0.9, \"b\": -0.9}\n";
+    let input = "{\"id\": \"z\", \"a\": 0.9, \"b\": 0.9}\n\
+        {\"id\": \"y\", \"a\": null, \"b\": null}\n\
+        {\"id\": \"x\", \"a\": -0.9, \"b\": -0.9}\n";
     let answer = project.pipe(input, &["predict", "points", "--input", "-"]).ok();
     let rows = ndjson(&answer.stdout);
     assert_eq!(rows.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["z", "y", "x"]);
@@ -84,7 +86,8 @@ fn a_text_that_is_null_is_a_row_without_an_input() {
     let project = TestProject::with_reviews();
     project.train("reviews_lr", &[]);
     project.run(&["promote", "reviews"]).ok();
-    let input = "{\"id\": 1, \"text\": \"최고의 영화\"}\n{\"id\": 2, \"text\": null}\n{\"id\": 3, \"text\": \"정말 지루하고 재미없다\"}\n";
+    let input = "{\"id\": 1, \"text\": \"최고의 영화\"}\n{\"id\": 2, \"text\": null}\n\
+        {\"id\": 3, \"text\": \"정말 지루하고 재미없다\"}\n";
     let answer = project.pipe(input, &["predict", "reviews", "--input", "-"]).ok();
     let predictions: Vec<Value> = ndjson(&answer.stdout).into_iter().map(|mut row| row["prediction"].take()).collect();
     assert_eq!(predictions, [Value::from("1"), Value::Null, Value::from("0")]);
@@ -154,6 +157,7 @@ fn a_deployed_folder_answers_without_its_database() {
     for removed in ["experiments", "checkpoints"] {
         std::fs::remove_dir_all(project.path(removed)).unwrap();
     }
+    std::fs::create_dir(project.path("experiments")).unwrap();
     for model in ["points", "points@production", "production/points/active", "points/1"] {
         let arguments = ["--root", ".", "predict", model, "--input", "data/points.csv", "--no-record"];
         let answer = project.run(&arguments).ok();
@@ -178,9 +182,8 @@ fn a_prediction_is_recorded_unless_not_wanted() {
     assert_eq!(count(), 0);
     project.run(&["predict", "points", "--input", "data/points.csv"]).ok();
     assert_eq!(count(), 1);
-    let run = project.run(&["--json", "runs", "show", "@latest"]).ok().json();
-    assert_eq!(
-        (&run["run"]["metrics"]["rows"], &run["run"]["tags"]["version"]),
-        (&Value::from(200.0), &Value::from("1"))
-    );
+    let run = project.run(&["--json", "runs", "list"]).ok().json()["items"][0].take();
+    assert_eq!((&run["metrics"]["rows"], &run["tags"]["version"]), (&Value::from(200.0), &Value::from("1")), "{run}");
+    let latest = project.run(&["--json", "runs", "show", "@latest"]).ok().json();
+    assert_eq!(latest["run"]["command"], "train", "a prediction is not what `@latest` asks for");
 }

@@ -277,7 +277,8 @@ fn word(word: &str) -> String {
         _ => part.to_owned(),
     });
     let word = parts.collect::<Vec<_>>().join("/");
-    if word.len() == 8 && word.matches(':').count() == 2 { "<time>".to_owned() } else { word }
+    let is_clock = [5, 8].contains(&word.len()) && word.split(':').count() == word.len() / 3 + 1;
+    if is_clock && word.split(':').all(|part| part.parse::<u8>().is_ok()) { "<time>".to_owned() } else { word }
 }
 
 fn durations(line: &str) -> String {

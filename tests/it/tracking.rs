@@ -241,8 +241,8 @@ fn aliases_name_versions_and_archived_ones_leave_production() {
     ");
     insta::assert_snapshot!(project.redact(&project.run(&["runs", "list"]).ok().stdout), @"
     run  started (UTC)  experiment  command  status  f1  accuracy  roc_auc  log_loss  took
-    <run>  <date> 17:48  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
-    <run>  <date> 17:48  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
-    <run>  <date> 17:48  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
+    <run>  <date> <time>  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
+    <run>  <date> <time>  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
+    <run>  <date> <time>  lr  train  FINISHED  0.8571  0.8500  0.9646  0.3604  <duration>
     ");
 }
