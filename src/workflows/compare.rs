@@ -199,7 +199,10 @@ fn table(request: &Request, mut runs: Vec<Run>, metric: String, baseline: Option
     for key in runs.iter().flat_map(|run| run.params.keys()).collect::<BTreeSet<_>>() {
         params.insert(key, runs.iter().map(|run| run.params.get(key).map(String::as_str)).collect());
     }
-    let params = params.into_iter().filter(|(_, values)| values.len() > 1).map(|(key, _)| key.to_owned()).collect();
+    let mut params: Vec<String> =
+        params.into_iter().filter(|(_, values)| values.len() > 1).map(|(key, _)| key.to_owned()).collect();
+    // The model's own first: they are what is most often compared.
+    params.sort_by_key(|key| !key.starts_with("model."));
     let order = ["f1", "accuracy", "precision", "recall", "roc_auc", "average_precision", "log_loss"];
     let mut metrics = vec![metric.clone()];
     let present = order.iter().filter(|name| runs.iter().any(|run| run.metrics.contains_key(**name)));

@@ -1,5 +1,7 @@
 //! The integration tests: the built binary and the public library, as a user and a script meet them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod cli;
 mod compare;
 mod concurrency;

@@ -72,7 +72,7 @@ fn logistic_regression_agrees_with_linfa() {
         let given = probabilities(&*ours);
         let same = |expected: &Array1<f64>| (&given - expected).iter().all(|one| one.abs() < 1e-5);
         let turned = expected.mapv(|p| 1.0 - p);
-        assert!(same(&expected) || same(&turned), "C = {c}: {} {}", given, expected);
+        assert!(same(&expected) || same(&turned), "C = {c}: {given} {expected}");
         let folder = tempfile::tempdir().unwrap();
         ours.save(folder.path()).unwrap();
         let mut tensors = Tensors::load(&folder.path().join("model.safetensors")).unwrap();

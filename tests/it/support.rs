@@ -74,9 +74,9 @@ impl TestProject {
     /// A project with the points of `points_csv` and two experiments, `lr` and `forest`, of one model, `points`.
     pub fn with_points() -> Self {
         let project = Self::new();
-        project.write("data/points.csv", &points_csv());
-        project.write("experiments/lr/config.yaml", &config("lr", "logistic_regression"));
-        project.write("experiments/forest/config.yaml", &config("forest", "random_forest"));
+        project.write("data/points.csv", points_csv());
+        project.write("experiments/lr/config.yaml", config("lr", "logistic_regression"));
+        project.write("experiments/forest/config.yaml", config("forest", "random_forest"));
         project
     }
 
@@ -120,7 +120,7 @@ impl TestProject {
                     found.push((path, target.to_string_lossy().into_owned().into_bytes()));
                 } else if path.is_dir() {
                     open.push(path);
-                } else if !name.ends_with(".lock") && !name.starts_with("tracking.db") {
+                } else if path.extension().is_none_or(|ending| ending != "lock") && !name.starts_with("tracking.db") {
                     let content = std::fs::read(&path).unwrap();
                     found.push((path, content));
                 }
