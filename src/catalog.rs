@@ -138,12 +138,7 @@ impl Param {
             },
             ParamKind::Choice(words) => match value.as_str() {
                 Some(word) if words.contains(&word) => return None,
-                Some(word) => {
-                    let close = did_you_mean(word, words.iter().copied());
-                    let close = close.map_or(String::new(), |close| format!("; did you mean `{close}`?"));
-                    format!("one of {}{close}", words.join(", "))
-                }
-                None => format!("one of {}", words.join(", ")),
+                _ => format!("one of {}", words.join(", ")),
             },
             ParamKind::Text => match value {
                 Value::String(_) => return None,
@@ -159,6 +154,15 @@ impl Param {
             ParamKind::Custom(..) => return None,
         };
         Some(format!("`{}` expects {expected}, got {}", self.name, got()))
+    }
+
+    /// The remedy for a wrong value: the word that was meant, else what the parameter does.
+    fn remedy(&self, value: &Value) -> String {
+        let close = match (self.kind, value.as_str()) {
+            (ParamKind::Choice(words), Some(word)) => did_you_mean(word, words.iter().copied()),
+            _ => None,
+        };
+        close.map_or_else(|| self.about.to_owned(), |close| format!("did you mean `{close}`?"))
     }
 
     /// The parameter as a JSON Schema.
@@ -208,7 +212,7 @@ impl Params {
                 }),
                 Some(param) => {
                     if let Some(message) = param.check(value) {
-                        problems.push(ParamProblem { name: name.clone(), message, hint: Some(param.about.into()) });
+                        problems.push(ParamProblem { name: name.clone(), message, hint: Some(param.remedy(value)) });
                     }
                 }
             }

@@ -154,7 +154,11 @@ impl Error {
         let mut causes = Vec::new();
         let mut next = self.source.as_deref().map(|source| source as &dyn std::error::Error);
         while let Some(cause) = next {
-            causes.push(cause.to_string());
+            let text = cause.to_string();
+            // Some libraries repeat a cause with a code before it.
+            if !causes.last().is_some_and(|last: &String| text.ends_with(last.as_str())) {
+                causes.push(text);
+            }
             next = cause.source();
         }
         causes

@@ -240,7 +240,11 @@ impl Project {
             };
             return Err(Error::not_found(format!("model `{model}` has no version {version}")).hint(hint));
         }
-        let found = located(folder)?;
+        // A promotion may prune the copy in production at this moment; the checkpoint is the same version.
+        let found = located(folder).or_else(|error| match error.kind {
+            ErrorKind::NotFound if checkpoint.is_dir() => located(&checkpoint),
+            _ => Err(error),
+        })?;
         let registered = self.tracker_for_reading().and_then(|tracker| tracker.version(model.as_str(), version).ok());
         if registered.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
             return Err(Error::failed(format!(

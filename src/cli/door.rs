@@ -43,7 +43,7 @@ impl Door {
             if !root.is_dir() {
                 return Err(Error::invalid(format!("there is no folder `{}`", root.display())).hint("check `--root`"));
             }
-            if !root.join("experiments").is_dir() {
+            if !["experiments", "production"].iter().any(|name| root.join(name).is_dir()) {
                 return Err(Error::invalid(format!("`{}` is no project: it has no `experiments/`", root.display()))
                     .hint("`mlops init DIR` makes one"));
             }

@@ -196,6 +196,13 @@ pub(super) struct RawStep<'d, 'n> {
     pub params: At<'d, 'n>,
 }
 
+impl RawStep<'_, '_> {
+    /// The step's name, looked up; what the search says becomes a problem at the step.
+    pub fn name_of<T>(&self, find: impl FnOnce(&str) -> crate::error::Result<T>) -> Option<T> {
+        find(&self.kind).map_err(|error| self.name.problem(error.message, error.hint)).ok()
+    }
+}
+
 /// A config as it is written: names and parameters not yet looked up.
 pub(super) struct Raw<'d, 'n> {
     pub config: ExperimentConfig,

@@ -33,17 +33,18 @@ fn input_kind(input: &Input) -> Takes {
     }
 }
 
-/// Checks parameters as they are written; problems are noted at their places.
-fn checked(at: &At<'_, '_>, list: &[Param]) -> Option<Params> {
+/// Checks parameters as they are written; problems are noted at their places. Wrong ones get their defaults, so that
+/// their owner can look at the others too.
+fn checked(at: &At<'_, '_>, list: &[Param]) -> Params {
     let written = at.free_map();
-    let given: BTreeMap<_, _> = written.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
-    match Params::checked(list, &given) {
-        Ok(params) => Some(params),
-        Err(problems) => {
-            problems.into_iter().for_each(|problem| note(at, &problem));
-            None
+    let mut given: BTreeMap<_, _> = written.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
+    if let Err(problems) = Params::checked(list, &given) {
+        for problem in problems {
+            note(at, &problem);
+            given.remove(&problem.name);
         }
     }
+    Params::checked(list, &given).unwrap_or_default()
 }
 
 /// Notes a parameter's problem at the parameter, or at the whole section when it has its default.
@@ -70,46 +71,32 @@ pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
     };
     let chain = chain_of(&features, &steps, &mut config);
     let family = kind.parsed(|name| find("kind of model", FAMILIES, name))?;
-    config.model.params = checked(&params, family.params())?;
-    let estimator = match family.configure(&config.model.params) {
-        Ok(estimator) => estimator,
-        Err(problem) => {
-            note(&params, &problem);
-            return None;
-        }
-    };
+    config.model.params = checked(&params, family.params());
+    let estimator = family.configure(&config.model.params).map_err(|problem| note(&params, &problem)).ok()?;
     Some(Experiment { config, chain: chain?, family, estimator, primary: primary? })
 }
 
 fn chain_of(features: &At<'_, '_>, steps: &[RawStep<'_, '_>], config: &mut ExperimentConfig) -> Option<Chain> {
     let mut found: Vec<(&'static dyn StepKind, Params)> = Vec::new();
-    let mut whole = true;
     for step in steps {
-        match find("feature step", STEPS, &step.kind) {
-            Err(error) => {
-                step.name.problem(error.message, error.hint);
-                whole = false;
-            }
-            Ok(kind) => match checked(&step.params, kind.params()) {
-                Some(params) => found.push((kind, params)),
-                None => whole = false,
-            },
+        let Some(kind) = step.name_of(|name| find("feature step", STEPS, name)) else { continue };
+        let params = checked(&step.params, kind.params());
+        if let Err(problem) = kind.configure(&params) {
+            note(&step.params, &problem);
         }
+        found.push((kind, params));
     }
-    if !whole {
+    let columns = &config.data.columns;
+    let input_is_clear = !columns.text.is_empty() || columns.embedding.is_some() || !columns.features.is_empty();
+    if found.len() < steps.len() || !input_is_clear {
         return None;
     }
     config.features = found
         .iter()
         .map(|(kind, params)| StepSection { kind: kind.name().to_owned(), params: params.clone() })
         .collect();
-    let chain = match Chain::configure(&found) {
-        Ok(chain) => chain,
-        Err((index, problem)) => {
-            note(&steps[index].params, &problem);
-            return None;
-        }
-    };
+    // A step that cannot be configured has been noted above.
+    let chain = Chain::configure(&found).ok()?;
     if let Err((index, message)) = chain.check(input_kind(&config.columns().input)) {
         let hint = Some("text columns need `- tfidf: {}` or `- embedding: {model: hashing}` first".to_owned());
         steps.get(index).map_or(features, |step| &step.name).problem(message, hint);

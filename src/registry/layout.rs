@@ -14,23 +14,27 @@ impl Layout {
     /// The layout of a root.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        // A root that is here is not written out: `checkpoints/…`, not `./checkpoints/…`.
+        Self { root: if root == Path::new(".") { PathBuf::new() } else { root } }
     }
 
     /// The nearest folder at or above `start` that is a project: it has `experiments/`, and is not itself the
-    /// `checkpoints/` of one.
+    /// `checkpoints/` of one; else the nearest that has `production/`.
     #[must_use]
     pub fn find(start: &Path) -> Option<Self> {
         let is_project = |folder: &&Path| {
             folder.join("experiments").is_dir() && folder.file_name().is_none_or(|name| name != "checkpoints")
         };
-        start.ancestors().find(is_project).map(|root| Self::new(root.to_path_buf()))
+        // A folder that was deployed with nothing but its models has only `production/`.
+        let is_deployed = |folder: &&Path| folder.join("production").is_dir();
+        let root = start.ancestors().find(is_project).or_else(|| start.ancestors().find(is_deployed));
+        root.map(|root| Self::new(root.to_path_buf()))
     }
 
     /// The project's root.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.root
+        if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root }
     }
 
     /// The tracking database.

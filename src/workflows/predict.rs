@@ -89,7 +89,9 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         rows: in_order(&rows, answers),
         without_input: rows.skipped_input,
     };
-    if request.record && record(session, request, &located, &outcome, started).is_err() {
+    // A folder that was deployed without a database stays without one.
+    let record_it = request.record && session.project.tracker_for_reading().is_some();
+    if record_it && record(session, request, &located, &outcome, started).is_err() {
         session.project.note("the prediction was not recorded: the tracking database cannot be written".into());
     }
     Ok(outcome)

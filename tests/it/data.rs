@@ -254,47 +254,46 @@ fn what_does_not_fit_is_told_with_its_place() {
     ];
     let told: Vec<String> = cases.iter().map(|(name, content, columns)| refusal(name, content, columns)).collect();
     insta::assert_snapshot!(told.join("\n"), @"
-    exit 2: error: ./data/short.csv: row 2: expected 4 fields, got 2
+    exit 2: error: data/short.csv: row 2: expected 4 fields, got 2
     hint: a field that holds the delimiter must be quoted
 
-    exit 2: error: ./data/word.csv: row 2, column `a`: expected a number, got `half`
+    exit 2: error: data/word.csv: row 2, column `a`: expected a number, got `half`
 
-    exit 2: error: `./data/column.csv` has no column `a`
+    exit 2: error: `data/column.csv` has no column `a`
     hint: did you mean `A`? the columns are id, A, label, split
 
-    exit 2: error: ./data/quote.csv: row 1: a quoted field has no closing quote
+    exit 2: error: data/quote.csv: row 1: a quoted field has no closing quote
 
-    exit 2: error: `./data/empty.csv` is empty
+    exit 2: error: `data/empty.csv` is empty
 
-    exit 2: error: ./data/twice.csv: row 2, column `id`: the id `1` stands there a second time
+    exit 2: error: data/twice.csv: row 2, column `id`: the id `1` stands there a second time
     hint: ids must be unique
 
-    exit 2: error: ./data/split.csv: row 2, column `split`: `trian` is no split
+    exit 2: error: data/split.csv: row 2, column `split`: `trian` is no split
     hint: train, validation, test
 
     exit 2: error: the label column `label` has one class only: only `1`
     hint: a classifier needs rows of at least two classes
 
-    exit 2: error: ./data/broken.ndjson: row 2 is not a JSON object
+    exit 2: error: data/broken.ndjson: row 2 is not a JSON object
       because: EOF while parsing a value at line 1 column 9
     hint: one object per line
 
-    exit 2: error: `./data/object.json` is not a JSON array of objects
+    exit 2: error: `data/object.json` is not a JSON array of objects
       because: invalid type: map, expected a sequence at line 1 column 0
     hint: one object per line is NDJSON: name the file .ndjson
 
-    exit 2: error: ./data/width.ndjson: row 2, column `v`: expected 2 numbers, got 1
+    exit 2: error: data/width.ndjson: row 2, column `v`: expected 2 numbers, got 1
 
-    exit 2: error: ./data/nan.csv: row 1, column `a`: expected a finite number, got `nan`
+    exit 2: error: data/nan.csv: row 1, column `a`: expected a finite number, got `nan`
 
     exit 2: error: cannot tell the format of `data/table.xyz` from its name
     hint: .csv .tsv .ndjson .jsonl .json .parquet .db .sqlite are known; or write `csv:PATH`, `sqlite:PATH`, …
 
-    exit 2: error: `./data/fake.parquet` is not a Parquet file that can be read
+    exit 2: error: `data/fake.parquet` is not a Parquet file that can be read
       because: parquet: File out of specification: A Parquet file must contain a header and footer with at least 12 bytes
 
-    exit 1: error: cannot read the database `./data/fake.db`
+    exit 2: error: `data/fake.db` is not a SQLite database
       because: file is not a database
-      because: Error code 26: file is not a database
     ");
 }

@@ -141,7 +141,7 @@ fn a_failed_run_leaves_no_version_and_says_why() {
     project.write("data/points.csv", &rows);
     let answer = project.run(&["train", "experiments/lr/config.yaml"]).code(2);
     insta::assert_snapshot!(project.redact(&answer.stderr), @"
-    error: ./data/points.csv: row 201, column `a`: expected a number, got `zero`
+    error: data/points.csv: row 201, column `a`: expected a number, got `zero`
     ");
     assert!(!project.path("checkpoints/experiments/points/v1").exists());
     let run = project.run(&["--json", "runs", "list"]).ok().json()["items"][0].take();

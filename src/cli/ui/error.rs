@@ -33,11 +33,11 @@ fn print_error(error: &Error) {
 fn render(text: &mut String, problem: &Problem) {
     let _ = writeln!(text, "{} {}", alarm("error:"), problem.message);
     if problem.line == 0 {
-        let _ = writeln!(text, "  --> {} (or --set)  {}", problem.file, problem.path);
+        let _ = writeln!(text, "{}", format!("  --> {} (or --set)  {}", problem.file, problem.path).trim_end());
     } else {
         let number = problem.line.to_string();
         let margin = " ".repeat(number.len());
-        let _ = writeln!(text, "{margin}--> {}:{}  {}", problem.file, problem.line, problem.path);
+        let _ = writeln!(text, "{}", format!("{margin}--> {}:{}  {}", problem.file, problem.line, problem.path).trim_end());
         let _ = writeln!(
             text,
             "{margin} |\n{number} | {}\n{margin} |",

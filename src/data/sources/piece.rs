@@ -126,7 +126,7 @@ impl Piece {
                 Some(place) => {
                     return Err(place
                         .error("the value is missing while others of the row are there")
-                        .hint("fill or drop such rows before training"));
+                        .hint("fill the value in, or leave the whole row out"));
                 }
             }
         }

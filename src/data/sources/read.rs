@@ -50,7 +50,9 @@ fn check_file(path: &Path) -> Result<()> {
 /// The files that a location names, relative ones under `root`, in name order.
 fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBuf>)> {
     let (source, path) = source_of(location)?;
-    let path = if path.is_absolute() { path } else { root.join(path) };
+    // A root that is here is not written out: `data/a.csv`, not `./data/a.csv`.
+    let here = path.is_absolute() || root == Path::new(".");
+    let path = if here { path } else { root.join(path) };
     let text = path.to_string_lossy();
     if path.exists() || !text.contains(['*', '?']) {
         check_file(&path)?;

@@ -35,11 +35,10 @@ fn query_of(connection: &Connection, path: &Path, query: Option<&str>) -> Result
     if let Some(query) = query {
         return Ok(query.to_owned());
     }
-    let cannot = || format!("cannot read the database `{}`", path.display());
     let list =
         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name";
-    let mut statement = connection.prepare(list).context(cannot)?;
-    let tables: Vec<String> = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).context(cannot)?;
+    let mut statement = connection.prepare(list).map_err(|cause| wrong_query(path, cause))?;
+    let tables: Vec<String> = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(|cause| wrong_query(path, cause))?;
     match tables.as_slice() {
         [only] => Ok(format!("SELECT * FROM \"{}\"", only.replace('"', "\"\""))),
         _ => Err(Error::invalid(format!("`{}` has {} tables: which one?", path.display(), tables.len()))
@@ -48,7 +47,13 @@ fn query_of(connection: &Connection, path: &Path, query: Option<&str>) -> Result
 }
 
 fn wrong_query(path: &Path, cause: rusqlite::Error) -> Error {
-    Error::invalid(format!("the query does not run on `{}`", path.display())).caused_by(cause)
+    let path = path.display();
+    let error = match cause.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => Error::invalid(format!("`{path}` is not a SQLite database")),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => Error::failed(format!("the database `{path}` is damaged")),
+        _ => Error::invalid(format!("the query does not run on `{path}`")),
+    };
+    error.caused_by(cause)
 }
 
 fn cell(value: ValueRef<'_>, slot: Slot, row: usize) -> Result<Cell<'_>> {
