@@ -37,7 +37,8 @@ fn render(text: &mut String, problem: &Problem) {
     } else {
         let number = problem.line.to_string();
         let margin = " ".repeat(number.len());
-        let _ = writeln!(text, "{}", format!("{margin}--> {}:{}  {}", problem.file, problem.line, problem.path).trim_end());
+        let _ =
+            writeln!(text, "{}", format!("{margin}--> {}:{}  {}", problem.file, problem.line, problem.path).trim_end());
         let _ = writeln!(
             text,
             "{margin} |\n{number} | {}\n{margin} |",

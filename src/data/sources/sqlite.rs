@@ -38,7 +38,10 @@ fn query_of(connection: &Connection, path: &Path, query: Option<&str>) -> Result
     let list =
         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name";
     let mut statement = connection.prepare(list).map_err(|cause| wrong_query(path, cause))?;
-    let tables: Vec<String> = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(|cause| wrong_query(path, cause))?;
+    let tables: Vec<String> = statement
+        .query_map([], |row| row.get(0))
+        .and_then(Iterator::collect)
+        .map_err(|cause| wrong_query(path, cause))?;
     match tables.as_slice() {
         [only] => Ok(format!("SELECT * FROM \"{}\"", only.replace('"', "\"\""))),
         _ => Err(Error::invalid(format!("`{}` has {} tables: which one?", path.display(), tables.len()))
