@@ -58,9 +58,23 @@ impl Door {
         Ok(if layout.root() == here { Layout::new(PathBuf::from(".")) } else { layout })
     }
 
+    /// Runs the work in a project that need not be one: a model's folder is enough to predict with.
+    pub fn work_with<T>(&self, model: &str, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+        let folder = Path::new(model);
+        let bare = ["manifest.json", "active/manifest.json"].iter().any(|name| folder.join(name).is_file());
+        let layout = match self.layout() {
+            Err(_) if bare => Layout::new(PathBuf::from(".")),
+            layout => layout?,
+        };
+        self.work_in(layout, Records::Nothing, work)
+    }
+
     /// Opens the project, runs the work with progress on stderr, and prints what the project wants to be known.
     pub fn work<T>(&self, records: Records, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
-        let layout = self.layout()?;
+        self.work_in(self.layout()?, records, work)
+    }
+
+    fn work_in<T>(&self, layout: Layout, records: Records, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
         if let Some(threads) = self.global.threads {
             // Only the first call can set it, and this is the first.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();

@@ -456,13 +456,10 @@ fn decode_promotion<'d, 'n>(at: &At<'d, 'n>) -> (PromotionSection, Vec<(At<'d, '
         let mut fields = item.fields();
         let metric = fields.get("metric");
         metric.require("the metric of this rule");
-        let rule = Require {
-            metric: metric.text().unwrap_or_default(),
-            min: fields.get("min").number(),
-            max: fields.get("max").number(),
-        };
+        let (min, max) = (fields.get("min"), fields.get("max"));
+        let rule = Require { metric: metric.text().unwrap_or_default(), min: min.number(), max: max.number() };
         fields.finish();
-        if rule.min.is_none() && rule.max.is_none() {
+        if !min.is_given() && !max.is_given() {
             item.problem("a rule needs `min` or `max`", Some("{metric: f1, min: 0.55}".into()));
         }
         require.push((metric, rule));

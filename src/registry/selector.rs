@@ -43,6 +43,10 @@ impl Selector {
         if path.join("manifest.json").is_file() {
             return Ok(Self::Folder(path));
         }
+        // A model's folder in production: what serves.
+        if path.join("active/manifest.json").is_file() {
+            return Ok(Self::Folder(path.join("active")));
+        }
         if text.starts_with(['/', '.']) || text.ends_with('/') {
             return Err(Error::not_found(format!("`{text}` is not the folder of a model"))
                 .hint("a model's folder has a manifest.json"));

@@ -50,6 +50,8 @@ impl From<rusqlite::Error> for Error {
                 .hint("give the path of a tracking database, or restore it from a backup"),
             Some(ErrorCode::DatabaseCorrupt) => Self::failed("the tracking database is damaged")
                 .hint("restore it from a backup; `sqlite3 FILE .recover` saves what can be read"),
+            Some(ErrorCode::CannotOpen) => Self::failed("the tracking database cannot be opened")
+                .hint("may its folder be written to? on a read-only disk only commands that read work"),
             Some(ErrorCode::DiskFull) => Self::failed("no space is left for the tracking database"),
             Some(ErrorCode::ReadOnly) => Self::failed("the tracking database cannot be written to")
                 .hint("it was opened for reading, or the file or its folder is read-only"),

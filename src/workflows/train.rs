@@ -258,7 +258,7 @@ pub fn shown(experiment: &Experiment) -> Vec<String> {
     shown
 }
 
-/// All metrics of a part; those of the config get intervals on the test rows.
+/// All metrics of a part, with intervals on the test rows.
 ///
 /// # Errors
 /// `Failed` when a probability is NaN.
@@ -278,15 +278,7 @@ pub fn judge(
         evaluation.metrics.extend(of_probabilities.metrics);
         Ok::<_, crate::error::Error>(evaluation)
     };
-    let mut evaluation = judged(METRICS, None)?;
-    let replicates = config.evaluation.bootstrap;
-    if part == Part::Test && replicates > 0 {
-        let shown = shown(experiment);
-        let required = config.promotion.require.iter().map(|rule| rule.metric.as_str());
-        let wanted: Vec<&str> = shown.iter().map(String::as_str).chain(required).collect();
-        let wanted: Vec<_> = METRICS.iter().filter(|metric| wanted.contains(&metric.name())).copied().collect();
-        let intervals = Intervals { replicates, seed: super::reading::stream(config.seed, "bootstrap") };
-        evaluation.metrics.extend(judged(&wanted, Some(intervals))?.metrics);
-    }
-    Ok(evaluation)
+    let (replicates, seed) = (config.evaluation.bootstrap, super::reading::stream(config.seed, "bootstrap"));
+    let intervals = (part == Part::Test && replicates > 0).then_some(Intervals { replicates, seed });
+    judged(METRICS, intervals)
 }

@@ -31,10 +31,14 @@ fn source_of(location: &str) -> Result<(&'static dyn Source, PathBuf)> {
     }
 }
 
-fn check_file(path: &Path) -> Result<()> {
+fn check_file(path: &Path, location: &str) -> Result<()> {
     let facts = std::fs::metadata(path).map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::NotFound => Error::invalid(format!("there is no data file `{}`", path.display()))
-            .hint("paths in a config are relative to the project's root"),
+        std::io::ErrorKind::NotFound => {
+            let error = Error::invalid(format!("there is no data file `{}`", path.display()));
+            // The command line's paths come here as absolute ones.
+            let relative = Path::new(location).is_relative();
+            if relative { error.hint("paths in a config are relative to the project's root") } else { error }
+        }
         _ => Error::failed(format!("cannot read `{}`", path.display())).caused_by(cause),
     })?;
     if facts.is_dir() {
@@ -55,7 +59,7 @@ fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBu
     let path = if here { path } else { root.join(path) };
     let text = path.to_string_lossy();
     if path.exists() || !text.contains(['*', '?']) {
-        check_file(&path)?;
+        check_file(&path, location)?;
         return Ok((source, vec![path]));
     }
     let pattern = glob::glob(&text).context(|| format!("`{location}` is not a glob"))?;
@@ -64,7 +68,7 @@ fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBu
     if files.is_empty() {
         return Err(Error::invalid(format!("no file fits `{location}`")));
     }
-    files.iter().try_for_each(|path| check_file(path))?;
+    files.iter().try_for_each(|path| check_file(path, location))?;
     Ok((source, files))
 }
 
