@@ -97,10 +97,32 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// The PID namespace of this process: process numbers of two containers that share a disk mean different processes.
+#[must_use]
+pub fn namespace() -> &'static str {
+    static NAMESPACE: OnceLock<String> = OnceLock::new();
+    NAMESPACE.get_or_init(|| {
+        let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
+    })
+}
+
 /// A name beside `path` that no other process uses.
-fn temporary(path: &Path) -> PathBuf {
+#[must_use]
+pub fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    parent(path).join(format!(".{name}.{}.tmp", std::process::id()))
+    parent(path).join(format!(".{name}.{}-{}.tmp", std::process::id(), namespace()))
+}
+
+/// True for the name of a temporary file or folder whose process of this machine has died.
+#[must_use]
+pub fn is_left_over(name: &str) -> bool {
+    let owner =
+        name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).and_then(|name| name.rsplit_once('.'));
+    let owner = owner.and_then(|(_, owner)| owner.split_once('-'));
+    owner.is_some_and(|(pid, namespace_of_owner)| {
+        pid.parse::<u32>().is_ok() && namespace_of_owner == namespace() && !Path::new("/proc").join(pid).exists()
+    })
 }
 
 /// True inside a folder that `publish_dir` is building: nothing in it lasts before the folder is published whole.

@@ -240,10 +240,12 @@ impl Project {
             };
             return Err(Error::not_found(format!("model `{model}` has no version {version}")).hint(hint));
         }
-        // A promotion may prune the copy in production at this moment; the checkpoint is the same version.
-        let found = located(folder).or_else(|error| match error.kind {
-            ErrorKind::NotFound if checkpoint.is_dir() => located(&checkpoint),
-            _ => Err(error),
+        // The copy of a version that no longer serves may be pruned at this moment, or half-way by a killed process: the
+        // checkpoint is the same version. A damaged copy of what serves is told, not worked around.
+        let serves = || self.version_at(model, "production").is_ok_and(|active| active == version);
+        let found = located(folder).or_else(|error| {
+            let elsewhere = folder != &checkpoint && checkpoint.is_dir();
+            if elsewhere && !serves() { located(&checkpoint).map_err(|_| error) } else { Err(error) }
         })?;
         let registered = self.tracker_for_reading().and_then(|tracker| tracker.version(model.as_str(), version).ok());
         if registered.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
@@ -332,7 +334,7 @@ impl Project {
         Ok(())
     }
 
-    /// Who was in production before the present holder: the newest ledger row that names one and is not undone.
+    /// The version that a rollback goes to: the holder before the present one, rolled-back ones left out.
     ///
     /// # Errors
     /// `Failed` when the database cannot be read.
@@ -342,8 +344,19 @@ impl Project {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
             history => history?,
         };
-        let last = history.iter().rev().find(|entry| entry.to == Some(Stage::Production));
-        Ok(last.and_then(|entry| entry.previous).filter(|previous| Some(*previous) != active))
+        let mut holders: Vec<Version> = Vec::new();
+        for entry in history.iter().filter(|entry| entry.to == Some(Stage::Production)) {
+            if entry.action == "rolled_back" {
+                holders.pop();
+            }
+            if holders.last() != Some(&entry.version) {
+                holders.push(entry.version);
+            }
+        }
+        if holders.last().copied() == active {
+            holders.pop();
+        }
+        Ok(holders.pop().filter(|previous| Some(*previous) != active))
     }
 }
 

@@ -33,8 +33,10 @@ fn user() -> Option<String> {
     Some(line.and_then(|line| line.split(':').next()).map_or(format!("uid {id}"), str::to_owned))
 }
 
+/// The boot of the machine and the PID namespace: within both, a process number means one process.
 fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    format!("{}/{}", boot.trim(), crate::fs::namespace())
 }
 
 /// When a process began, in clock ticks since the boot.
@@ -44,8 +46,14 @@ fn started(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
+/// A process of another container on this machine cannot be seen from here: it counts as alive.
 fn is_alive(process: &Process) -> bool {
-    process.boot_id == boot_id() && started(process.pid) == Some(process.started)
+    let ours = boot_id();
+    let boot = |id: &str| id.split('/').next().unwrap_or_default().to_owned();
+    if boot(&process.boot_id) != boot(&ours) {
+        return false;
+    }
+    process.boot_id != ours || started(process.pid) == Some(process.started)
 }
 
 /// The commit and whether tracked files differ from it, asked in the background: git takes longer than a small fit.

@@ -34,10 +34,10 @@ pub fn classes(found: &BTreeSet<String>, positive: Option<&str>, column: &str) -
         return Err(Error::invalid(format!("the label column `{column}` has one class only: {only}"))
             .hint("a classifier needs rows of at least two classes"));
     }
-    // Numbers in the order of their value, not of their text.
-    labels.sort_by(|left, right| match (left.parse::<i64>(), right.parse::<i64>()) {
-        (Ok(left), Ok(right)) => left.cmp(&right),
-        _ => left.cmp(right),
+    // Numbers in the order of their value, not of their text; then words.
+    labels.sort_by_cached_key(|label| {
+        let number = label.parse::<i64>();
+        (number.is_err(), number.unwrap_or(0), label.clone())
     });
     let Some(positive) = positive.and_then(|positive| canonical(Some(positive))) else { return Ok(labels) };
     if labels.len() != 2 {
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(classes(&set(&["1", "0"]), None, "y").unwrap(), ["0", "1"]);
         assert_eq!(classes(&set(&["pass", "fail"]), Some("pass"), "y").unwrap(), ["fail", "pass"]);
         assert_eq!(classes(&set(&["pass", "fail"]), Some("fail"), "y").unwrap(), ["pass", "fail"]);
-        assert_eq!(classes(&set(&["10", "9", "2"]), None, "y").unwrap(), ["2", "9", "10"]);
+        assert_eq!(classes(&set(&["10", "1a", "9", "2"]), None, "y").unwrap(), ["2", "9", "10", "1a"]);
         assert!(classes(&set(&["pass", "fail"]), Some("passs"), "y").unwrap_err().hint.unwrap().contains("`pass`"));
         assert!(classes(&set(&["1"]), None, "y").is_err());
         assert!(classes(&set(&["a", "b", "c"]), Some("a"), "y").is_err());

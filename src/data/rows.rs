@@ -1,6 +1,6 @@
 //! From a table to rows that are ready: inputs, labels and ids, with the rows that lack them skipped and counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use ndarray::Array2;
 use sha2::{Digest, Sha256};
@@ -46,6 +46,8 @@ pub struct Rows {
     pub numbers: Vec<usize>,
     /// The rows that were skipped: number (from 1) and id, where there is one.
     pub skipped: Vec<(usize, Option<String>)>,
+    /// What row numbers belong to, where they stand in for ids: the source. Empty when the rows have ids of their own.
+    pub anchor: String,
     /// Rows in the source.
     pub n_read: usize,
     /// Rows skipped for want of a label.
@@ -186,6 +188,7 @@ pub fn prepare(
         None => kept.iter().map(|row| (row + 1).to_string()).collect(),
         Some(id) => ids_of(&table, id, &kept, labels_of_rows.is_some())?,
     };
+    let anchor = if columns.id.is_none() { table.source().to_owned() } else { String::new() };
     let skipped = skipped_rows(&table, columns, &kept)?;
     let inputs = match texts_of_rows.as_mut() {
         Some(texts) => Inputs::Texts(kept.iter().map(|row| texts[*row].take().unwrap_or_default()).collect()),
@@ -200,6 +203,7 @@ pub fn prepare(
         parts,
         numbers,
         skipped,
+        anchor,
         n_read,
         skipped_label,
         skipped_input,
@@ -225,8 +229,9 @@ fn classes_of(
         }
         Labels::Ignore => Vec::new(),
     };
+    let places: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
     let index = found.iter().zip(kept).map(|(label, row)| {
-        names.iter().position(|name| name == label).ok_or_else(|| {
+        places.get(label).copied().ok_or_else(|| {
             let place = table.place(*row, column);
             place
                 .error(format!("the model does not know the label `{label}`"))
@@ -335,7 +340,7 @@ impl Rows {
     /// SHA-256 over everything that training sees: ids, inputs, labels, parts. It does not depend on the file format.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let mut hasher = Sha256::new();
+        let (mut hasher, mut bytes) = (Sha256::new(), Vec::new());
         for (position, id) in self.ids.iter().enumerate() {
             let label = self.classes.get(position).map_or("", |class| self.labels[*class].as_str());
             let part = self.parts.get(position).map_or("", |part| part.name());
@@ -349,8 +354,8 @@ impl Rows {
                     hasher.update(&texts[position]);
                 }
                 Inputs::Vectors { vectors, rows } => {
-                    let bytes: Vec<u8> =
-                        vectors.row(rows[position]).iter().flat_map(|value| value.to_le_bytes()).collect();
+                    bytes.clear();
+                    bytes.extend(vectors.row(rows[position]).iter().flat_map(|value| value.to_le_bytes()));
                     hasher.update(&bytes);
                 }
             }
@@ -358,15 +363,19 @@ impl Rows {
         hex(&hasher.finalize())
     }
 
-    /// SHA-256 over the sorted ids of rows: two runs with the same digest were tested on the same rows.
+    /// SHA-256 over the sorted ids of rows with their labels: two runs with the same digest were tested on the same rows.
     #[must_use]
     pub fn ids_digest(&self, positions: &[usize]) -> String {
-        let mut ids: Vec<&str> = positions.iter().map(|position| self.ids[*position].as_str()).collect();
-        ids.sort_unstable();
+        let label = |position: usize| self.classes.get(position).map_or("", |class| self.labels[*class].as_str());
+        let mut rows: Vec<(&str, &str)> = positions.iter().map(|at| (self.ids[*at].as_str(), label(*at))).collect();
+        rows.sort_unstable();
         let mut hasher = Sha256::new();
-        for id in ids {
-            hasher.update(id);
-            hasher.update(b"\n");
+        hasher.update(&self.anchor);
+        for (id, label) in rows {
+            for field in [id, label] {
+                hasher.update((field.len() as u64).to_le_bytes());
+                hasher.update(field);
+            }
         }
         hex(&hasher.finalize())
     }

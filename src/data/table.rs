@@ -54,8 +54,8 @@ impl Table {
     /// The place of a cell, for errors: the file it stands in and its row there. `row` counts from 0.
     #[must_use]
     pub fn place<'a>(&'a self, row: usize, column: &'a str) -> Place<'a> {
-        match self.files.iter().rev().find(|(first, _)| *first <= row) {
-            Some((first, file)) => Place { source: file, row: row - first + 1, column },
+        match self.files.partition_point(|(first, _)| *first <= row).checked_sub(1) {
+            Some(at) => Place { source: &self.files[at].1, row: row - self.files[at].0 + 1, column },
             None => Place { source: &self.source, row: row + 1, column },
         }
     }

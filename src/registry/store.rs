@@ -133,7 +133,11 @@ pub fn mirror_production(
         let name = entry.file_name().to_string_lossy().into_owned();
         let stale = Version::parse(&name).is_ok_and(|version| Some(version) != active && Some(version) != previous);
         if stale && name.starts_with('v') {
-            let _ = fs::remove_dir_all(entry.path());
+            // Away by one rename first: a reader finds the whole folder or none.
+            let gone = crate::fs::temporary(&entry.path());
+            if fs::rename(entry.path(), &gone).is_ok() {
+                let _ = fs::remove_dir_all(gone);
+            }
         }
     }
     Ok(damaged)

@@ -239,13 +239,8 @@ fn leftovers(root: &Path) -> Vec<std::path::PathBuf> {
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().filter_map(std::result::Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let pid = name.strip_suffix(".tmp").and_then(|name| name.rsplit_once('.')).map(|(_, pid)| pid.to_owned());
-            if name.starts_with('.')
-                && let Some(pid) = pid.filter(|pid| pid.parse::<u32>().is_ok())
-            {
-                if !Path::new("/proc").join(pid).exists() {
-                    found.push(entry.path());
-                }
+            if crate::fs::is_left_over(&name) {
+                found.push(entry.path());
             } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(entry.path());
             }

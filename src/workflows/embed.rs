@@ -45,6 +45,8 @@ pub struct Outcome {
     pub output: PathBuf,
     /// The embedder's identity.
     pub embedder: String,
+    /// SHA-256 of the rows.
+    pub data_fingerprint: String,
     /// Rows in the file.
     pub rows: usize,
     /// Rows skipped for want of a text.
@@ -69,16 +71,18 @@ fn write(output: &Path, rows: &Rows, chain: &FittedChain, vectors: &Array2<f32>)
         columns.push(("split", Values::Text(&parts)));
     }
     columns.push(("embedding", Values::Vectors(vectors.view())));
+    let data_fingerprint = rows.fingerprint();
     let facts = [
         ("mlops.embedder", embedder.clone()),
         ("mlops.dimensions", vectors.ncols().to_string()),
-        ("mlops.data_fingerprint", rows.fingerprint()),
+        ("mlops.data_fingerprint", data_fingerprint.clone()),
     ];
     parquet_file::write(output, &columns, &facts)?;
     Ok(Outcome {
         run_id: None,
         output: output.to_path_buf(),
         embedder,
+        data_fingerprint,
         rows: rows.ids.len(),
         skipped_without_input: rows.skipped_input,
         skipped_without_label: rows.skipped_label,
@@ -152,8 +156,8 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
         session.check()?;
         let mut outcome = write(&output, &rows, &chain, &vectors)?;
         outcome.run_id = Some(recorder.id.clone());
-        let environment = recorder.environment(&[("data_fingerprint", rows.fingerprint())])?;
-        log(session, recorder, config, &rows, &outcome, &environment)?;
+        let environment = recorder.environment(&[("data_fingerprint", outcome.data_fingerprint.clone())])?;
+        log(session, recorder, config, &outcome, &environment)?;
         Ok(outcome)
     })
 }
@@ -182,7 +186,6 @@ fn log(
     session: &Session<'_>,
     recorder: &super::record::Recorder<'_>,
     config: &ExperimentConfig,
-    rows: &Rows,
     outcome: &Outcome,
     environment: &BTreeMap<String, String>,
 ) -> Result<()> {
@@ -190,7 +193,7 @@ fn log(
     artifacts.push(recorder.artifact(&outcome.output)?);
     let mut tags = vec![
         ("embedder".to_owned(), outcome.embedder.clone()),
-        ("data_fingerprint".to_owned(), rows.fingerprint()),
+        ("data_fingerprint".to_owned(), outcome.data_fingerprint.clone()),
         ("split_seed".to_owned(), stream(config.seed, "split").to_string()),
     ];
     tags.extend(code_tags(environment));

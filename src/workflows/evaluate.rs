@@ -11,12 +11,13 @@ use super::session::Session;
 use super::train::judge;
 use crate::bundle::Bundle;
 use crate::config::{Experiment, resolve};
-use crate::data::rows::{Labels, Rows};
+use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::{Columns, Part};
 use crate::error::{Error, Result};
 use crate::metrics::Evaluation;
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
+use crate::registry::Manifest;
 use crate::tracking::{Batch, Input};
 
 /// What to evaluate, on what.
@@ -75,9 +76,13 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     recorded(session, what, |recorder| {
         let bundle = Bundle::load(&located.folder)?;
-        let (rows, positions) = rows_of(session, request, &experiment, &bundle)?;
+        let (mut rows, positions) = rows_of(session, request, &experiment, &bundle, &located)?;
+        let fingerprint = rows.fingerprint();
         session.stage("evaluating")?;
-        let prediction = bundle.predict(signal(&rows, &positions))?;
+        let input = signal(&rows, &positions);
+        // The inputs have been copied out: one copy is enough.
+        rows.inputs = Inputs::Texts(Vec::new());
+        let prediction = bundle.predict(input)?;
         let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
         let evaluation = judge(&experiment, &bundle.schema, Part::Test, &truth, &prediction)?;
         session.check()?;
@@ -108,7 +113,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         };
         recorder.config(&experiment.config)?;
         recorder.json("metrics.json", &outcome)?;
-        let environment = recorder.environment(&[("data_fingerprint", rows.fingerprint())])?;
+        let environment = recorder.environment(&[("data_fingerprint", fingerprint.clone())])?;
         let tested = rows.ids_digest(&positions);
         log(
             session,
@@ -116,7 +121,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             &experiment,
             &located,
             &outcome,
-            &[("data_fingerprint", rows.fingerprint()), ("test_ids", tested)],
+            &[("data_fingerprint", fingerprint.clone()), ("test_ids", tested)],
             &environment,
         )?;
         Ok(outcome)
@@ -129,12 +134,22 @@ fn rows_of(
     request: &Request,
     experiment: &Experiment,
     bundle: &Bundle,
+    located: &Located,
 ) -> Result<(Rows, Vec<usize>)> {
     let config = &experiment.config;
     let labels = Labels::Known(&bundle.schema.labels);
     let Some(data) = &request.data else {
         session.stage(&format!("reading {}", config.data.source))?;
         let rows = read_training_rows(session, config, labels)?;
+        // A made split is drawn over the rows that are there: other rows would mix training rows into the test.
+        let made = matches!(config.split(), crate::data::Split::Made { .. });
+        if made && rows.fingerprint() != Manifest::read(&located.folder)?.0.data_fingerprint {
+            return Err(Error::invalid(format!(
+                "`{}` is not what {} {} was trained on: its split cannot be made again",
+                config.data.source, located.model, located.version
+            ))
+            .hint("`--data` evaluates all rows of a file; a split column keeps the test rows apart"));
+        }
         let part = request.part.unwrap_or(Part::Test);
         let positions = rows.of_part(part);
         if positions.is_empty() {

@@ -6,7 +6,7 @@ use super::reading::{From, read_rows, signal};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
 use crate::data::Columns;
-use crate::data::rows::{Labels, Rows};
+use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::sources::column_names;
 use crate::error::Result;
 use crate::names::{ExperimentName, ModelName, Version};
@@ -75,11 +75,14 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let columns = Columns { id: columns.id.clone().filter(|id| known.contains(id)), ..columns.clone() };
     let query = request.query.as_deref();
     let labels = Labels::Ignore;
-    let rows = read_rows(session, From { source: &source, query, columns: &columns, split: None, labels, seed: 0 })?;
+    let mut rows =
+        read_rows(session, From { source: &source, query, columns: &columns, split: None, labels, seed: 0 })?;
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
-    let answers =
-        if positions.is_empty() { Vec::new() } else { answer(&bundle, &bundle.predict(signal(&rows, &positions))?) };
+    let input = signal(&rows, &positions);
+    // The inputs have been copied out: one copy is enough.
+    rows.inputs = Inputs::Texts(Vec::new());
+    let answers = if positions.is_empty() { Vec::new() } else { answer(&bundle, &bundle.predict(input)?) };
     session.check()?;
     let outcome = Outcome {
         model: located.model.clone(),

@@ -113,8 +113,10 @@ pub fn signal(rows: &Rows, positions: &[usize]) -> Signal {
 /// # Errors
 /// `Invalid`, naming the class.
 pub fn check_classes(rows: &Rows, train: &[usize]) -> Result<()> {
-    for (class, label) in rows.labels.iter().enumerate() {
-        if !train.iter().any(|position| rows.classes[*position] == class) {
+    let mut seen = vec![false; rows.labels.len()];
+    train.iter().for_each(|position| seen[rows.classes[*position]] = true);
+    for (label, seen) in rows.labels.iter().zip(seen) {
+        if !seen {
             return Err(Error::invalid(format!("no training row has the label `{label}`"))
                 .hint("every class needs rows in the train split"));
         }

@@ -181,6 +181,11 @@ pub(super) fn publish_version(
         write_json(&folder.join("golden.json"), *golden)
     })?;
     crash_point("train.before_register");
+    // The run knows its version before anybody can promote it: a folder without its row is adopted by `doctor`.
+    let tags = [("model".to_owned(), model.to_string()), ("version".to_owned(), version.0.to_string())];
+    let manifest = recorder.artifact(&project.layout.checkpoint(model, version).join("manifest.json"))?;
+    let batch = tracking::Batch { tags: &tags, artifacts: &[manifest], ..tracking::Batch::default() };
+    project.tracker()?.log_batch(&recorder.id, &batch)?;
     let description = format!("{} of experiment {}", config.model.kind, config.experiment.name);
     let actor = &project.surroundings.actor;
     project.tracker()?.register_version(
@@ -192,10 +197,6 @@ pub(super) fn publish_version(
         actor,
         project.now_ms(),
     )?;
-    let tags = [("model".to_owned(), model.to_string()), ("version".to_owned(), version.0.to_string())];
-    let manifest = recorder.artifact(&project.layout.checkpoint(model, version).join("manifest.json"))?;
-    let batch = tracking::Batch { tags: &tags, artifacts: &[manifest], ..tracking::Batch::default() };
-    project.tracker()?.log_batch(&recorder.id, &batch)?;
     Ok(version)
 }
 

@@ -249,15 +249,16 @@ fn doctor_finds_what_is_wrong_and_heals_what_it_can() {
     project.run(&["promote", "points"]).ok();
     project.run(&["doctor"]).ok();
     std::fs::remove_file(project.path("production/points/active")).unwrap();
-    project.write("checkpoints/experiments/points/.v9.4194304.tmp/half", "x");
+    let namespace = mlops::fs::namespace();
+    project.write(&format!("checkpoints/experiments/points/.v9.4194304-{namespace}.tmp/half"), "x");
     let sick = project.run(&["doctor"]).code(1);
-    insta::assert_snapshot!(project.redact(&sick.stdout), @"
+    insta::assert_snapshot!(project.redact(&sick.stdout).replace(namespace, "NS"), @"
     state  what  detail
     ok  root  .
     ok  tracking database  whole
     ok  points v1  5 files, Production
     wrong  production/points  `active` points to nothing, the ledger says v1
-    wrong  left by a process that died  ./checkpoints/experiments/points/.v9.4194304.tmp
+    wrong  left by a process that died  ./checkpoints/experiments/points/.v9.4194304-NS.tmp
 
     `mlops doctor --fix` heals what is wrong
     ");

@@ -65,8 +65,9 @@ fn a_reader_never_sees_a_gap_while_versions_switch() {
     let ask = |model: &str| project.run(&["predict", model, "--input", "data/points.csv", "--no-record"]).ok().stdout;
     let known = [ask("points/1"), ask("points/2")];
     let mut seen = BTreeSet::new();
-    for _ in 0..4 {
-        let rollback = start(&project, &["rollback", "points"]);
+    for turn in 0..4 {
+        let switch: &[&str] = if turn % 2 == 0 { &["rollback", "points"] } else { &["promote", "points/2"] };
+        let switch = start(&project, switch);
         let readers: Vec<Child> = (0..3)
             .map(|_| start(&project, &["predict", "points", "--input", "data/points.csv", "--no-record"]))
             .collect();
@@ -75,7 +76,7 @@ fn a_reader_never_sees_a_gap_while_versions_switch() {
             assert!(known.contains(&answer.stdout), "an answer that is neither the old nor the new one");
             seen.insert(answer.stdout);
         }
-        finish(vec![rollback]).remove(0).ok();
+        finish(vec![switch]).remove(0).ok();
     }
     assert_eq!(seen.len(), 2, "both versions answered in turn");
 }

@@ -30,24 +30,24 @@ fn it_is_told_as_text_and_recorded() {
     f1  0.8571  0.726–0.937
     accuracy  0.8500  0.737–0.950
     log_loss  0.3604  0.280–0.435
-    average_precision  0.9733
-    balanced_accuracy  0.8535
-    brier  0.1066
-    brier_calibrated  0.1066
-    f1_macro  0.8496
-    f1_micro  0.8500
-    f1_weighted  0.8504
-    log_loss_calibrated  0.3604
-    mcc  0.7035
-    precision  0.9000
-    precision_macro  0.8500
-    precision_micro  0.8500
-    precision_weighted  0.8550
-    recall  0.8182
-    recall_macro  0.8535
-    recall_micro  0.8500
-    recall_weighted  0.8500
-    roc_auc  0.9646
+    average_precision  0.9733  0.931–0.997
+    balanced_accuracy  0.8535  0.741–0.943
+    brier  0.1066  0.072–0.138
+    brier_calibrated  0.1066  0.072–0.138
+    f1_macro  0.8496  0.733–0.948
+    f1_micro  0.8500  0.737–0.950
+    f1_weighted  0.8504  0.738–0.950
+    log_loss_calibrated  0.3604  0.280–0.435
+    mcc  0.7035  0.476–0.898
+    precision  0.9000  0.774–1.000
+    precision_macro  0.8500  0.735–0.951
+    precision_micro  0.8500  0.737–0.950
+    precision_weighted  0.8550  0.746–0.952
+    recall  0.8182  0.632–0.947
+    recall_macro  0.8535  0.741–0.943
+    recall_micro  0.8500  0.737–0.950
+    recall_weighted  0.8500  0.737–0.950
+    roc_auc  0.9646  0.919–0.996
 
     predicted 0  predicted 1  support
     is 0  16  2  18
@@ -60,6 +60,18 @@ fn it_is_told_as_text_and_recorded() {
     let run = project.run(&["--json", "runs", "show", "@latest"]).ok().json()["run"].take();
     assert_eq!((run["command"].as_str(), run["status"].as_str()), (Some("evaluate"), Some("FINISHED")));
     assert!(run["metrics"]["f1"].is_number(), "{run}");
+}
+
+#[test]
+fn a_made_split_is_not_made_again_over_other_rows() {
+    let project = TestProject::with_points();
+    project.train("lr", &["--set", "data.split={train: 0.6, validation: 0.2, test: 0.2}"]);
+    project.run(&["evaluate", "points"]).ok();
+    let mut rows = std::fs::read_to_string(project.path("data/points.csv")).unwrap();
+    rows.push_str("extra,0.5,0.5,1,train\n");
+    project.write("data/points.csv", rows);
+    let answer = project.run(&["evaluate", "points"]).code(2);
+    assert!(answer.stderr.contains("its split cannot be made again"), "{}", answer.stderr);
 }
 
 #[test]

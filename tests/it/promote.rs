@@ -160,7 +160,8 @@ fn the_previous_holder_is_archived_and_rollback_brings_it_back() {
     active  production/points/active -> v1  (8 golden rows answered as in training)
     ");
     assert_eq!(project.stages(), ["Production", "Archived"]);
-    assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v1"), Some("v2")));
+    // The version that was rolled back is not what the next rollback goes to.
+    assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v1"), None));
     assert_eq!(ask(), first);
     insta::assert_snapshot!(ledger(&project).join("\n"), @"
     v1 registered: - > None, tester
@@ -171,6 +172,23 @@ fn the_previous_holder_is_archived_and_rollback_brings_it_back() {
     v2 archived: Production > Archived, tester: replaced by v1
     v1 rolled_back: Archived > Production, tester: complaints
     ");
+    project.run(&["doctor"]).ok();
+}
+
+#[test]
+fn a_second_rollback_goes_further_back() {
+    let project = TestProject::with_points();
+    for c in ["1", "0.1", "0.01"] {
+        project.train("lr", &["--set", &format!("model.params.C={c}")]);
+        project.run(&["promote", "points"]).ok();
+    }
+    for (active, previous) in [("v2", Some("v1")), ("v1", None)] {
+        project.run(&["rollback", "points"]).ok();
+        assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some(active), previous));
+    }
+    project.run(&["rollback", "points"]).code(4);
+    project.run(&["promote", "points/3"]).ok();
+    assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v3"), Some("v1")));
     project.run(&["doctor"]).ok();
 }
 

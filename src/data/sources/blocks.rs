@@ -20,34 +20,47 @@ const RECORD_LIMIT: usize = 1 << 30;
 pub enum Records {
     /// At each line break.
     Lines,
-    /// At each line break outside double quotes.
-    Quoted,
+    /// At each line break outside a quoted field; fields are separated by this byte.
+    Quoted(u8),
 }
 
 /// The byte ranges of the whole records in `block` (line breaks excluded, blank ones left out), and where the rest begins.
+///
+/// A quote opens a field only at the field's first byte, as the parser of the fields has it; elsewhere it is a character.
 fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize) {
     let mut found = Vec::new();
-    let (mut start, mut quoted) = (0, false);
-    let mut push = |range: Range<usize>| {
+    let push = |found: &mut Vec<Range<usize>>, range: Range<usize>| {
         let end = if block[range.clone()].ends_with(b"\r") { range.end - 1 } else { range.end };
         if end > range.start {
             found.push(range.start..end);
         }
     };
-    let mut step = |at: usize| {
-        if block[at] == b'"' {
-            quoted = !quoted;
-        } else if !quoted {
-            push(start..at);
-            start = at + 1;
-        }
-    };
+    let mut start = 0;
     match kind {
-        Records::Lines => memchr::memchr_iter(b'\n', block).for_each(&mut step),
-        Records::Quoted => memchr::memchr2_iter(b'\n', b'"', block).for_each(&mut step),
+        Records::Lines => {
+            for at in memchr::memchr_iter(b'\n', block) {
+                push(&mut found, start..at);
+                start = at + 1;
+            }
+        }
+        Records::Quoted(delimiter) => {
+            let (mut quoted, mut closed) = (false, None);
+            for at in memchr::memchr2_iter(b'\n', b'"', block) {
+                match (block[at], quoted) {
+                    (b'"', true) => (quoted, closed) = (false, Some(at)),
+                    // The second of a doubled quote, or the first byte of a field.
+                    (b'"', false) => quoted = at == start || closed == Some(at - 1) || block[at - 1] == delimiter,
+                    (_, true) => {}
+                    (_, false) => {
+                        push(&mut found, start..at);
+                        (start, closed) = (at + 1, None);
+                    }
+                }
+            }
+        }
     }
     if last && start < block.len() {
-        push(start..block.len());
+        push(&mut found, start..block.len());
         start = block.len();
     }
     (found, start)
@@ -125,15 +138,18 @@ impl Blocks {
 pub fn parse_records(
     builder: &mut Builder<'_>,
     records: &[Range<usize>],
-    parse: impl Fn(&[Range<usize>], usize) -> Result<Piece> + Sync,
+    parse: impl Fn(&[Range<usize>], usize, Option<usize>) -> Result<Piece> + Sync,
 ) -> Result<()> {
     const CHUNK: usize = 256;
     let first = builder.next_row();
     let chunks: Vec<_> = records.chunks(CHUNK).enumerate().collect();
-    // A few chunks per core at a time, so that parsed pieces do not pile up beside the matrix.
-    for run in chunks.chunks(4 * rayon::current_num_threads()) {
+    // The first chunk goes alone: the others are held against the width of its vectors, row by row. Then a few chunks per
+    // core at a time, so that parsed pieces do not pile up beside the matrix.
+    let (alone, others) = chunks.split_at(usize::from(builder.width().is_none()).min(chunks.len()));
+    for run in std::iter::once(alone).chain(others.chunks(4 * rayon::current_num_threads())) {
+        let width = builder.width();
         let pieces: Vec<Result<Piece>> =
-            run.par_iter().map(|(index, records)| parse(records, first + index * CHUNK)).collect();
+            run.par_iter().map(|(index, records)| parse(records, first + index * CHUNK, width)).collect();
         for piece in pieces {
             builder.append(piece?)?;
         }
@@ -148,12 +164,14 @@ mod tests {
     #[test]
     fn records_end_outside_quotes() {
         let block = b"a,b\r\n\"x\ny\",1\n\nlast";
-        let (found, rest) = records(block, Records::Quoted, false);
+        let (found, rest) = records(block, Records::Quoted(b','), false);
         assert_eq!(found, [0..3, 5..12]);
         assert_eq!(&block[rest..], b"last");
-        let (found, rest) = records(block, Records::Quoted, true);
+        let (found, rest) = records(block, Records::Quoted(b','), true);
         assert_eq!(found.len(), 3);
         assert_eq!(rest, block.len());
         assert_eq!(records(block, Records::Lines, true).0.len(), 4);
+        let inches = b"five\" disk\nsix\" disk\n\"a \"\"b\"\"\n\",\"\"\n";
+        assert_eq!(records(inches, Records::Quoted(b','), true).0, [0..10, 11..20, 21..34]);
     }
 }

@@ -116,8 +116,14 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn parse(&self, block: &[u8], records: &[std::ops::Range<usize>], first_row: usize) -> Result<Piece> {
-        let mut piece = Piece::new(self.request, first_row);
+    fn parse(
+        &self,
+        block: &[u8],
+        records: &[std::ops::Range<usize>],
+        first_row: usize,
+        width: Option<usize>,
+    ) -> Result<Piece> {
+        let mut piece = Piece::new(self.request, first_row, width);
         let mut fields: Vec<Field<'_>> = Vec::with_capacity(self.n_fields);
         for (offset, record) in records.iter().enumerate() {
             let row = first_row + offset;
@@ -153,7 +159,7 @@ impl Source for Csv {
     fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
         let name = path.display().to_string();
         let mut columns = Vec::new();
-        Blocks::open(path, Records::Quoted)?.next(|block, records| {
+        Blocks::open(path, Records::Quoted(delimiter(path)))?.next(|block, records| {
             let first = records.first().ok_or_else(|| Error::invalid(format!("`{name}` is empty")))?;
             columns = header(&name, &block[first.clone()], delimiter(path))?;
             Ok(())
@@ -173,13 +179,13 @@ impl Source for Csv {
         let layout =
             Layout { name: &name, delimiter: delimiter(path), n_fields: columns.len(), slots, fields, request };
         let mut builder = Builder::new(&name, request);
-        let mut blocks = Blocks::open(path, Records::Quoted)?;
+        let mut blocks = Blocks::open(path, Records::Quoted(delimiter(path)))?;
         let mut header_seen = false;
         loop {
             let more = blocks.next(|block, records| {
                 let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
                 header_seen = true;
-                parse_records(&mut builder, records, |records, first_row| layout.parse(block, records, first_row))
+                parse_records(&mut builder, records, |records, first, width| layout.parse(block, records, first, width))
             })?;
             if !more {
                 return builder.finish();

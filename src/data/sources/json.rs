@@ -4,6 +4,7 @@
 //! a database.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -54,11 +55,11 @@ fn cell(value: Option<&Value>, slot: Slot) -> Cell<'_> {
 fn parse_objects(
     name: &str,
     request: &Request,
-    first_row: usize,
+    (first_row, width): (usize, Option<usize>),
     objects: impl Iterator<Item = Result<Map<String, Value>>>,
 ) -> Result<Piece> {
     let slots = slots(request);
-    let mut piece = Piece::new(request, first_row);
+    let mut piece = Piece::new(request, first_row, width);
     for object in objects {
         let object = object?;
         piece.push_row(name, &slots, |slot| Ok(cell(object.get(slots[slot].0), slots[slot].1)))?;
@@ -84,9 +85,9 @@ fn parse_line(name: &str, row: usize, line: &[u8]) -> Result<Map<String, Value>>
 const KEY_ROWS: usize = 1000;
 
 fn keys_of<'a>(objects: impl Iterator<Item = &'a Map<String, Value>>) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
+    let (mut seen, mut known) = (HashSet::new(), Vec::new());
     for key in objects.flat_map(Map::keys) {
-        if !known.contains(key) {
+        if seen.insert(key.as_str()) {
             known.push(key.clone());
         }
     }
@@ -116,10 +117,10 @@ impl Source for Ndjson {
         let mut builder = Builder::new(&name, request);
         let mut blocks = Blocks::open(path, Records::Lines)?;
         while blocks.next(|block, records| {
-            parse_records(&mut builder, records, |records, first_row| {
+            parse_records(&mut builder, records, |records, first_row, width| {
                 let objects = records.iter().enumerate();
                 let objects = objects.map(|(at, record)| parse_line(&name, first_row + at, &block[record.clone()]));
-                parse_objects(&name, request, first_row, objects)
+                parse_objects(&name, request, (first_row, width), objects)
             })
         })? {}
         builder.finish()
@@ -153,7 +154,7 @@ impl Source for JsonArray {
         }
         check_columns(&name, request, &keys_of(objects.iter().take(KEY_ROWS)))?;
         let mut builder = Builder::new(&name, request);
-        builder.append(parse_objects(&name, request, 1, objects.into_iter().map(Ok))?)?;
+        builder.append(parse_objects(&name, request, (1, None), objects.into_iter().map(Ok))?)?;
         builder.finish()
     }
 }

@@ -139,7 +139,7 @@ impl Source for Parquet {
                 Cells::new(column, &name)
             });
             let cells = cells.collect::<Result<Vec<_>>>()?;
-            let mut piece = Piece::new(request, start + 1);
+            let mut piece = Piece::new(request, start + 1, builder.width());
             for row in 0..frame.height() {
                 piece.push_row(&name, &slots, |slot| cells[slot].cell(row, slots[slot].1))?;
             }

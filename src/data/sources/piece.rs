@@ -56,12 +56,12 @@ fn width_of(request: &Request) -> Option<usize> {
 }
 
 impl Piece {
-    /// No rows yet; the first will have this number.
+    /// No rows yet; the first will have this number. Where the width of vectors is known, others are refused.
     #[must_use]
-    pub fn new(request: &Request, first_row: usize) -> Self {
+    pub fn new(request: &Request, first_row: usize, width: Option<usize>) -> Self {
         Self {
             columns: vec![Vec::new(); request.columns.len()],
-            vectors: request.vectors.as_ref().map(|_| Vectors::new(width_of(request))),
+            vectors: request.vectors.as_ref().map(|_| Vectors::new(width.or(width_of(request)))),
             first_row,
             rows: 0,
         }
@@ -150,7 +150,7 @@ impl<'a> Builder<'a> {
     /// No rows yet.
     #[must_use]
     pub fn new(source: &str, request: &'a Request) -> Self {
-        let empty = Piece::new(request, 1);
+        let empty = Piece::new(request, 1, None);
         Self {
             source: source.to_owned(),
             request,
@@ -159,6 +159,12 @@ impl<'a> Builder<'a> {
             rows: 0,
             files: Vec::new(),
         }
+    }
+
+    /// The width of the vectors, once a row has had one.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        self.vectors.as_ref().and_then(Vectors::width)
     }
 
     /// The number that the next row will have, from 1.

@@ -99,7 +99,7 @@ impl Source for Sqlite {
         });
         let indices = indices.collect::<Result<Vec<usize>>>()?;
         let mut builder = Builder::new(&name, request);
-        let mut piece = Piece::new(request, 1);
+        let mut piece = Piece::new(request, 1, None);
         let mut rows = statement.query([]).map_err(|cause| wrong_query(path, cause))?;
         let mut number = 0;
         while let Some(row) = rows.next().map_err(|cause| wrong_query(path, cause))? {
@@ -109,7 +109,8 @@ impl Source for Sqlite {
                 cell(value, slots[slot].1, number)
             })?;
             if number % 1024 == 0 {
-                builder.append(std::mem::replace(&mut piece, Piece::new(request, number + 1)))?;
+                builder.append(piece)?;
+                piece = Piece::new(request, number + 1, builder.width());
             }
         }
         builder.append(piece)?;
