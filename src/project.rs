@@ -64,6 +64,8 @@ pub struct Located {
     pub run_id: RunId,
     /// SHA-256 of its manifest.
     pub manifest_sha256: String,
+    /// SHA-256 of the rows that it was trained and tested on.
+    pub data_fingerprint: String,
 }
 
 /// How long publishing and promoting wait for each other.
@@ -368,5 +370,6 @@ fn located(folder: &Path) -> Result<Located> {
         folder: folder.to_path_buf(),
         run_id: manifest.run_id,
         manifest_sha256,
+        data_fingerprint: manifest.data_fingerprint,
     })
 }

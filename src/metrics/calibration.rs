@@ -9,17 +9,6 @@
 
 use ndarray::Array2;
 
-/// The probability of the positive class without class weights: `base_rate` is that of the training rows,
-/// `balanced_rate` that of their weights (0.5 for balanced ones). All three are probabilities.
-#[must_use]
-pub fn prior_shift(p_balanced: f64, base_rate: f64, balanced_rate: f64) -> f64 {
-    // The odds form of the sum of logits: it needs no special case at 0 and 1.
-    let positive = p_balanced * base_rate * (1.0 - balanced_rate);
-    let negative = (1.0 - p_balanced) * (1.0 - base_rate) * balanced_rate;
-    let both = positive + negative;
-    if both > 0.0 { positive / both } else { p_balanced }
-}
-
 /// Takes the weights of the classes out of probabilities, `n_rows × n_classes`, in place.
 ///
 /// # Panics
@@ -41,6 +30,16 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+
+    /// The probability of the positive class without class weights: `base_rate` is that of the training rows,
+    /// `balanced_rate` that of their weights (0.5 for balanced ones). All three are probabilities.
+    fn prior_shift(p_balanced: f64, base_rate: f64, balanced_rate: f64) -> f64 {
+        // The odds form of the sum of logits: it needs no special case at 0 and 1.
+        let positive = p_balanced * base_rate * (1.0 - balanced_rate);
+        let negative = (1.0 - p_balanced) * (1.0 - base_rate) * balanced_rate;
+        let both = positive + negative;
+        if both > 0.0 { positive / both } else { p_balanced }
+    }
 
     #[test]
     fn agrees_with_logits_by_hand() {

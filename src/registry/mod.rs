@@ -8,4 +8,6 @@ mod store;
 pub use layout::Layout;
 pub use manifest::{FileFacts, Manifest};
 pub use selector::Selector;
-pub use store::{check_folder, mirror_production, mirror_staging, prepare_production, publish, versions_on_disk};
+pub use store::{
+    check_folder, mirror_production, mirror_staging, prepare_production, publish, versions_in, versions_on_disk,
+};

@@ -47,10 +47,16 @@ pub fn check_folder(folder: &Path) -> Result<(Manifest, String)> {
 const DAMAGED: &str =
     "the model is not used; `mlops doctor --fix` heals a copy, else restore the folder or train again";
 
-/// The versions of a model that have a folder, in order.
+/// The versions of a model that have a checkpoint, in order.
 #[must_use]
 pub fn versions_on_disk(layout: &Layout, model: &ModelName) -> Vec<Version> {
-    let entries = fs::read_dir(layout.checkpoints_of(model)).into_iter().flatten().filter_map(Result::ok);
+    versions_in(&layout.checkpoints_of(model))
+}
+
+/// The versions that have a folder in this one (`v1`, `v2`, …), in order.
+#[must_use]
+pub fn versions_in(folder: &Path) -> Vec<Version> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let mut versions: Vec<Version> = entries
         .filter_map(|entry| entry.file_name().to_str().filter(|name| name.starts_with('v')).map(str::to_owned))
         .filter_map(|name| Version::parse(&name).ok())
@@ -129,13 +135,12 @@ pub fn mirror_production(
         }
         crash_point("mirror.between_links");
     }
-    for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let stale = Version::parse(&name).is_ok_and(|version| Some(version) != active && Some(version) != previous);
-        if stale && name.starts_with('v') {
+    for version in versions_in(&folder) {
+        if Some(version) != active && Some(version) != previous {
             // Away by one rename first: a reader finds the whole folder or none.
-            let gone = crate::fs::temporary(&entry.path());
-            if fs::rename(entry.path(), &gone).is_ok() {
+            let stale = layout.production(model, version);
+            let gone = crate::fs::temporary(&stale);
+            if fs::rename(stale, &gone).is_ok() {
                 let _ = fs::remove_dir_all(gone);
             }
         }

@@ -60,22 +60,6 @@ impl Tracker {
         self.log_batch(id, &Batch { tags, ..Batch::default() })
     }
 
-    /// Logs files; one that is logged again gets the new size and hash.
-    ///
-    /// # Errors
-    /// `NotFound` (no such run), `Invalid` (deleted run, unsafe path).
-    pub fn log_artifacts(&self, id: &RunId, artifacts: &[Artifact]) -> Result<()> {
-        self.log_batch(id, &Batch { artifacts, ..Batch::default() })
-    }
-
-    /// Logs data sets.
-    ///
-    /// # Errors
-    /// `NotFound` (no such run), `Invalid` (deleted run).
-    pub fn log_inputs(&self, id: &RunId, inputs: &[Input]) -> Result<()> {
-        self.log_batch(id, &Batch { inputs, ..Batch::default() })
-    }
-
     /// Logs everything of a batch, or nothing of it.
     ///
     /// # Errors

@@ -165,11 +165,16 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     Ok(table(request, runs, metric, baseline.as_ref()))
 }
 
+/// The first run that was tested on other rows than the first of them.
+#[must_use]
+pub fn tested_elsewhere(runs: &[Run]) -> Option<&Run> {
+    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
+    runs.iter().find(|run| tested_on(run) != tested_on(&runs[0]))
+}
+
 /// Refuses runs whose test rows differ.
 fn check_same_rows(runs: &[Run]) -> Result<()> {
-    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
-    let first = tested_on(&runs[0]);
-    match runs.iter().find(|run| tested_on(run) != first) {
+    match tested_elsewhere(runs) {
         None => Ok(()),
         Some(other) => Err(Error::invalid(format!(
             "runs {} and {} were tested on different rows: their metrics cannot be compared",

@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::error::{ErrorKind, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Project;
-use crate::registry::{Manifest, check_folder, versions_on_disk};
+use crate::registry::{Manifest, check_folder, versions_in, versions_on_disk};
 use crate::tracking::{Stage, Transition};
 
 /// How a finding stands.
@@ -182,12 +182,6 @@ fn check_production(
     };
     find(what, state, wrong.join("; "));
     Ok(())
-}
-
-fn versions_in(folder: &Path) -> Vec<Version> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with('v')).filter_map(|name| Version::parse(&name).ok()).collect()
 }
 
 fn was_ever_in_production(project: &Project, model: &ModelName) -> Result<bool> {

@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::metrics::Evaluation;
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
-use crate::registry::Manifest;
 use crate::tracking::{Batch, Input};
 
 /// What to evaluate, on what.
@@ -76,8 +75,10 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     recorded(session, what, |recorder| {
         let bundle = Bundle::load(&located.folder)?;
-        let (mut rows, positions) = rows_of(session, request, &experiment, &bundle, &located)?;
+        let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
         let fingerprint = rows.fingerprint();
+        check_split(request, &experiment, &located, &fingerprint)?;
+        let part = request.part.or(request.data.is_none().then_some(Part::Test));
         session.stage("evaluating")?;
         let input = signal(&rows, &positions);
         // The inputs have been copied out: one copy is enough.
@@ -86,7 +87,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
         let evaluation = judge(&experiment, &bundle.schema, Part::Test, &truth, &prediction)?;
         session.check()?;
-        let part_name = request.part.or(request.data.is_none().then_some(Part::Test)).map_or("all", Part::name);
+        let part_name = part.map_or("all", Part::name);
         let label = |class: &usize| rows.labels[*class].clone();
         recorder.predictions(&PredictionColumns {
             ids: &positions.iter().map(|position| rows.ids[*position].clone()).collect::<Vec<_>>(),
@@ -104,7 +105,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             model: located.model.clone(),
             version: located.version,
             source,
-            part: request.part.or(request.data.is_none().then_some(Part::Test)),
+            part,
             skipped_without_label: rows.skipped_label,
             skipped_without_input: rows.skipped_input,
             shown: super::train::shown(&experiment),
@@ -128,28 +129,33 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     })
 }
 
+/// A made split is drawn over the rows that are there: other rows than those of training would mix training rows into
+/// the test.
+fn check_split(request: &Request, experiment: &Experiment, located: &Located, fingerprint: &str) -> Result<()> {
+    let config = &experiment.config;
+    let made = request.data.is_none() && matches!(config.split(), crate::data::Split::Made { .. });
+    if !made || fingerprint == located.data_fingerprint {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "`{}` is not what {} {} was trained on: its split cannot be made again",
+        config.data.source, located.model, located.version
+    ))
+    .hint("`--data` evaluates all rows of a file; a split column keeps the test rows apart"))
+}
+
 /// The rows to evaluate on, and the positions among them.
 fn rows_of(
     session: &Session<'_>,
     request: &Request,
     experiment: &Experiment,
     bundle: &Bundle,
-    located: &Located,
 ) -> Result<(Rows, Vec<usize>)> {
     let config = &experiment.config;
     let labels = Labels::Known(&bundle.schema.labels);
     let Some(data) = &request.data else {
         session.stage(&format!("reading {}", config.data.source))?;
         let rows = read_training_rows(session, config, labels)?;
-        // A made split is drawn over the rows that are there: other rows would mix training rows into the test.
-        let made = matches!(config.split(), crate::data::Split::Made { .. });
-        if made && rows.fingerprint() != Manifest::read(&located.folder)?.0.data_fingerprint {
-            return Err(Error::invalid(format!(
-                "`{}` is not what {} {} was trained on: its split cannot be made again",
-                config.data.source, located.model, located.version
-            ))
-            .hint("`--data` evaluates all rows of a file; a split column keeps the test rows apart"));
-        }
         let part = request.part.unwrap_or(Part::Test);
         let positions = rows.of_part(part);
         if positions.is_empty() {

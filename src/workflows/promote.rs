@@ -7,6 +7,7 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::compare::tested_elsewhere;
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::catalog::find;
@@ -289,8 +290,7 @@ fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidat
     let metric = find("metric", METRICS, best)?;
     let tracker = project.reader()?;
     let runs = located.iter().map(|one| tracker.run(one.run_id.as_str())).collect::<Result<Vec<_>>>()?;
-    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
-    if !request.allow_different_data && runs.iter().any(|run| tested_on(run) != tested_on(&runs[0])) {
+    if !request.allow_different_data && tested_elsewhere(&runs).is_some() {
         return Err(Error::invalid("the candidates were tested on different rows")
             .hint("train them on the same data and split, or add `--allow-different-data`"));
     }
