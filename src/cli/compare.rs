@@ -43,7 +43,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         top: args.top,
         allow_different_data: args.allow_different_data,
     };
-    let outcome = door.work(Records::Nothing, |session| compare(session, &request))?;
+    let outcome = door.work(Records::Runs, |session| compare(session, &request))?;
     door.answer("compare", &outcome, || draw(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -27,7 +27,7 @@ pub struct Door {
 pub enum Records {
     /// It does: git is asked about the commit.
     Runs,
-    /// It only reads, or changes stages.
+    /// It only reads.
     Nothing,
 }
 
@@ -59,14 +59,24 @@ impl Door {
     }
 
     /// Runs the work in a project that need not be one: a model's folder is enough to predict with.
-    pub fn work_with<T>(&self, model: &str, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+    pub fn work_with<T>(
+        &self,
+        model: &str,
+        records: Records,
+        work: impl FnOnce(&Session<'_>) -> Result<T>,
+    ) -> Result<T> {
         let folder = Path::new(model);
         let bare = ["manifest.json", "active/manifest.json"].iter().any(|name| folder.join(name).is_file());
         let layout = match self.layout() {
             Err(_) if bare => Layout::new(PathBuf::from(".")),
             layout => layout?,
         };
-        self.work_in(layout, Records::Nothing, work)
+        self.work_in(layout, records, work)
+    }
+
+    /// Runs the work in a folder that becomes a project.
+    pub fn work_at<T>(&self, root: &Path, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+        self.work_in(Layout::new(root.to_path_buf()), Records::Runs, work)
     }
 
     /// Opens the project, runs the work with progress on stderr, and prints what the project wants to be known.

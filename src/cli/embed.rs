@@ -66,7 +66,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
                 ]),
                 output: args.output.clone().unwrap_or_default(),
             };
-            door.work(Records::Nothing, |session| embed_file(session, &request))?
+            door.work(Records::Runs, |session| embed_file(session, &request))?
         }
         (None, None) => return Err(Error::invalid("nothing to embed").hint("name a config, or `--input FILE`")),
     };

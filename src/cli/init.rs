@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
-    let outcome = workflows::init::init(&args.dir)?;
+    let outcome = door.work_at(&args.dir, workflows::init::init)?;
     door.answer("init", &outcome, || {
         let mut text = String::new();
         outcome.written.iter().for_each(|name| text += &format!("wrote {name}\n"));

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::door::Door;
+use super::door::{Door, Records};
 use super::ui::{error, format, print};
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, Error, Result};
@@ -82,7 +82,8 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     }
     let form = form(args, &input)?;
     let request = Request { model: args.model.clone(), input, query: args.query.clone(), record: !args.no_record };
-    let outcome = door.work_with(&args.model, |session| predict(session, &request)).map_err(|mut error| {
+    let records = if args.no_record { Records::Nothing } else { Records::Runs };
+    let outcome = door.work_with(&args.model, records, |session| predict(session, &request)).map_err(|mut error| {
         if let Some(kept) = &kept {
             error.message = error.message.replace(&kept.0.display().to_string(), "stdin");
         }

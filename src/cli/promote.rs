@@ -53,7 +53,8 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         reason: args.reason.clone(),
         allow_different_data: args.allow_different_data,
     };
-    let outcome = door.work(Records::Nothing, |session| promote(session, &request))?;
+    let records = if args.dry_run { Records::Nothing } else { Records::Runs };
+    let outcome = door.work(records, |session| promote(session, &request))?;
     door.answer("promote", &outcome, || describe(&outcome))?;
     Ok(if refused(&outcome) { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }

@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
-    let outcome = door.work(Records::Nothing, |session| rollback(session, &args.model, &args.reason))?;
+    let outcome = door.work(Records::Runs, |session| rollback(session, &args.model, &args.reason))?;
     door.answer("rollback", &outcome, || {
         format!(
             "{} is in production again, {} is archived\nactive    production/{}/active -> {}  ({} answered as in training)\n",

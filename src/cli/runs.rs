@@ -11,7 +11,7 @@ use super::ui::{Align, format, table};
 use crate::error::{Error, Result};
 use crate::names::{ExperimentName, RunId};
 use crate::project::Project;
-use crate::tracking::{Batch, Metric, NewRun, Run, Search, Status};
+use crate::tracking::{BOOKKEEPING, Batch, Metric, NewRun, Run, Search, Status};
 use crate::workflows::compare::{direction, find_run};
 
 const SEARCH: &str = "\
@@ -47,6 +47,9 @@ pub struct Which {
 pub enum Command {
     /// The newest runs
     List {
+        /// Also those that only say what was done: predict, compare, promote, rollback, init
+        #[arg(long)]
+        commands: bool,
         /// Which ones
         #[command(flatten)]
         which: Which,
@@ -145,7 +148,10 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     let project_work =
         |work: &dyn Fn(&Project) -> Result<()>| door.work(Records::Nothing, |session| work(session.project));
     match command {
-        Command::List { which } => search(door, "runs list", "", which)?,
+        Command::List { commands: true, which } => search(door, "runs list", "", which)?,
+        Command::List { commands: false, which } => {
+            search(door, "runs list", &format!("command NOT IN {BOOKKEEPING}"), which)?;
+        }
         Command::Search { filter, which } => search(door, "runs search", filter, which)?,
         Command::Show { run } => project_work(&|project| {
             let run = find_run(project, run)?;
@@ -258,17 +264,17 @@ fn search(door: &Door, command: &str, filter: &str, which: &Which) -> Result<()>
             offset: which.offset,
             view: view(which.deleted, which.all),
         })?;
-        door.answer(command, &runs, || list(&runs, filter, which))
+        let none = if command == "runs list" { "no runs yet: `mlops train CONFIG` makes one" } else { "no run fits" };
+        door.answer(command, &runs, || list(&runs, none, which))
     })
 }
 
 /// The metrics that a list shows when there are any.
 const LISTED: [&str; 4] = ["f1", "accuracy", "roc_auc", "log_loss"];
 
-fn list(runs: &[Run], filter: &str, which: &Which) -> String {
+fn list(runs: &[Run], none: &str, which: &Which) -> String {
     if runs.is_empty() {
-        let why = if filter.is_empty() { "no runs yet: `mlops train CONFIG` makes one" } else { "no run fits" };
-        return format!("{why}\n");
+        return format!("{none}\n");
     }
     let metrics: Vec<&str> =
         LISTED.into_iter().filter(|name| runs.iter().any(|run| run.metrics.contains_key(*name))).collect();

@@ -22,7 +22,7 @@ pub use database::Tracker;
 pub use ledger::Transition;
 pub use logging::Batch;
 pub use record::{
-    Artifact, Durations, Experiment, ExperimentStatistics, Input, LedgerEntry, Metric, MetricStatistics, MetricSummary,
-    ModelVersion, NewRun, Process, RegisteredModel, Run, Stage, Status, View,
+    Artifact, BOOKKEEPING, Durations, Experiment, ExperimentStatistics, Input, LedgerEntry, Metric, MetricStatistics,
+    MetricSummary, ModelVersion, NewRun, Process, RegisteredModel, Run, Stage, Status, View,
 };
 pub use search::Search;

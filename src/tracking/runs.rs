@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::Tracker;
-use super::record::{NewRun, Process, Run, Status};
+use super::record::{BOOKKEEPING, NO_CANDIDATES, NewRun, Process, Run, Status};
 use crate::error::{Error, Result};
 use crate::names::RunId;
 
@@ -105,7 +105,7 @@ impl Tracker {
         })
     }
 
-    /// The finished run that started last; a prediction counts only when it is asked for.
+    /// The finished run that started last; bookkeeping counts only when it is asked for.
     ///
     /// # Errors
     /// `NotFound` when there is none.
@@ -114,7 +114,7 @@ impl Tracker {
             let within = if experiment.is_some() { "experiment_id = ?1" } else { "?1 IS NULL" };
             let sql = format!(
                 "SELECT seq FROM runs WHERE {within} AND lifecycle = 'active' AND status = 'FINISHED'
-                   AND (?2 IS NULL AND command != 'predict' OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1"
+                   AND (?2 IS NULL AND command NOT IN {BOOKKEEPING} OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1"
             );
             let found = connection.query_row(&sql, params![experiment, command], |row| row.get(0)).optional()?;
             let what = command.map_or(String::new(), |command| format!(" of `{command}`"));
@@ -132,8 +132,10 @@ impl Tracker {
     pub fn best_run(&self, metric: &str, maximize: bool, experiment: Option<i64>) -> Result<(Run, usize)> {
         self.read(|connection| {
             let within = "m.key = ?1 AND (?2 IS NULL OR r.experiment_id = ?2)
-                AND r.lifecycle = 'active' AND r.status = 'FINISHED' AND r.command NOT IN ('evaluate', 'predict', 'embed')";
-            let from = format!("FROM latest_metrics m JOIN runs r ON r.seq = m.run WHERE {within}");
+                AND r.lifecycle = 'active' AND r.status = 'FINISHED'";
+            let from = format!(
+                "FROM latest_metrics m JOIN runs r ON r.seq = m.run WHERE {within} AND r.command NOT IN {NO_CANDIDATES}"
+            );
             let direction = if maximize { "DESC" } else { "ASC" };
             let best =
                 format!("SELECT r.seq {from} AND m.is_nan = 0 ORDER BY m.value {direction}, r.start_ms, r.id LIMIT 1");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::catalog::find;
 use crate::error::{Error, ErrorKind, Result};
@@ -130,6 +131,7 @@ fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
 /// `NotFound` for an unknown item, `Invalid` when they were tested on different rows.
 pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let project = session.project;
+    let started_ms = project.now_ms();
     let mut runs: Vec<Run> = Vec::new();
     let baseline = match &request.baseline {
         None => None,
@@ -162,7 +164,26 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         return Err(Error::invalid(format!("none of the runs has the metric `{metric}`"))
             .hint(crate::catalog::known_hint(&metric, known)));
     }
-    Ok(table(request, runs, metric, baseline.as_ref()))
+    let outcome = table(request, runs, metric, baseline.as_ref());
+    light(session, &recorded(request, &outcome, started_ms));
+    Ok(outcome)
+}
+
+/// The comparison as a finished run of the best run's experiment.
+fn recorded(request: &Request, outcome: &Outcome, started_ms: i64) -> Light {
+    let best = &outcome.rows[0];
+    let ids: Vec<&str> = outcome.rows.iter().map(|row| row.run.id.short()).collect();
+    let tag = |key: &str| best.run.tags.get(key).cloned().unwrap_or_default();
+    Light {
+        experiment: best.run.experiment.clone(),
+        command: "compare",
+        name: format!("compare {}", request.items.join(" ")).chars().take(100).collect(),
+        started_ms,
+        params: pairs([("items", request.items.join(" ")), ("metric", outcome.metric.clone())]),
+        metrics: best.value.map(|value| ("best", value)).into_iter().collect(),
+        tags: pairs([("runs", ids.join(" ")), ("best_run", best.run.id.to_string()), ("test_ids", tag("test_ids"))]),
+        artifacts: Vec::new(),
+    }
 }
 
 /// The first run that was tested on other rows than the first of them.

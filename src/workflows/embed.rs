@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis, concatenate};
 use serde::Serialize;
 
 use super::reading::{From, read_rows, read_training_rows, signal, stream};
-use super::record::{What, code_tags, recorded};
+use super::record::{COMMANDS, Light, What, code_tags, light, pairs, recorded};
 use super::session::Session;
 use crate::catalog::{Params, find};
 use crate::config::{Experiment, ExperimentConfig};
@@ -119,6 +119,7 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
             None => error,
         }
     })?;
+    let started_ms = session.project.now_ms();
     session.stage(&format!("reading {}", request.input))?;
     let input = Input::Text { columns: vec![request.text_column.clone()], json_fields: Vec::new() };
     let columns = Columns { id: request.id_column.clone(), label: None, input };
@@ -128,7 +129,24 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     session.stage("embedding")?;
     let (chain, vectors) = chain.fit_transform(signal(&rows, &(0..rows.ids.len()).collect::<Vec<_>>()))?;
     session.check()?;
-    write(&request.output, &rows, &chain, &dense(vectors)?)
+    let outcome = write(&request.output, &rows, &chain, &dense(vectors)?)?;
+    light(session, &recorded_file(request, &outcome, started_ms));
+    Ok(outcome)
+}
+
+/// The vectors of a file as a finished run.
+fn recorded_file(request: &FileRequest, outcome: &Outcome, started_ms: i64) -> Light {
+    let given = request.params.iter().map(|(key, value)| (key.clone(), value.to_string()));
+    Light {
+        experiment: COMMANDS.to_owned(),
+        command: "embed",
+        name: format!("embed {}", request.input),
+        started_ms,
+        params: pairs([("input", request.input.clone())]).into_iter().chain(given).collect(),
+        metrics: vec![("rows", outcome.rows as f64), ("dimensions", outcome.dimensions as f64)],
+        tags: pairs([("embedder", outcome.embedder.clone()), ("data_fingerprint", outcome.data_fingerprint.clone())]),
+        artifacts: vec![outcome.output.clone()],
+    }
 }
 
 /// Embeds the rows of a config with its own `embedding` step, fitted on its training rows; recorded as a run.

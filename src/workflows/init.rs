@@ -1,9 +1,11 @@
 //! `init`: a new project with folders, real sample data and configs that run as they are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::record::{COMMANDS, Light, write_light};
+use super::session::Session;
 use crate::config::schema::schema;
 use crate::error::{Error, Result};
 use crate::fs::{create_dir, write_atomic};
@@ -28,11 +30,13 @@ pub struct Outcome {
     pub kept: Vec<String>,
 }
 
-/// Makes a project in `root`; files that are there stay as they are.
+/// Makes a project at the session's root; files that are there stay as they are.
 ///
 /// # Errors
-/// `Invalid` when `root` is a file, `Failed` when the disk refuses.
-pub fn init(root: &Path) -> Result<Outcome> {
+/// `Invalid` when it is a file, `Failed` when the disk refuses.
+pub fn init(session: &Session<'_>) -> Result<Outcome> {
+    let (project, started_ms) = (session.project, session.project.now_ms());
+    let root = project.layout.root();
     if root.is_file() {
         return Err(Error::invalid(format!("`{}` is a file", root.display())));
     }
@@ -50,6 +54,17 @@ pub fn init(root: &Path) -> Result<Outcome> {
             write_atomic(&path, content.as_bytes())?;
             outcome.written.push(name.to_owned());
         }
+    }
+    let record = Light {
+        experiment: COMMANDS.to_owned(),
+        command: "init",
+        name: "init".to_owned(),
+        started_ms,
+        metrics: vec![("files_written", outcome.written.len() as f64)],
+        ..Light::default()
+    };
+    if let Err(error) = write_light(session, &record) {
+        project.note(format!("this init was not recorded: {}", error.message));
     }
     Ok(outcome)
 }

@@ -2,16 +2,17 @@
 
 use serde::Serialize;
 
+use super::promote::{stored_config, version_tags};
 use super::reading::{From, read_rows, signal};
+use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
 use crate::data::Columns;
 use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::sources::column_names;
 use crate::error::Result;
-use crate::names::{ExperimentName, ModelName, Version};
+use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
-use crate::tracking::{Batch, Metric, NewRun, Status};
 
 /// What to predict with, on what.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +78,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let labels = Labels::Ignore;
     let mut rows =
         read_rows(session, From { source: &source, query, columns: &columns, split: None, labels, seed: 0 })?;
+    let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = signal(&rows, &positions);
@@ -92,10 +94,8 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         rows: in_order(&rows, answers),
         without_input: rows.skipped_input,
     };
-    // A folder that was deployed without a database stays without one.
-    let record_it = request.record && session.project.tracker_for_reading().is_some();
-    if record_it && record(session, request, &located, &outcome, started).is_err() {
-        session.project.note("the prediction was not recorded: the tracking database cannot be written".into());
+    if request.record {
+        light(session, &recorded(request, &located, &outcome, (started, fingerprint))?);
     }
     Ok(outcome)
 }
@@ -123,38 +123,17 @@ fn in_order(rows: &Rows, answers: Vec<(String, Vec<f64>, Vec<f64>)>) -> Vec<Row>
     all.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Records the prediction as a finished run of the model's experiment.
-fn record(session: &Session<'_>, request: &Request, located: &Located, outcome: &Outcome, started: i64) -> Result<()> {
-    let project = session.project;
-    let config = super::promote::stored_config(located)?;
-    let tracker = project.tracker()?;
-    let experiment: &ExperimentName = &config.experiment.name;
-    let experiment = tracker.ensure_experiment(experiment, &config.experiment.description, started)?;
-    let id = project.new_run_id();
-    let name = format!("predict {} {}", located.model, located.version);
-    let process = Some(&project.surroundings.process);
-    tracker.start_run(&NewRun {
-        id: &id,
-        experiment_id: experiment.id,
-        name: &name,
+/// The prediction as a finished run of the model's experiment.
+fn recorded(request: &Request, located: &Located, outcome: &Outcome, asked: (i64, String)) -> Result<Light> {
+    let config = stored_config(located)?;
+    Ok(Light {
+        experiment: config.experiment.name.to_string(),
         command: "predict",
-        process,
-        start_ms: started,
-    })?;
-    let now = project.now_ms();
-    let metric = |key: &str, value: usize| Metric { key: key.into(), value: value as f64, timestamp_ms: now, step: 0 };
-    tracker.log_batch(
-        &id,
-        &Batch {
-            params: &[("input".into(), request.input.clone())],
-            metrics: &[metric("rows", outcome.rows.len()), metric("rows_without_input", outcome.without_input)],
-            tags: &[
-                ("model".into(), located.model.to_string()),
-                ("version".into(), located.version.0.to_string()),
-                ("trained_by".into(), located.run_id.to_string()),
-            ],
-            ..Batch::default()
-        },
-    )?;
-    tracker.finish_run(&id, Status::Finished, now)
+        name: format!("predict {} {}", located.model, located.version),
+        started_ms: asked.0,
+        params: pairs([("input", request.input.clone())]),
+        metrics: vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)],
+        tags: [version_tags(located, &config), pairs([("data_fingerprint", asked.1)])].concat(),
+        artifacts: Vec::new(),
+    })
 }

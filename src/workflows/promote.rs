@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::compare::tested_elsewhere;
+use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::catalog::find;
@@ -104,6 +105,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         return Err(Error::invalid("`--force` needs a reason").hint("--force --reason \"…\": it goes into the ledger"));
     }
     let project = session.project;
+    let started_ms = project.now_ms();
     session.stage("checking")?;
     let (located, candidates) = choose(project, request)?;
     let config = stored_config(&located)?;
@@ -148,7 +150,39 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     decide(project, request, &outcome, production)?;
     crash_point("promote.after_rows");
     project.mirror(&located.model)?;
+    light(session, &recorded(&located, &config, &outcome, started_ms));
     Ok(outcome)
+}
+
+/// The decision as a finished run of the model's experiment; the ledger has it with its evidence.
+fn recorded(located: &Located, config: &ExperimentConfig, outcome: &Outcome, started_ms: i64) -> Light {
+    let decision = match (outcome.passed, outcome.forced) {
+        (true, _) => "promoted",
+        (false, true) => "forced",
+        (false, false) => "refused",
+    };
+    Light {
+        experiment: config.experiment.name.to_string(),
+        command: "promote",
+        name: format!("promote {} {}", located.model, located.version),
+        started_ms,
+        params: pairs([("to", outcome.to.as_str().to_owned())]),
+        metrics: vec![("golden_rows", outcome.golden_rows as f64)],
+        tags: [pairs([("decision", decision.to_owned())]), version_tags(located, config)].concat(),
+        artifacts: Vec::new(),
+    }
+}
+
+/// The tags that say which version a command was about, and what it was trained with.
+#[must_use]
+pub fn version_tags(located: &Located, config: &ExperimentConfig) -> Vec<(String, String)> {
+    pairs([
+        ("model", located.model.to_string()),
+        ("version", located.version.0.to_string()),
+        ("trained_by", located.run_id.to_string()),
+        ("seed", config.seed.to_string()),
+        ("trained_on", located.data_fingerprint.clone()),
+    ])
 }
 
 /// Writes the decision: the refusal, the transition, or both.

@@ -12,7 +12,7 @@ use crate::error::{Context, ErrorKind, Result};
 use crate::fs::{create_dir, sha256_file, sync_files, write_atomic, write_relaxed};
 use crate::metrics::Evaluation;
 use crate::names::{ExperimentName, RunId};
-use crate::tracking::{Artifact, Metric, NewRun, Status};
+use crate::tracking::{Artifact, Batch, Metric, NewRun, Status};
 
 /// A run that is being recorded.
 pub struct Recorder<'a> {
@@ -73,6 +73,74 @@ pub fn recorded<T>(session: &Session<'_>, what: What<'_>, work: impl FnOnce(&Rec
     crate::fs::crash_point("run.before_finish");
     tracker.finish_run(&recorder.id, status, project.now_ms())?;
     result
+}
+
+/// The experiment of commands that belong to none: `init`, `embed --input`.
+pub const COMMANDS: &str = "commands";
+
+/// What a command that trains nothing leaves behind: a run without a folder.
+#[derive(Debug, Default)]
+pub struct Light {
+    /// The experiment, made when it is new.
+    pub experiment: String,
+    /// The verb; [`crate::tracking::BOOKKEEPING`] holds it.
+    pub command: &'static str,
+    /// The run's name.
+    pub name: String,
+    /// When the work began.
+    pub started_ms: i64,
+    /// What was asked.
+    pub params: Vec<(String, String)>,
+    /// What was counted.
+    pub metrics: Vec<(&'static str, f64)>,
+    /// What was decided, on which model, with which seed and rows.
+    pub tags: Vec<(String, String)>,
+    /// What was written.
+    pub artifacts: Vec<PathBuf>,
+}
+
+/// Records a command that trains nothing, as finished. The work is done and must not fail for its record: where the
+/// database cannot be written a note says so, and a folder that was deployed without a database stays without one.
+pub fn light(session: &Session<'_>, run: &Light) {
+    let project = session.project;
+    if project.tracker_for_reading().is_some() && write_light(session, run).is_err() {
+        project.note(format!("this {} was not recorded: the tracking database cannot be written", run.command));
+    }
+}
+
+/// Records a command that trains nothing.
+///
+/// # Errors
+/// `Failed` when the database refuses.
+pub fn write_light(session: &Session<'_>, run: &Light) -> Result<()> {
+    let project = session.project;
+    let tracker = project.tracker()?;
+    let about = if run.experiment == COMMANDS { "commands that belong to no experiment" } else { "" };
+    let experiment = tracker.ensure_experiment(&ExperimentName::parse(&run.experiment)?, about, run.started_ms)?;
+    let (id, now_ms) = (project.new_run_id(), project.now_ms());
+    tracker.start_run(&NewRun {
+        id: &id,
+        experiment_id: experiment.id,
+        name: &run.name,
+        command: run.command,
+        process: Some(&project.surroundings.process),
+        start_ms: run.started_ms,
+    })?;
+    let metric =
+        |(key, value): &(&str, f64)| Metric { key: (*key).into(), value: *value, timestamp_ms: now_ms, step: 0 };
+    let environment = (project.surroundings.environment)();
+    let tags: Vec<_> = run.tags.iter().cloned().chain(code_tags(&environment)).collect();
+    let artifacts = run.artifacts.iter().map(|path| artifact(session, path)).collect::<Result<Vec<_>>>()?;
+    let metrics: Vec<_> = run.metrics.iter().map(metric).collect();
+    let batch = Batch { params: &run.params, metrics: &metrics, tags: &tags, artifacts: &artifacts, inputs: &[] };
+    tracker.log_batch(&id, &batch)?;
+    tracker.finish_run(&id, Status::Finished, now_ms)
+}
+
+/// Pairs of texts, as params and tags are given.
+#[must_use]
+pub fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// One row of `predictions.parquet`, by column.
@@ -172,10 +240,7 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when it cannot be read.
     pub fn artifact(&self, path: &Path) -> Result<Artifact> {
-        let (size, sha256) = sha256_file(path)?;
-        let root = self.session.project.layout.root();
-        let path = path.strip_prefix(root).unwrap_or(path).display().to_string();
-        Ok(Artifact { path, size, sha256 })
+        artifact(self.session, path)
     }
 
     /// A metric at step 0, now.
@@ -194,6 +259,12 @@ impl Recorder<'_> {
         let values = evaluation.metrics.iter();
         values.filter_map(|(name, estimate)| Some(self.metric(format!("{prefix}{name}"), estimate.value?))).collect()
     }
+}
+
+fn artifact(session: &Session<'_>, path: &Path) -> Result<Artifact> {
+    let (size, sha256) = sha256_file(path)?;
+    let path = path.strip_prefix(session.project.layout.root()).unwrap_or(path).display().to_string();
+    Ok(Artifact { path, size, sha256 })
 }
 
 /// The tags that say which code made a run.

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::promote::smoke_test;
+use super::promote::{smoke_test, stored_config, version_tags};
+use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
@@ -30,6 +31,7 @@ pub struct Outcome {
 /// `NotFound` when there is none, `Failed` when it does not pass its smoke test (nothing has changed then).
 pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outcome> {
     let project = session.project;
+    let started_ms = project.now_ms();
     let model = ModelName::parse(name)?;
     let tracker = project.tracker()?;
     tracker.model(name)?;
@@ -59,5 +61,19 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     })?;
     crate::fs::crash_point("rollback.after_rows");
     project.mirror(&model)?;
+    let config = stored_config(&located)?;
+    light(
+        session,
+        &Light {
+            experiment: config.experiment.name.to_string(),
+            command: "rollback",
+            name: format!("rollback {model} to {previous}"),
+            started_ms,
+            params: pairs([("from", current.0.to_string())]),
+            metrics: vec![("golden_rows", golden_rows as f64)],
+            tags: version_tags(&located, &config),
+            artifacts: Vec::new(),
+        },
+    );
     Ok(Outcome { model, version: previous, from: current, golden_rows })
 }

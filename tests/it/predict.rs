@@ -182,7 +182,7 @@ fn a_prediction_is_recorded_unless_not_wanted() {
     assert_eq!(count(), 0);
     project.run(&["predict", "points", "--input", "data/points.csv"]).ok();
     assert_eq!(count(), 1);
-    let run = project.run(&["--json", "runs", "list"]).ok().json()["items"][0].take();
+    let run = project.run(&["--json", "runs", "list", "--commands"]).ok().json()["items"][0].take();
     assert_eq!((&run["metrics"]["rows"], &run["tags"]["version"]), (&Value::from(200.0), &Value::from("1")), "{run}");
     let latest = project.run(&["--json", "runs", "show", "@latest"]).ok().json();
     assert_eq!(latest["run"]["command"], "train", "a prediction is not what `@latest` asks for");

@@ -22,6 +22,47 @@ fn names(project: &TestProject, arguments: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn every_command_leaves_its_run_and_only_training_is_listed() {
+    let project = TestProject::with_points();
+    project.run(&["init"]).ok();
+    for arguments in [
+        &["train", "experiments/lr/config.yaml", "experiments/forest/config.yaml"][..],
+        &["evaluate", "points/1"],
+        &["compare", "points/1", "points/2"],
+        &["promote", "points/1", "--dry-run"],
+        &["promote", "points/1", "--to", "production", "--force", "--reason", "first"],
+        &["promote", "points/2", "--to", "production", "--force", "--reason", "second"],
+        &["rollback", "points"],
+        &["predict", "points", "--input", "data/points.csv"],
+        &["embed", "--input", "data/reviews.csv", "--text-column", "text", "--output", "vectors.parquet"],
+    ] {
+        project.run(arguments).ok();
+    }
+    let commands = |arguments: &[&str]| {
+        let document = project.run(&[&["--json", "runs", "list"], arguments].concat()).ok().json();
+        let items = document["items"].as_array().unwrap().iter();
+        items.map(|run| run["command"].as_str().unwrap().to_owned()).rev().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(commands(&[]), "train train evaluate embed");
+    assert_eq!(commands(&["--commands"]), "init train train evaluate compare promote promote rollback predict embed");
+    let run = |filter: &str| {
+        let found = project.run(&["--json", "runs", "search", filter]).ok().json()["items"][0].take();
+        project.run(&["--json", "runs", "show", found["run_id"].as_str().unwrap()]).ok().json()
+    };
+    let promoted = run("command = 'promote' AND tags.version = '2'");
+    assert_eq!(
+        (&promoted["run"]["tags"]["decision"], &promoted["run"]["tags"]["seed"]),
+        (&"promoted".into(), &"42".into())
+    );
+    let embedded = run("command = 'embed'");
+    assert_eq!(embedded["artifacts"][0]["path"], "vectors.parquet");
+    assert_eq!(embedded["run"]["metrics"]["rows"], 5000.0);
+    // What only says that something was done is neither the latest nor the best run.
+    assert_eq!(show(&project, "@latest")["run"]["command"], "embed");
+    assert_eq!(show(&project, "@best:f1")["run"]["command"], "train");
+}
+
+#[test]
 fn a_run_by_hand_is_created_logged_finished_and_shown() {
     let project = TestProject::new();
     let id = create(&project, "by hand", "first");
