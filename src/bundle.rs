@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::find;
 use crate::data::{Columns, Features};
+use crate::embeddings::Setting;
 use crate::error::{Context, Error, Result};
 use crate::features::{FittedChain, Signal};
 use crate::fs::{read_text, write_atomic};
@@ -89,16 +90,16 @@ impl Bundle {
     ///
     /// # Errors
     /// `Invalid` when the rows do not have the width of training or hold NaN.
-    pub fn transform(&self, rows: Signal) -> Result<Features> {
-        self.features.transform(rows)
+    pub fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
+        self.features.transform(rows, setting)
     }
 
     /// What the model says of raw rows.
     ///
     /// # Errors
     /// As `transform`.
-    pub fn predict(&self, rows: Signal) -> Result<Prediction> {
-        Ok(self.schema.predict(self.model.predict(&self.transform(rows)?)?))
+    pub fn predict(&self, rows: Signal, setting: &Setting<'_>) -> Result<Prediction> {
+        Ok(self.schema.predict(self.model.predict(&self.transform(rows, setting)?)?))
     }
 
     /// Writes all files into an existing folder.
@@ -128,7 +129,7 @@ impl Bundle {
     ///
     /// # Errors
     /// `Failed` when a score differs by more than 1e-9.
-    pub fn check_golden(&self, folder: &Path) -> Result<usize> {
+    pub fn check_golden(&self, folder: &Path, setting: &Setting<'_>) -> Result<usize> {
         let path = folder.join("golden.json");
         let golden: Golden =
             serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
@@ -140,7 +141,7 @@ impl Bundle {
             let matrix = Array2::from_shape_vec((rows, width), golden.vectors.concat());
             Signal::Matrix(Features::Dense(matrix.context(|| format!("`{}` is damaged", path.display()))?))
         };
-        let scores = self.predict(signal)?.scores;
+        let scores = self.predict(signal, setting)?.scores;
         for (row, expected) in golden.scores.iter().enumerate() {
             for (class, expected) in expected.iter().enumerate() {
                 let got = scores[[row, class]];

@@ -21,12 +21,14 @@ pub mod features;
 pub mod metrics;
 pub mod models;
 pub mod registry;
+pub mod retrieval;
 pub mod tracking;
 
 // words and ground
 pub mod catalog;
 pub mod error;
 pub mod fs;
+pub mod mounts;
 pub mod names;
 pub mod stats;
 pub mod tensors;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::embedding_args::EmbeddingArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str = "\
@@ -94,6 +95,8 @@ pub enum Command {
     Rollback(super::rollback::Args),
     /// Class and probability for each row of a file
     Predict(super::predict::Args),
+    /// The items most like a query, with the model's probability of success
+    Recommend(super::recommend::Args),
     /// List, show, search, log, delete and restore runs
     #[command(subcommand)]
     Runs(super::runs::Command),
@@ -105,10 +108,26 @@ pub enum Command {
     Models(super::models::Command),
     /// Check that database and folders agree
     Doctor(super::doctor::Args),
+    /// Give the disk back what nothing refers to
+    Gc(super::gc::Args),
     /// The config as JSON Schema, for editors
     Schema(super::schema::Args),
     /// Completions for a shell
     Completions(super::completions::Args),
     /// Manual pages
     Man(super::completions::ManArgs),
+}
+
+impl Command {
+    /// What embedders may use; the defaults for a command that says nothing about it.
+    pub fn embedding(&self) -> EmbeddingArgs {
+        match self {
+            Self::Embed(args) => args.embedding.clone(),
+            Self::Train(args) => args.embedding.clone(),
+            Self::Evaluate(args) => args.embedding.clone(),
+            Self::Predict(args) => args.embedding.clone(),
+            Self::Recommend(args) => args.embedder.clone(),
+            _ => EmbeddingArgs::default(),
+        }
+    }
 }

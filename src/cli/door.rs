@@ -1,14 +1,18 @@
 //! The door: opens the project, listens to the work, prints the answer.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 use super::args::Global;
+use super::embedding_args::{EmbeddingArgs, hub_cache};
 use super::surroundings::surroundings;
 use super::ui::progress::Screen;
 use super::ui::{error, print};
+use crate::embeddings::truncation::Truncation;
+use crate::embeddings::{LazyCache, Setting};
 use crate::error::{Context, Error, Result};
 use crate::project::Project;
 use crate::registry::Layout;
@@ -20,6 +24,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub struct Door {
     /// The arguments that every command takes.
     pub global: Global,
+    /// What embedders may use.
+    embedding: EmbeddingArgs,
 }
 
 /// Whether a command records runs.
@@ -33,8 +39,8 @@ pub enum Records {
 
 impl Door {
     /// A door with these arguments.
-    pub fn new(global: Global) -> Self {
-        Self { global }
+    pub fn new(global: Global, embedding: EmbeddingArgs) -> Self {
+        Self { global, embedding }
     }
 
     /// The project's root: the flag, or found upward from here.
@@ -100,10 +106,32 @@ impl Door {
         });
         let screen = Screen::new(self.global.quiet || self.global.json, self.global.verbose);
         let listen = |progress: &Progress<'_>| screen.hear(progress);
-        let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED };
+        let texts = |done, total| screen.hear(&Progress::Texts { done, total });
+        let (hub, endpoint) = (hub_cache(), std::env::var("HF_ENDPOINT").ok().filter(|url| !url.is_empty()));
+        let setting = Setting {
+            root: project.layout.root(),
+            hub: hub.as_deref(),
+            network: self.embedding.network(),
+            endpoint: endpoint.as_deref(),
+            // A folder that is no project, or a deployed one, is not written into.
+            cache: if self.embedding.cached() && project.layout.experiments().is_dir() {
+                LazyCache::at(project.layout.vector_cache())
+            } else {
+                LazyCache::none()
+            },
+            device: self.embedding.device()?,
+            now_ms: project.now_ms(),
+            progress: &texts,
+            interrupted: &INTERRUPTED,
+            report: RefCell::default(),
+        };
+        let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED, setting };
         let result = work(&session);
         screen.clear();
         if !self.global.quiet {
+            let report = session.setting.report.borrow();
+            let truncated = report.truncation.as_ref().and_then(Truncation::told);
+            report.notes.iter().chain(&truncated).for_each(|note| error::note(note));
             project.take_notes().iter().for_each(|note| error::note(note));
         }
         result

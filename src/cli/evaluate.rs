@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::door::{Door, Records, from_here, shown};
+use super::embedding_args::EmbeddingArgs;
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
 use crate::data::Part;
@@ -33,6 +34,9 @@ pub struct Args {
     /// Exit with 3 when the config's gate is not met
     #[arg(long)]
     gate: bool,
+    /// What embedders may use
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {

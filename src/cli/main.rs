@@ -55,7 +55,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         // For the tests: the process aborts at the crash point of this name.
         crate::fs::arm_crash_point(name.to_string_lossy().into_owned());
     }
-    let door = Door::new(cli.global);
+    let door = Door::new(cli.global, cli.command.embedding());
     match cli.command {
         Command::Init(args) => super::init::run(&door, &args),
         Command::Embed(args) => super::embed::run(&door, &args),
@@ -65,10 +65,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Promote(args) => super::promote::run(&door, &args),
         Command::Rollback(args) => super::rollback::run(&door, &args),
         Command::Predict(args) => super::predict::run(&door, &args),
+        Command::Recommend(args) => super::recommend::run(&door, &args),
         Command::Runs(command) => super::runs::run(&door, &command),
         Command::Experiments(command) => super::experiments::run(&door, &command),
         Command::Models(command) => super::models::run(&door, &command),
         Command::Doctor(args) => super::doctor::run(&door, &args),
+        Command::Gc(args) => super::gc::run(&door, &args),
         Command::Schema(args) => super::schema::run(&door, &args),
         Command::Completions(args) => Ok(super::completions::run(&args)),
         Command::Man(args) => super::completions::man(&args),

@@ -1,18 +1,22 @@
 //! The command line: one file per command (arguments and `run`); `door` opens the project, `ui` draws.
 
 mod args;
+mod audit;
 mod compare;
 mod completions;
 mod doctor;
 mod door;
 mod embed;
+mod embedding_args;
 mod evaluate;
 mod experiments;
+mod gc;
 mod init;
 mod main;
 mod models;
 mod predict;
 mod promote;
+mod recommend;
 mod rollback;
 mod runs;
 mod schema;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::door::{Door, Records};
+use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, Error, Result};
@@ -42,6 +43,9 @@ pub struct Args {
     /// Leave no run in the tracking database
     #[arg(long)]
     no_record: bool,
+    /// What embedders may use
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
 }
 
 /// Rows from stdin, as a file that goes away again.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::door::{Door, Records, shown};
+use super::embedding_args::EmbeddingArgs;
 use super::promote::{describe, refused};
 use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
@@ -38,6 +39,9 @@ pub struct Args {
     /// Send the new version through its gate; of several configs the best one
     #[arg(long)]
     promote: bool,
+    /// What embedders may use
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
 }
 
 #[derive(Serialize)]

@@ -80,7 +80,8 @@ fn chain_of(features: &At<'_, '_>, steps: &[RawStep<'_, '_>], config: &mut Exper
     let mut found: Vec<(&'static dyn StepKind, Params)> = Vec::new();
     for step in steps {
         let Some(kind) = step.name_of(|name| find("feature step", STEPS, name)) else { continue };
-        let params = checked(&step.params, kind.params());
+        let given = step.params.free_map().into_iter().map(|(name, (value, _))| (name, value)).collect();
+        let params = checked(&step.params, kind.params_for(&given));
         if let Err(problem) = kind.configure(&params) {
             note(&step.params, &problem);
         }

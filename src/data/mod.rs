@@ -6,11 +6,13 @@
 pub mod columns;
 pub mod dataset;
 pub mod labels;
+pub mod npy_file;
 pub mod parquet_file;
 pub mod rows;
 pub mod sources;
 pub mod split;
 pub mod table;
+pub mod vector_files;
 pub mod vectors;
 
 pub use columns::{Columns, Input};

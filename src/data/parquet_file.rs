@@ -1,14 +1,16 @@
 //! Writing Parquet: per-row predictions and embeddings, with facts in the file's metadata.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use ndarray::ArrayView2;
 use polars::prelude::{
     Column, DataFrame, Float32Chunked, IntoColumn, IntoSeries, KeyValueMetadata, NamedFrom, NewChunkedArray,
-    ParquetWriter, ReshapeDimension, Series,
+    ParquetReader, ParquetWriter, ReshapeDimension, SerReader, Series,
 };
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::write_with;
 
 /// A column to write.
@@ -51,6 +53,19 @@ pub fn bytes(columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result
     let mut bytes = Vec::new();
     fill(&mut bytes, columns, facts)?;
     Ok(bytes)
+}
+
+/// The facts in a Parquet file's metadata.
+///
+/// # Errors
+/// `Invalid` when it is not a Parquet file.
+pub fn facts(path: &Path) -> Result<BTreeMap<String, String>> {
+    let unreadable = || format!("`{}` is not a Parquet file that can be read", path.display());
+    let file = File::open(path).context(|| format!("cannot read `{}`", path.display()))?;
+    let mut reader = ParquetReader::new(file);
+    let metadata = reader.get_metadata().map_err(|cause| Error::invalid(unreadable()).caused_by(cause))?;
+    let pairs = metadata.key_value_metadata().iter().flatten();
+    Ok(pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect())
 }
 
 fn fill(output: impl std::io::Write, columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result<()> {

@@ -70,6 +70,15 @@ pub enum Labels<'a> {
     Known(&'a [String]),
 }
 
+/// What becomes of rows whose text is missing or blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blank {
+    /// They are skipped and counted.
+    Skip,
+    /// They stay, as blank as they are.
+    Keep,
+}
+
 /// What to read from a source for these columns.
 #[must_use]
 pub fn request(columns: &Columns, split: Option<&Split>, labels: Labels<'_>, query: Option<&str>) -> Request {
@@ -96,12 +105,13 @@ pub fn request(columns: &Columns, split: Option<&Split>, labels: Labels<'_>, que
 }
 
 /// The text of each row; `None` where there is none.
-fn texts(table: &Table, columns: &[String], json_fields: &[String]) -> Result<Vec<Option<String>>> {
+fn texts(table: &Table, columns: &[String], json_fields: &[String], blank: Blank) -> Result<Vec<Option<String>>> {
     let mut joined: Vec<Option<String>> = vec![None; table.n_rows()];
     for column in columns {
         for (row, (cell, text)) in table.cells(column)?.zip(&mut joined).enumerate() {
-            // A blank text is no text, whatever the format: CSV cannot tell the two apart.
-            let Some(cell) = cell.filter(|cell| !cell.trim().is_empty()) else { continue };
+            // A blank text is no text, whatever the format: CSV cannot tell the two apart. One that is kept stays as it is.
+            let kept = blank == Blank::Keep && json_fields.is_empty();
+            let Some(cell) = cell.filter(|cell| kept || !cell.trim().is_empty()) else { continue };
             let part = if json_fields.is_empty() {
                 Some(cell.to_owned())
             } else {
@@ -144,15 +154,16 @@ pub fn prepare(
     split: Option<&Split>,
     labels: Labels<'_>,
     seed: u64,
+    blank: Blank,
 ) -> Result<Rows> {
     let n_read = table.n_rows();
     let labels_of_rows = label_cells(&table, columns, labels)?;
     let mut texts_of_rows = match &columns.input {
-        Input::Text { columns, json_fields } => Some(texts(&table, columns, json_fields)?),
+        Input::Text { columns, json_fields } => Some(texts(&table, columns, json_fields, blank)?),
         _ => None,
     };
     let has_input = |row: usize| match &texts_of_rows {
-        Some(texts) => texts[row].is_some(),
+        Some(texts) => blank == Blank::Keep || texts[row].is_some(),
         None => table.vectors().is_some_and(|vectors| vectors.present()[row]),
     };
     let (mut kept, mut skipped_label, mut skipped_input) = (Vec::new(), 0, 0);
@@ -320,6 +331,15 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
 }
 
 impl Rows {
+    /// The texts; empty where the rows bring vectors.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        match &self.inputs {
+            Inputs::Texts(texts) => texts,
+            Inputs::Vectors { .. } => &[],
+        }
+    }
+
     /// The positions of the rows of a part.
     #[must_use]
     pub fn of_part(&self, part: Part) -> Vec<usize> {

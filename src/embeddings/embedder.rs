@@ -3,24 +3,40 @@
 use std::path::Path;
 
 use ndarray::Array2;
+use serde_json::Value;
 
-use crate::catalog::{Named, Param, Params};
+use super::setting::Setting;
+use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::error::Result;
 
 /// A kind of embedder: it knows its parameters and makes embedders.
 pub trait EmbedderKind: Named + Sync {
     /// The parameters with their defaults.
     fn params(&self) -> &'static [Param];
+    /// Says what the parameter list alone cannot say.
+    ///
+    /// # Errors
+    /// The parameter that is wrong.
+    fn check(&self, _params: &Params) -> Result<(), ParamProblem> {
+        Ok(())
+    }
+    /// Looks, before any text is read, whether what the embedder needs is there.
+    ///
+    /// # Errors
+    /// `NotFound` or `Invalid` when a model folder is missing or cannot be used.
+    fn prepare(&self, _params: &Params, _setting: &Setting<'_>) -> Result<()> {
+        Ok(())
+    }
     /// Makes an embedder, learning from the training texts what it has to learn.
     ///
     /// # Errors
     /// `Invalid` when the texts cannot be used, `Failed` when its files cannot be read.
-    fn fit(&self, params: &Params, texts: &[String]) -> Result<Box<dyn Embedder>>;
-    /// Reads an embedder back from the file that `Embedder::save` wrote.
+    fn fit(&self, params: &Params, texts: &[String], setting: &Setting<'_>) -> Result<Box<dyn Embedder>>;
+    /// Reads an embedder back from the file that `Embedder::save` wrote under this `prefix` in the folder.
     ///
     /// # Errors
     /// `Failed` when the file is missing, damaged, or was made with other parameters.
-    fn load(&self, params: &Params, path: &Path) -> Result<Box<dyn Embedder>>;
+    fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Embedder>>;
 }
 
 /// Turns texts into vectors. The same text gives the same bytes on every machine.
@@ -33,10 +49,12 @@ pub trait Embedder: Send + Sync {
     ///
     /// # Errors
     /// `Failed` when the model cannot run.
-    fn embed(&self, texts: &[String]) -> Result<Array2<f32>>;
-    /// Writes what was learned into one safetensors file.
+    fn embed(&self, texts: &[String], setting: &Setting<'_>) -> Result<Array2<f32>>;
+    /// The same field by field, as it goes into a file's metadata.
+    fn identity(&self) -> Value;
+    /// Writes what was learned, or who the embedder is, into one file of this `prefix` in the folder.
     ///
     /// # Errors
     /// `Failed` when the disk refuses.
-    fn save(&self, path: &Path) -> Result<()>;
+    fn save(&self, folder: &Path, prefix: &str) -> Result<()>;
 }

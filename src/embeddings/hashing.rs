@@ -25,19 +25,27 @@
 //! `s ← (s ⊕ c) · 0x9e3779b97f4a7c15, s ← s ⊕ (s ≫ 32)` per code point `c` from `s = 0`, then the finaliser of
 //! `SplitMix64` (Steele et al., 2014), in which every input bit flips every output bit with probability near 1/2.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
-use crate::catalog::{Named, Param, ParamKind, Params};
+use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::embeddings::embedder::{Embedder, EmbedderKind};
+use crate::embeddings::setting::Setting;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
 use crate::tensors::Tensors;
 use crate::text;
 
 const SLOT_BITS: u32 = 18;
+/// The longest vector.
+const LONGEST: usize = 65_536;
+
+fn file(folder: &Path, prefix: &str) -> PathBuf {
+    folder.join(format!("{prefix}embedding.safetensors"))
+}
 
 /// The embedder kind `hashing`.
 pub struct Hashing;
@@ -157,20 +165,25 @@ impl Embedder for HashingEmbedder {
         self.dimensions
     }
 
-    fn embed(&self, texts: &[String]) -> Result<Array2<f32>> {
+    fn embed(&self, texts: &[String], _setting: &Setting<'_>) -> Result<Array2<f32>> {
         let mut values = vec![0.0; texts.len() * self.dimensions];
         let rows = values.par_chunks_mut(self.dimensions).zip(texts).with_min_len(64);
         rows.for_each(|(vector, text)| self.embed_into(text, vector));
         Ok(Array2::from_shape_vec((texts.len(), self.dimensions), values).expect("one vector per text"))
     }
 
-    fn save(&self, path: &Path) -> Result<()> {
+    fn identity(&self) -> Value {
+        let ngram = [self.ngram.0, self.ngram.1];
+        json!({"kind": "hashing", "id": self.id(), "dimensions": self.dimensions, "ngram": ngram})
+    }
+
+    fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
         let tensors = Tensors::new().u32("shape", &[3], self.shape());
         let tensors = match &self.idf {
             Some(idf) => tensors.f32("idf", &[idf.len()], idf.clone()),
             None => tensors,
         };
-        tensors.save(path)
+        tensors.save(&file(folder, prefix))
     }
 }
 
@@ -189,7 +202,7 @@ impl EmbedderKind for Hashing {
         PARAMS
     }
 
-    fn fit(&self, params: &Params, texts: &[String]) -> Result<Box<dyn Embedder>> {
+    fn fit(&self, params: &Params, texts: &[String], _setting: &Setting<'_>) -> Result<Box<dyn Embedder>> {
         let (dimensions, ngram) = (params.usize("dimensions"), params.range("ngram"));
         Ok(Box::new(if params.bool("idf") {
             HashingEmbedder::fit(dimensions, ngram, params.usize("min_df"), texts)
@@ -198,8 +211,21 @@ impl EmbedderKind for Hashing {
         }))
     }
 
-    fn load(&self, params: &Params, path: &Path) -> Result<Box<dyn Embedder>> {
-        let mut tensors = Tensors::load(path)?;
+    fn check(&self, params: &Params) -> Result<(), ParamProblem> {
+        let dimensions = params.usize("dimensions");
+        if dimensions <= LONGEST {
+            return Ok(());
+        }
+        Err(ParamProblem {
+            name: "dimensions".into(),
+            message: format!("`dimensions` is {dimensions}, at most {LONGEST} are made"),
+            hint: Some("sentence embeddings have a few hundred".into()),
+        })
+    }
+
+    fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Embedder>> {
+        let path = file(folder, prefix);
+        let mut tensors = Tensors::load(&path)?;
         let mut embedder = HashingEmbedder::new(params.usize("dimensions"), params.range("ngram"));
         let (_, shape) = tensors.take_u32("shape")?;
         let differs = |what, expected: &[u32], got: &[u32]| {
@@ -242,7 +268,7 @@ mod tests {
     fn rows_have_length_one_or_zero_and_alike_texts_are_near() {
         let texts = texts(&["재미있는 영화", "재미있는 영화!", "지루하고 길다", "", " \u{feff}\n"]);
         for embedder in [HashingEmbedder::new(768, (1, 2)), HashingEmbedder::fit(768, (1, 2), 5, &texts)] {
-            let rows = embedder.embed(&texts).unwrap();
+            let rows = embedder.embed(&texts, &Setting::bare(".".as_ref())).unwrap();
             let dot = |left: usize, right: usize| rows.row(left).dot(&rows.row(right));
             assert!((dot(0, 0) - 1.0).abs() < 1e-6 && dot(3, 3) == 0.0 && dot(4, 4) == 0.0);
             assert!(dot(0, 1) > 0.7 && dot(0, 2) < 0.3, "{} {}", dot(0, 1), dot(0, 2));
@@ -260,7 +286,7 @@ mod tests {
         let plain = HashingEmbedder::new(4096, (1, 1));
         let fitted = HashingEmbedder::fit(4096, (1, 1), 1, &texts(&["b", "c"]));
         for (embedder, idf) in [(plain, [1.0; 3]), (fitted, idf)] {
-            let row = embedder.embed(&texts(&["AA b"])).unwrap();
+            let row = embedder.embed(&texts(&["AA b"]), &Setting::bare(".".as_ref())).unwrap();
             let weights = [0, 1, 2].map(|at| tf[at] * idf[at]);
             let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
             for at in 0..3 {
@@ -275,16 +301,18 @@ mod tests {
     #[test]
     fn loads_what_it_saved_and_only_that() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("e.safetensors");
         let params = |json| Params::checked(PARAMS, &serde_json::from_str(json).unwrap()).unwrap();
         let rows = texts(&["하나 둘", "셋"]);
         for json in [r#"{"dimensions":32}"#, r#"{"dimensions":32,"idf":false}"#] {
-            let fitted = Hashing.fit(&params(json), &rows).unwrap();
-            fitted.save(&path).unwrap();
-            let loaded = Hashing.load(&params(json), &path).unwrap();
-            assert_eq!((loaded.id(), loaded.embed(&rows).unwrap()), (fitted.id(), fitted.embed(&rows).unwrap()));
+            let fitted = Hashing.fit(&params(json), &rows, &Setting::bare(".".as_ref())).unwrap();
+            fitted.save(folder.path(), "step0_").unwrap();
+            let loaded = Hashing.load(&params(json), folder.path(), "step0_").unwrap();
+            assert_eq!(
+                (loaded.id(), loaded.embed(&rows, &Setting::bare(".".as_ref())).unwrap()),
+                (fitted.id(), fitted.embed(&rows, &Setting::bare(".".as_ref())).unwrap())
+            );
         }
-        let other = Hashing.load(&params(r#"{"dimensions":33}"#), &path).err().unwrap();
+        let other = Hashing.load(&params(r#"{"dimensions":33}"#), folder.path(), "step0_").err().unwrap();
         assert!(other.message.contains("[33, 1, 2], got [32, 1, 2]"), "{}", other.message);
     }
 }

@@ -1,9 +1,28 @@
 //! Embedders: a text becomes a dense vector of fixed length; texts that are alike point the same way.
+//!
+//! `hashing` needs no weights. `sentence` runs a sentence-transformers folder: `folder` reads it, `truncation` says what
+//! becomes of long texts, `encoder` is the network over the `kernels`, `cache` remembers vectors, `identity` says whose
+//! they are. `audit` looks at texts alone. `setting` is what all of them may use.
 
 mod embedder;
+mod opened;
+mod setting;
+
+pub mod audit;
+pub mod cache;
+pub mod candle_network;
+pub mod encoder;
+pub mod folder;
 pub mod hashing;
+pub mod identity;
+pub mod kernels;
+pub mod sentence;
+pub mod truncation;
 
+pub use cache::{Cache, Prune, Pruned};
 pub use embedder::{Embedder, EmbedderKind};
+pub use identity::Identity;
+pub use setting::{CosineToF32, Device, LazyCache, Network, Report, Setting};
 
-/// Every kind of embedder.
+/// Every kind of embedder that has a name of its own; any other `model` is a folder or a model of the hub.
 pub const EMBEDDERS: &[&dyn EmbedderKind] = &[&hashing::Hashing];

@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::catalog::{ParamProblem, Params, find};
 use crate::data::dataset::Features;
+use crate::embeddings::Setting;
 use crate::error::{Context, Error, Result};
 use crate::features::STEPS;
 use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
@@ -94,15 +96,23 @@ impl Chain {
         Ok(())
     }
 
+    /// Looks, before any row is read, whether what the steps need is there.
+    ///
+    /// # Errors
+    /// What a step says.
+    pub fn prepare(&self, setting: &Setting<'_>) -> Result<()> {
+        self.0.iter().try_for_each(|(.., step)| step.prepare(setting))
+    }
+
     /// Fits each step on what the step before it makes of the training rows.
     ///
     /// # Errors
     /// What a step says.
-    pub fn fit_transform(&self, train: Signal) -> Result<(FittedChain, Features)> {
+    pub fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(FittedChain, Features)> {
         let n_inputs = width(&train);
         let (mut signal, mut steps) = (train, Vec::new());
         for (kind, params, step) in &self.0 {
-            let (fitted, features) = step.fit_transform(signal)?;
+            let (fitted, features) = step.fit_transform(signal, setting)?;
             steps.push(FittedStep { kind: *kind, params: params.clone(), fitted });
             signal = Signal::Matrix(features);
         }
@@ -128,7 +138,7 @@ impl FittedChain {
     ///
     /// # Errors
     /// `Invalid` when the rows are not of the kind or width seen in training.
-    pub fn transform(&self, rows: Signal) -> Result<Features> {
+    pub fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
         match (self.n_inputs, width(&rows)) {
             (Some(expected), Some(got)) if expected != got => {
                 return Err(Error::invalid(format!("expected {expected} features, got {got}")));
@@ -141,15 +151,57 @@ impl FittedChain {
             }
             _ => {}
         }
-        let transformed =
-            self.steps.iter().try_fold(rows, |signal, step| step.fitted.transform(signal).map(Signal::Matrix));
-        matrix_of(transformed?)
+        let apply = |signal, step: &FittedStep| step.fitted.transform(signal, setting).map(Signal::Matrix);
+        matrix_of(self.steps.iter().try_fold(rows, apply)?)
+    }
+
+    /// One dense vector a row, in the space where likeness is cosine: what the embedding step makes of texts, or the
+    /// matrix itself where the rows bring one.
+    ///
+    /// # Errors
+    /// `Invalid` when the chain has no such vectors (tf-idf), or the rows do not fit.
+    pub fn vectors(&self, rows: Signal, setting: &Setting<'_>) -> Result<Array2<f32>> {
+        let features = match (rows, self.steps.first()) {
+            (Signal::Matrix(features), _) => features,
+            (rows, Some(first)) if first.fitted.embedder().is_some() => first.fitted.transform(rows, setting)?,
+            _ => {
+                return Err(Error::invalid("the model has no vectors of texts: it does not embed them")
+                    .hint("train with `features: [{embedding: {model: …}}]`"));
+            }
+        };
+        match features {
+            Features::Dense(matrix) => Ok(matrix),
+            Features::Sparse(_) => Err(Error::invalid("the rows are a sparse matrix: likeness needs dense vectors")),
+        }
+    }
+
+    /// The features of rows whose vectors are known: the steps after the embedding.
+    ///
+    /// # Errors
+    /// `Invalid` when the vectors are not as wide as those of training.
+    pub fn of_vectors(&self, vectors: Array2<f32>, setting: &Setting<'_>) -> Result<Features> {
+        let embeds = usize::from(self.n_inputs.is_none());
+        let width = match embeds {
+            0 => self.n_inputs.unwrap_or_default(),
+            _ => self.steps.first().map_or(0, |step| step.fitted.n_features()),
+        };
+        if vectors.ncols() != width {
+            return Err(Error::invalid(format!("expected vectors of {width} numbers, got {}", vectors.ncols())));
+        }
+        let apply = |signal, step: &FittedStep| step.fitted.transform(signal, setting).map(Signal::Matrix);
+        matrix_of(self.steps.iter().skip(embeds).try_fold(Signal::Matrix(Features::Dense(vectors)), apply)?)
     }
 
     /// The identity of the embedder in the chain, where there is one.
     #[must_use]
     pub fn embedder(&self) -> Option<String> {
         self.steps.iter().find_map(|step| step.fitted.embedder())
+    }
+
+    /// The embedder's identity, field by field.
+    #[must_use]
+    pub fn embedder_identity(&self) -> Option<Value> {
+        self.steps.iter().find_map(|step| step.fitted.embedder_identity())
     }
 
     /// Number of columns that come out.
@@ -211,7 +263,7 @@ impl FittedChain {
         let manifest: Manifest = serde_json::from_value(value).context(damaged)?;
         let steps = manifest.steps.into_iter().enumerate().map(|(index, step)| {
             let kind = find("step", STEPS, &step.kind).context(damaged)?;
-            let params = Params::checked(kind.params(), &step.params).map_err(|problems| {
+            let params = Params::checked(kind.params_for(&step.params), &step.params).map_err(|problems| {
                 let why = problems.first().map_or(String::new(), |problem| format!(": {}", problem.message));
                 Error::failed(damaged() + &why)
             })?;
@@ -254,7 +306,10 @@ mod tests {
     fn chain(steps: &[(&str, &str)]) -> Chain {
         let steps = steps.iter().map(|(name, json)| {
             let kind = find("step", STEPS, name).unwrap();
-            (kind, Params::checked(kind.params(), &serde_json::from_str(json).unwrap()).unwrap())
+            {
+                let given = serde_json::from_str(json).unwrap();
+                (kind, Params::checked(kind.params_for(&given), &given).unwrap())
+            }
         });
         Chain::configure(&steps.collect::<Vec<_>>()).map_err(|(_, problem)| problem.message).unwrap()
     }
@@ -297,14 +352,14 @@ mod tests {
             [(&sparse, &texts), (&dense, &texts), (&[], &matrix), (&[("standardize", "{}")], &matrix)];
         for (steps, signal) in cases {
             let folder = tempfile::tempdir().unwrap();
-            let (fitted, features) = chain(steps).fit_transform(signal()).unwrap();
+            let (fitted, features) = chain(steps).fit_transform(signal(), &Setting::bare(".".as_ref())).unwrap();
             assert_eq!(fitted.n_features(), features.n_features());
             fitted.save(folder.path()).unwrap();
             let loaded = FittedChain::load(folder.path()).unwrap();
             assert_eq!(loaded.configs(), fitted.configs());
-            assert_eq!(loaded.transform(signal()).unwrap(), features);
+            assert_eq!(loaded.transform(signal(), &Setting::bare(".".as_ref())).unwrap(), features);
             let other = Signal::Matrix(Features::Dense(array![[1.0, 2.0, 3.0]]));
-            assert!(loaded.transform(other).unwrap_err().message.contains('3'));
+            assert!(loaded.transform(other, &Setting::bare(".".as_ref())).unwrap_err().message.contains('3'));
         }
     }
 

@@ -12,6 +12,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Csr, Features};
+use crate::embeddings::Setting;
 use crate::error::{Error, Result};
 use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
 use crate::tensors::Tensors;
@@ -71,7 +72,7 @@ struct Configured {
 }
 
 impl Step for Configured {
-    fn fit_transform(&self, train: Signal) -> Result<(Box<dyn Fitted>, Features)> {
+    fn fit_transform(&self, train: Signal, _setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
         let features = matrix_of(train)?;
         if features.n_rows() == 0 {
             return Err(Error::invalid("`standardize` has no rows to learn from"));
@@ -127,7 +128,7 @@ impl Scaler {
 }
 
 impl Fitted for Scaler {
-    fn transform(&self, rows: Signal) -> Result<Features> {
+    fn transform(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Features> {
         self.scale(matrix_of(rows)?)
     }
 
@@ -214,7 +215,10 @@ mod tests {
 
     fn fit(json: &str, features: &Features) -> Result<(Box<dyn Fitted>, Features)> {
         let params = Params::checked(PARAMS, &serde_json::from_str(json).unwrap()).unwrap();
-        Standardize.configure(&params).unwrap().fit_transform(Signal::Matrix(features.clone()))
+        Standardize
+            .configure(&params)
+            .unwrap()
+            .fit_transform(Signal::Matrix(features.clone()), &Setting::bare(".".as_ref()))
     }
 
     #[test]
@@ -228,12 +232,13 @@ mod tests {
             (r#"{"with_mean":false}"#, array![[high, 5.0], [2.0 * high, 5.0], [3.0 * high, 5.0]]),
         ] {
             let (fitted, scaled) = fit(json, &train).unwrap();
-            assert_eq!(fitted.transform(Signal::Matrix(train.clone())).unwrap(), scaled);
+            assert_eq!(fitted.transform(Signal::Matrix(train.clone()), &Setting::bare(".".as_ref())).unwrap(), scaled);
             let Features::Dense(scaled) = scaled else { unreachable!("dense in, dense out") };
             assert!((&scaled - &expected).iter().all(|gap| gap.abs() < 1e-6), "{json}: {scaled}");
         }
         let (fitted, _) = fit("{}", &train).unwrap();
-        let narrow = fitted.transform(Signal::Matrix(Features::Dense(array![[1.0]]))).unwrap_err();
+        let narrow =
+            fitted.transform(Signal::Matrix(Features::Dense(array![[1.0]])), &Setting::bare(".".as_ref())).unwrap_err();
         assert_eq!(narrow.message, "`standardize` expected 2 columns, got 1");
     }
 

@@ -1,9 +1,13 @@
 //! The small house of feature steps: fitted on the training rows, saved with the model, applied the same ever after.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde_json::Value;
 
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::Features;
+use crate::embeddings::Setting;
 use crate::error::Result;
 
 /// What the rows bring before any step has run, or what flows between steps.
@@ -28,6 +32,10 @@ pub enum Takes {
 pub trait StepKind: Named + Sync {
     /// The parameters with their defaults.
     fn params(&self) -> &'static [Param];
+    /// Those parameters that go together with the given values: an embedder has its own.
+    fn params_for(&self, _given: &BTreeMap<String, Value>) -> &'static [Param] {
+        self.params()
+    }
     /// What it takes in.
     fn takes(&self) -> Takes;
     /// Makes a step from checked parameters.
@@ -48,7 +56,14 @@ pub trait Step: Send + Sync {
     ///
     /// # Errors
     /// `Invalid` when the rows cannot be used (no text has a term that survives `min_df`).
-    fn fit_transform(&self, train: Signal) -> Result<(Box<dyn Fitted>, Features)>;
+    fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)>;
+    /// Looks, before any row is read, whether what the step needs is there.
+    ///
+    /// # Errors
+    /// `NotFound` or `Invalid` when a model folder is missing or cannot be used.
+    fn prepare(&self, _setting: &Setting<'_>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A fitted step.
@@ -57,7 +72,7 @@ pub trait Fitted: Send + Sync {
     ///
     /// # Errors
     /// `Invalid` when the number of columns differs from training.
-    fn transform(&self, rows: Signal) -> Result<Features>;
+    fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features>;
     /// Number of columns it gives.
     fn n_features(&self) -> usize;
     /// The name of each column, where there is one (terms of a tf-idf).
@@ -66,6 +81,10 @@ pub trait Fitted: Send + Sync {
     }
     /// The identity of the embedder that it calls, where it calls one.
     fn embedder(&self) -> Option<String> {
+        None
+    }
+    /// The same, field by field.
+    fn embedder_identity(&self) -> Option<Value> {
         None
     }
     /// Writes its files into an existing folder, each file name beginning with `prefix`.

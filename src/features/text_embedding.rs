@@ -1,36 +1,68 @@
-//! `embedding`: texts as dense vectors, made by an embedder that is fitted on the training texts.
+//! `embedding`: texts as dense vectors, by an embedder that is fitted on the training texts (`hashing`) or that a
+//! sentence-transformers folder brings.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params, did_you_mean};
 use crate::data::dataset::Features;
-use crate::embeddings::{EMBEDDERS, Embedder, EmbedderKind, hashing};
+use crate::embeddings::{EMBEDDERS, Embedder, EmbedderKind, Setting, hashing, sentence};
 use crate::error::{Error, Result};
 use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
 
 /// The step kind `embedding`.
 pub struct TextEmbedding;
 
-const MODEL: Param =
-    Param { name: "model", kind: ParamKind::Text, default: r#""hashing""#, about: "the embedder: `hashing`" };
-const PARAMS: &[Param] = &[MODEL, hashing::PARAMS[0], hashing::PARAMS[1], hashing::PARAMS[2], hashing::PARAMS[3]];
+const MODEL: Param = Param {
+    name: "model",
+    kind: ParamKind::Text,
+    default: r#""hashing""#,
+    about: "the embedder: `hashing`, a sentence-transformers folder, or a name on the Hugging Face hub",
+};
 
-fn find(model: &str) -> Result<&'static dyn EmbedderKind, ParamProblem> {
-    EMBEDDERS.iter().find(|kind| kind.name() == model).copied().ok_or_else(|| {
-        let known = || EMBEDDERS.iter().map(|kind| kind.name());
-        let hint = match did_you_mean(model, known()) {
-            Some(close) => format!("did you mean `{close}`?"),
-            None => format!(
-                "this build does not read sentence-transformers folders; known: {}",
-                known().collect::<Vec<_>>().join(", ")
-            ),
-        };
-        ParamProblem { name: MODEL.name.into(), message: format!("unknown embedder `{model}`"), hint: Some(hint) }
-    })
+/// `model` and what goes with it.
+const fn with_model<const N: usize>(more: &[&[Param]]) -> [Param; N] {
+    let mut list = [MODEL; N];
+    let (mut at, mut part) = (1, 0);
+    while part < more.len() {
+        let mut one = 0;
+        while one < more[part].len() {
+            list[at] = more[part][one];
+            (at, one) = (at + 1, one + 1);
+        }
+        part += 1;
+    }
+    list
 }
 
-fn file(folder: &Path, prefix: &str) -> PathBuf {
-    folder.join(format!("{prefix}embedding.safetensors"))
+const N_HASHING: usize = hashing::PARAMS.len();
+const N_SENTENCE: usize = sentence::PARAMS.len();
+static OF_HASHING: [Param; 1 + N_HASHING] = with_model(&[hashing::PARAMS]);
+static OF_SENTENCE: [Param; 1 + N_SENTENCE] = with_model(&[sentence::PARAMS]);
+static ALL: [Param; 1 + N_HASHING + N_SENTENCE] = with_model(&[hashing::PARAMS, sentence::PARAMS]);
+
+/// An embedder of the catalog by its name; everything else names a folder or a model of the hub.
+fn find(model: &str) -> Result<&'static dyn EmbedderKind, ParamProblem> {
+    let known = || EMBEDDERS.iter().map(|kind| kind.name());
+    if let Some(kind) = EMBEDDERS.iter().find(|kind| kind.name() == model) {
+        return Ok(*kind);
+    }
+    // A path or a hub's name has a slash or a dot; a bare word that is nearly `hashing` is a slip of the finger.
+    match did_you_mean(model, known()) {
+        Some(close) if !model.contains(['/', '.']) => Err(ParamProblem {
+            name: MODEL.name.into(),
+            message: format!("unknown embedder `{model}`"),
+            hint: Some(format!("did you mean `{close}`?")),
+        }),
+        _ if model.trim().is_empty() => Err(ParamProblem {
+            name: MODEL.name.into(),
+            message: "`model` is empty".into(),
+            hint: Some(MODEL.about.into()),
+        }),
+        _ => Ok(&sentence::SentenceTransformers),
+    }
 }
 
 impl Named for TextEmbedding {
@@ -45,7 +77,14 @@ impl Named for TextEmbedding {
 
 impl StepKind for TextEmbedding {
     fn params(&self) -> &'static [Param] {
-        PARAMS
+        &ALL
+    }
+
+    fn params_for(&self, given: &BTreeMap<String, Value>) -> &'static [Param] {
+        match given.get(MODEL.name).and_then(Value::as_str).unwrap_or("hashing") {
+            model if EMBEDDERS.iter().any(|kind| kind.name() == model) => &OF_HASHING,
+            _ => &OF_SENTENCE,
+        }
     }
 
     fn takes(&self) -> Takes {
@@ -53,21 +92,14 @@ impl StepKind for TextEmbedding {
     }
 
     fn configure(&self, params: &Params) -> Result<Box<dyn Step>, ParamProblem> {
-        const LONGEST: usize = 65_536;
-        let dimensions = params.usize("dimensions");
-        if dimensions > LONGEST {
-            return Err(ParamProblem {
-                name: "dimensions".into(),
-                message: format!("`dimensions` is {dimensions}, at most {LONGEST} are made"),
-                hint: Some("sentence embeddings have a few hundred".into()),
-            });
-        }
-        Ok(Box::new(Configured { kind: find(params.str(MODEL.name))?, params: params.clone() }))
+        let kind = find(params.str(MODEL.name))?;
+        kind.check(params)?;
+        Ok(Box::new(Configured { kind, params: params.clone() }))
     }
 
     fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Fitted>> {
         let kind = find(params.str(MODEL.name)).map_err(|problem| Error::failed(problem.message))?;
-        Ok(Box::new(FittedEmbedding(kind.load(params, &file(folder, prefix))?)))
+        Ok(Box::new(FittedEmbedding(kind.load(params, folder, prefix)?)))
     }
 }
 
@@ -77,10 +109,14 @@ struct Configured {
 }
 
 impl Step for Configured {
-    fn fit_transform(&self, train: Signal) -> Result<(Box<dyn Fitted>, Features)> {
+    fn prepare(&self, setting: &Setting<'_>) -> Result<()> {
+        self.kind.prepare(&self.params, setting)
+    }
+
+    fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
         let texts = texts_of(train)?;
-        let embedder = self.kind.fit(&self.params, &texts)?;
-        let features = Features::Dense(embedder.embed(&texts)?);
+        let embedder = self.kind.fit(&self.params, &texts, setting)?;
+        let features = Features::Dense(embedder.embed(&texts, setting)?);
         Ok((Box::new(FittedEmbedding(embedder)), features))
     }
 }
@@ -88,8 +124,8 @@ impl Step for Configured {
 struct FittedEmbedding(Box<dyn Embedder>);
 
 impl Fitted for FittedEmbedding {
-    fn transform(&self, rows: Signal) -> Result<Features> {
-        Ok(Features::Dense(self.0.embed(&texts_of(rows)?)?))
+    fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
+        Ok(Features::Dense(self.0.embed(&texts_of(rows)?, setting)?))
     }
 
     fn n_features(&self) -> usize {
@@ -100,8 +136,12 @@ impl Fitted for FittedEmbedding {
         Some(self.0.id())
     }
 
+    fn embedder_identity(&self) -> Option<Value> {
+        Some(self.0.identity())
+    }
+
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
-        self.0.save(&file(folder, prefix))
+        self.0.save(folder, prefix)
     }
 }
 
@@ -117,7 +157,10 @@ mod tests {
     use super::*;
 
     fn params(json: &str) -> Params {
-        Params::checked(PARAMS, &serde_json::from_str(json).unwrap()).unwrap()
+        {
+            let given = serde_json::from_str(json).unwrap();
+            Params::checked(TextEmbedding.params_for(&given), &given).unwrap()
+        }
     }
 
     #[test]
@@ -125,19 +168,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let params = params(r#"{"dimensions":16}"#);
         let texts = || Signal::Texts(vec!["좋다".into(), "나쁘다".into(), String::new()]);
-        let (fitted, features) = TextEmbedding.configure(&params).unwrap().fit_transform(texts()).unwrap();
+        let (fitted, features) =
+            TextEmbedding.configure(&params).unwrap().fit_transform(texts(), &Setting::bare(".".as_ref())).unwrap();
         assert_eq!((features.n_rows(), features.n_features(), fitted.n_features()), (3, 16, 16));
         fitted.save(folder.path(), "step0_").unwrap();
         let loaded = TextEmbedding.load(&params, folder.path(), "step0_").unwrap();
-        assert_eq!(loaded.transform(texts()).unwrap(), features);
+        assert_eq!(loaded.transform(texts(), &Setting::bare(".".as_ref())).unwrap(), features);
     }
 
     #[test]
     fn an_unknown_model_gets_a_remedy() {
         let problem = |json| TextEmbedding.configure(&params(json)).err().unwrap();
         assert_eq!(problem(r#"{"model":"hashign"}"#).hint.unwrap(), "did you mean `hashing`?");
-        let folder = problem(r#"{"model":"models/ko-sbert"}"#);
-        assert_eq!((folder.name.as_str(), folder.message.as_str()), ("model", "unknown embedder `models/ko-sbert`"));
-        assert!(folder.hint.unwrap().contains("sentence-transformers"));
+        assert_eq!(problem(r#"{"model":" "}"#).message, "`model` is empty");
+        // What a folder brings is looked at when the folder is opened.
+        assert!(TextEmbedding.configure(&params(r#"{"model":"models/ko-sbert","pooling":"cls"}"#)).is_ok());
+        assert!(TextEmbedding.configure(&params(r#"{"model":"ko-sbert"}"#)).is_ok());
+    }
+
+    #[test]
+    fn each_embedder_has_its_own_parameters() {
+        let refused = |json: &str| {
+            let given = serde_json::from_str(json).unwrap();
+            Params::checked(TextEmbedding.params_for(&given), &given).unwrap_err()[0].message.clone()
+        };
+        assert_eq!(refused(r#"{"model":"hashing","pooling":"cls"}"#), "unknown parameter `pooling`");
+        assert_eq!(refused(r#"{"model":"models/ko-sbert","dimensions":64}"#), "unknown parameter `dimensions`");
     }
 }

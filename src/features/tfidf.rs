@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Csr, Features};
+use crate::embeddings::Setting;
 use crate::error::{Context, Error, Result};
 use crate::features::analyzer::{Analyzer, Finder, Hits, Keep, Terms, Unit, count};
 use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
@@ -169,7 +170,7 @@ impl StepKind for Tfidf {
 }
 
 impl Step for Configured {
-    fn fit_transform(&self, train: Signal) -> Result<(Box<dyn Fitted>, Features)> {
+    fn fit_transform(&self, train: Signal, _setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
         let texts = texts_of(train)?;
         let (min_df, max_df) = (self.min_df.of(texts.len()), self.max_df.of(texts.len()));
         let prepared = self.analyzer.prepare(&texts);
@@ -201,7 +202,7 @@ struct FittedTfidf {
 }
 
 impl Fitted for FittedTfidf {
-    fn transform(&self, rows: Signal) -> Result<Features> {
+    fn transform(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Features> {
         let texts = texts_of(rows)?;
         let prepared: Vec<Cow<'_, str>> = self.analyzer.prepare(&texts);
         Ok(weigh(&self.finder.find(&prepared), &self.idf, self.weighting))
@@ -335,7 +336,7 @@ mod tests {
     }
 
     fn fit(json: &str, train: Signal) -> Result<(Box<dyn Fitted>, Features)> {
-        Tfidf.configure(&params(json)).unwrap().fit_transform(train)
+        Tfidf.configure(&params(json)).unwrap().fit_transform(train, &Setting::bare(".".as_ref()))
     }
 
     fn csr(features: Features) -> Csr {
@@ -423,13 +424,15 @@ mod tests {
         let near = |got: f64, expected: f64| (got - expected).abs() <= 1e-6 * expected.abs().max(1.0);
         for (json, columns, entries, plain, placed, term, new_entries, new_plain) in goldens {
             let (fitted, features) = fit(json, texts()).unwrap();
-            assert_eq!(fitted.transform(texts()).unwrap(), features, "{json}");
+            assert_eq!(fitted.transform(texts(), &Setting::bare(".".as_ref())).unwrap(), features, "{json}");
             let matrix = csr(features);
             assert_eq!((matrix.n_cols, matrix.values.len(), matrix.n_rows()), (columns, entries, 12), "{json}");
             let got = sums(&matrix);
             assert!(near(got.0, plain) && near(got.1, placed), "{json}: {got:?}");
             assert_eq!(fitted.feature_names().unwrap()[columns / 3], term, "{json}");
-            let new = csr(fitted.transform(Signal::Texts(vec!["새 영화 film café b 년!".into()])).unwrap());
+            let new = csr(fitted
+                .transform(Signal::Texts(vec!["새 영화 film café b 년!".into()]), &Setting::bare(".".as_ref()))
+                .unwrap());
             assert_eq!(new.values.len(), new_entries, "{json}");
             assert!(near(sums(&new).0, new_plain), "{json}: {:?}", sums(&new));
         }
@@ -444,7 +447,7 @@ mod tests {
             fitted.save(folder.path(), "step0_").unwrap();
             let loaded = Tfidf.load(&params(json), folder.path(), "step0_").unwrap();
             assert_eq!(loaded.feature_names(), fitted.feature_names());
-            assert_eq!(loaded.transform(train()).unwrap(), features);
+            assert_eq!(loaded.transform(train(), &Setting::bare(".".as_ref())).unwrap(), features);
         }
         std::fs::write(folder.path().join("step0_vocabulary.txt"), "ab\n").unwrap();
         assert!(Tfidf.load(&params("{}"), folder.path(), "step0_").is_err());
@@ -461,7 +464,8 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let (fitted, features) = fit(r#"{"ngram":[2,3]}"#, Signal::Texts(train.clone())).unwrap();
-                let alone = fitted.transform(Signal::Texts(train[19_990..].to_vec())).unwrap();
+                let alone =
+                    fitted.transform(Signal::Texts(train[19_990..].to_vec()), &Setting::bare(".".as_ref())).unwrap();
                 (fitted.feature_names(), features, alone)
             })
         };

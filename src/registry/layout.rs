@@ -43,10 +43,22 @@ impl Layout {
         self.root.join("experiments/tracking.db")
     }
 
+    /// The vectors that were made before, by embedder and text.
+    #[must_use]
+    pub fn vector_cache(&self) -> PathBuf {
+        self.root.join("data/cache/embeddings.db")
+    }
+
+    /// The folder of all experiments.
+    #[must_use]
+    pub fn experiments(&self) -> PathBuf {
+        self.root.join("experiments")
+    }
+
     /// An experiment's folder.
     #[must_use]
     pub fn experiment(&self, name: &ExperimentName) -> PathBuf {
-        self.root.join("experiments").join(name.as_str())
+        self.experiments().join(name.as_str())
     }
 
     /// A run's folder.

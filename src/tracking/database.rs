@@ -5,7 +5,6 @@
 //! is one transaction too: all its queries see the same moment. WAL keeps an index in shared memory, which machines
 //! on a network file system do not share: there the file would be damaged, so it is refused.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,24 +13,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use super::migrations::{self, MIGRATIONS};
 use crate::error::{Error, Result};
+use crate::mounts::network_file_system;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-const NETWORK_FILE_SYSTEMS: [&str; 13] = [
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "afs",
-    "ceph",
-    "lustre",
-    "fuse.sshfs",
-    "fuse.glusterfs",
-    "fuse.s3fs",
-    "fuse.gcsfuse",
-    "fuse.rclone",
-];
 
 /// The tracking database. Shared by threads as it is; each process opens its own.
 #[derive(Debug)]
@@ -202,27 +187,14 @@ fn at(path: &Path, mut error: Error) -> Error {
 fn located(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path)
         .map_err(|cause| Error::invalid(format!("`{}` is not a file's path", path.display())).caused_by(cause))?;
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let real = path.ancestors().find_map(|ancestor| fs::canonicalize(ancestor).ok()).unwrap_or_else(|| path.clone());
-    match file_system(&mounts, &real) {
-        Some(kind) if NETWORK_FILE_SYSTEMS.contains(&kind) => Err(Error::failed(format!(
+    match network_file_system(&path) {
+        Some(kind) => Err(Error::failed(format!(
             "the tracking database `{}` would lie on a network file system ({kind})",
             path.display()
         ))
         .hint("SQLite's write-ahead log is not safe there: keep the project on a local disk")),
-        _ => Ok(path),
+        None => Ok(path),
     }
-}
-
-/// The type of the file system that holds `path`: the longest mount point above it, the last of equals.
-fn file_system<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
-    let mounted = mounts.lines().filter_map(|line| {
-        let mut fields = line.split(' ').skip(1);
-        let point = fields.next()?.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
-        let kind = fields.next()?;
-        path.starts_with(&point).then_some((point.len(), kind))
-    });
-    mounted.max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
 }
 
 /// Turns the write-ahead log on. It is a property of the file, so this changes something only once; then other
@@ -277,7 +249,7 @@ mod tests {
         let path = folder.path().join("t.db");
         assert_eq!(Tracker::open_read_only(&path).err().unwrap().kind, ErrorKind::NotFound);
         assert!(!path.exists());
-        fs::write(&path, "this is a text file, and a long one at that: ".repeat(50)).unwrap();
+        std::fs::write(&path, "this is a text file, and a long one at that: ".repeat(50)).unwrap();
         let error = Tracker::open(&path).err().unwrap();
         assert_eq!(error.kind, ErrorKind::Failed);
         assert!(error.message.starts_with("the tracking database is not an SQLite file: `/"), "{error}");
@@ -309,17 +281,5 @@ mod tests {
                 }
             });
         }
-    }
-
-    #[test]
-    fn the_file_system_is_the_deepest_mount() {
-        let mounts = "/dev/vda / ext4 rw 0 0\nhost:/x /home nfs4 rw 0 0\n/dev/vdb /home/a\\040b xfs rw 0 0\n\
-                      u@h: /home/a\\040b/s fuse.sshfs rw 0 0\n";
-        let of = |path: &str| file_system(mounts, Path::new(path)).unwrap();
-        assert_eq!(of("/homework/t.db"), "ext4");
-        assert_eq!(of("/home/c/t.db"), "nfs4");
-        assert_eq!(of("/home/a b/t.db"), "xfs");
-        assert_eq!(of("/home/a b/s/t.db"), "fuse.sshfs");
-        assert_eq!(file_system("", Path::new("/")), None);
     }
 }

@@ -175,6 +175,41 @@ impl Tracker {
         })
     }
 
+    /// The deleted runs that nothing needs any more, with their experiments: what `gc` may remove for good.
+    ///
+    /// # Errors
+    /// `Failed` when the database cannot be read.
+    pub fn deleted_runs(&self) -> Result<Vec<(RunId, String)>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT r.id, e.name FROM runs r JOIN experiments e ON e.id = r.experiment_id
+                 WHERE r.lifecycle = 'deleted' AND r.seq NOT IN (SELECT run FROM model_versions WHERE run IS NOT NULL)
+                 ORDER BY r.seq",
+            )?;
+            let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+            let mut found = Vec::new();
+            for row in rows {
+                let (id, experiment) = row?;
+                found.push((RunId::parse(&id)?, experiment));
+            }
+            Ok(found)
+        })
+    }
+
+    /// Removes a deleted run for good, with its params, metrics and tags.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not a deleted run; `Failed` when a model version needs it.
+    pub fn purge_run(&self, id: &RunId) -> Result<()> {
+        self.write(|connection| {
+            let sql = "DELETE FROM runs WHERE id = ?1 AND lifecycle = 'deleted'";
+            match connection.execute(sql, [id.as_str()])? {
+                0 => Err(Error::not_found(format!("there is no deleted run `{}`", id.as_str()))),
+                _ => Ok(()),
+            }
+        })
+    }
+
     /// Restores a deleted run.
     ///
     /// # Errors

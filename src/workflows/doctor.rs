@@ -227,7 +227,7 @@ fn adopt(project: &Project, model: &ModelName, version: Version, manifest: &Mani
 }
 
 /// Temporary files and folders of processes that no longer live.
-fn leftovers(root: &Path) -> Vec<std::path::PathBuf> {
+pub(super) fn leftovers(root: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     let mut open: Vec<_> = ["checkpoints", "production", "experiments"].map(|name| root.join(name)).into();
     while let Some(folder) = open.pop() {

@@ -1,4 +1,4 @@
-//! `embed`: texts → vectors in a Parquet file, with the embedder's identity in its metadata.
+//! `embed`: texts → vectors in a file, or back into the table that the texts came from.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,31 @@ use serde::Serialize;
 use super::reading::{From, read_rows, read_training_rows, signal, stream};
 use super::record::{COMMANDS, Light, What, code_tags, light, pairs, recorded};
 use super::session::Session;
-use crate::catalog::{Params, find};
+use crate::catalog::{ParamProblem, Params, find};
 use crate::config::{Experiment, ExperimentConfig};
-use crate::data::parquet_file::{self, Values};
-use crate::data::rows::{Labels, Rows};
+use crate::data::rows::{Blank, Labels, Rows};
+use crate::data::sources::sqlite_column::{self, Target};
+use crate::data::vector_files::{self, Format};
 use crate::data::{Columns, Features, Input, Part};
+use crate::embeddings::Report;
 use crate::error::{Context, Error, Result};
-use crate::features::{Chain, FittedChain, STEPS};
+use crate::features::{Chain, FittedChain, STEPS, StepKind};
 use crate::names::RunId;
 use crate::tracking::Batch;
+
+/// What becomes of a row whose text is missing or blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Empty {
+    /// It is embedded as an empty text: the vectors keep step with the rows.
+    #[default]
+    Embed,
+    /// Its vector is zero.
+    Zero,
+    /// It is left out and counted.
+    Skip,
+    /// It is an error.
+    Refuse,
+}
 
 /// Texts of one file, without a config.
 #[derive(Debug, Clone, Default)]
@@ -26,14 +42,20 @@ pub struct FileRequest {
     pub input: String,
     /// The query, for a database.
     pub query: Option<String>,
-    /// The text column.
-    pub text_column: String,
+    /// The text columns, joined by a line break.
+    pub text_columns: Vec<String>,
+    /// Fields of a JSON text, in this order.
+    pub json_fields: Vec<String>,
     /// The id column, where there is one.
     pub id_column: Option<String>,
     /// Parameters of the `embedding` step: model, dimensions, ….
     pub params: BTreeMap<String, serde_json::Value>,
-    /// The Parquet file to write.
-    pub output: PathBuf,
+    /// Rows without a text.
+    pub empty: Empty,
+    /// The file to write.
+    pub output: Option<PathBuf>,
+    /// The column of the input's own table to write, for a SQLite database.
+    pub write_back: Option<Target>,
 }
 
 /// What came of it.
@@ -41,10 +63,12 @@ pub struct FileRequest {
 pub struct Outcome {
     /// The run, when a config was embedded.
     pub run_id: Option<RunId>,
-    /// The file.
+    /// The file; the database when the vectors went back into it.
     pub output: PathBuf,
     /// The embedder's identity.
     pub embedder: String,
+    /// The identity, field by field.
+    pub identity: serde_json::Value,
     /// SHA-256 of the rows.
     pub data_fingerprint: String,
     /// Rows in the file.
@@ -53,42 +77,66 @@ pub struct Outcome {
     pub skipped_without_input: usize,
     /// Rows skipped for want of a label.
     pub skipped_without_label: usize,
-    /// Texts with nothing to embed: their vectors are zero.
+    /// Rows whose text is missing or blank.
     pub empty: usize,
     /// Length of a vector.
     pub dimensions: usize,
+    /// What the embedder says of the texts.
+    #[serde(flatten)]
+    pub report: Report,
+    /// Texts that were computed, not looked up, per second of tokenising and encoding.
+    pub texts_per_second: Option<f64>,
 }
 
-fn write(output: &Path, rows: &Rows, chain: &FittedChain, vectors: &Array2<f32>) -> Result<Outcome> {
-    let embedder = chain.embedder().unwrap_or_default();
-    let labels: Vec<String> = rows.classes.iter().map(|class| rows.labels[*class].clone()).collect();
-    let parts: Vec<String> = rows.parts.iter().map(|part| part.name().to_owned()).collect();
-    let mut columns = vec![("id", Values::Text(&rows.ids))];
-    if !labels.is_empty() {
-        columns.push(("label", Values::Text(&labels)));
+/// What is written of the rows.
+struct Embedded<'a> {
+    rows: &'a Rows,
+    chain: &'a FittedChain,
+    vectors: &'a Array2<f32>,
+    empty: usize,
+}
+
+impl Embedded<'_> {
+    /// Writes a file.
+    fn write(&self, output: &Path) -> Result<()> {
+        let rows = self.rows;
+        let labels: Vec<String> = rows.classes.iter().map(|class| rows.labels[*class].clone()).collect();
+        let parts: Vec<String> = rows.parts.iter().map(|part| part.name().to_owned()).collect();
+        let columns = [("id", &rows.ids), ("label", &labels), ("split", &parts)];
+        let columns: Vec<(&str, &[String])> = columns
+            .into_iter()
+            .filter(|(name, cells)| *name == "id" || !cells.is_empty())
+            .map(|(name, cells)| (name, cells.as_slice()))
+            .collect();
+        let identity = self.chain.embedder_identity().unwrap_or_default();
+        let facts = [
+            ("mlops.embedder", self.chain.embedder().unwrap_or_default()),
+            ("mlops.embedder_identity", identity.to_string()),
+            ("mlops.dimensions", self.vectors.ncols().to_string()),
+            ("mlops.data_fingerprint", rows.fingerprint()),
+        ];
+        vector_files::write(output, &columns, self.vectors.view(), &facts)
     }
-    if !parts.is_empty() {
-        columns.push(("split", Values::Text(&parts)));
+
+    fn outcome(&self, session: &Session<'_>, output: &Path) -> Outcome {
+        let report = session.setting.report.borrow().clone();
+        let computed = report.texts.saturating_sub(report.cached) as f64;
+        let took: f64 = ["tokenize", "encode"].iter().filter_map(|stage| report.seconds.get(stage)).sum();
+        Outcome {
+            run_id: None,
+            output: output.to_path_buf(),
+            embedder: self.chain.embedder().unwrap_or_default(),
+            identity: self.chain.embedder_identity().unwrap_or_default(),
+            data_fingerprint: self.rows.fingerprint(),
+            rows: self.rows.ids.len(),
+            skipped_without_input: self.rows.skipped_input,
+            skipped_without_label: self.rows.skipped_label,
+            empty: self.empty,
+            dimensions: self.vectors.ncols(),
+            texts_per_second: (computed > 0.0 && took > 0.0).then(|| computed / took),
+            report,
+        }
     }
-    columns.push(("embedding", Values::Vectors(vectors.view())));
-    let data_fingerprint = rows.fingerprint();
-    let facts = [
-        ("mlops.embedder", embedder.clone()),
-        ("mlops.dimensions", vectors.ncols().to_string()),
-        ("mlops.data_fingerprint", data_fingerprint.clone()),
-    ];
-    parquet_file::write(output, &columns, &facts)?;
-    Ok(Outcome {
-        run_id: None,
-        output: output.to_path_buf(),
-        embedder,
-        data_fingerprint,
-        rows: rows.ids.len(),
-        skipped_without_input: rows.skipped_input,
-        skipped_without_label: rows.skipped_label,
-        empty: vectors.rows().into_iter().filter(|row| row.iter().all(|value| *value == 0.0)).count(),
-        dimensions: vectors.ncols(),
-    })
 }
 
 fn dense(features: Features) -> Result<Array2<f32>> {
@@ -98,40 +146,91 @@ fn dense(features: Features) -> Result<Array2<f32>> {
     }
 }
 
+/// The first problem with a parameter, as an error.
+fn refused(problem: ParamProblem) -> Error {
+    let error = Error::invalid(problem.message);
+    match problem.hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// The `embedding` step and its parameters, with defaults.
+///
+/// # Errors
+/// `Invalid` for the first parameter that is wrong.
+pub(super) fn checked_params(given: &BTreeMap<String, serde_json::Value>) -> Result<(&'static dyn StepKind, Params)> {
+    let kind = find("feature step", STEPS, "embedding")?;
+    let params = Params::checked(kind.params_for(given), given)
+        .map_err(|problems| refused(problems.into_iter().next().expect("a refusal has a problem")))?;
+    Ok((kind, params))
+}
+
+/// The positions of rows without a text, and what is to be done about them.
+fn blank_rows(rows: &Rows, empty: Empty) -> Result<Vec<usize>> {
+    let texts = rows.texts();
+    let blank: Vec<usize> = (0..texts.len()).filter(|row| texts[*row].trim().is_empty()).collect();
+    match blank.first() {
+        Some(first) if empty == Empty::Refuse => {
+            Err(Error::invalid(format!("row {} has no text ({} such rows)", rows.numbers[*first], blank.len()))
+                .hint("`--empty embed`, `zero` or `skip` lets such rows pass"))
+        }
+        _ => Ok(blank),
+    }
+}
+
 /// Embeds the texts of one file; an idf is learned from all of them.
 ///
 /// # Errors
 /// `Invalid` when the file or the parameters do not fit.
 pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcome> {
-    if request.output.extension().is_none_or(|extension| extension != "parquet") {
-        return Err(Error::invalid(format!("`--output {}` is not a .parquet file", request.output.display())));
-    }
-    let kind = find("feature step", STEPS, "embedding")?;
-    let params = Params::checked(kind.params(), &request.params).map_err(|problems| {
-        let first = problems.into_iter().next().expect("a refusal has a problem");
-        let error = Error::invalid(first.message);
-        first.hint.map_or(Error::invalid(error.message.clone()), |hint| error.hint(hint))
-    })?;
-    let chain = Chain::configure(&[(kind, params)]).map_err(|(_, problem)| {
-        let error = Error::invalid(problem.message);
-        match problem.hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    })?;
+    let output = request.output.as_deref();
+    output.map(Format::of).transpose()?;
+    let chain = Chain::configure(&[checked_params(&request.params)?]).map_err(|(_, problem)| refused(problem))?;
+    chain.prepare(&session.setting)?;
     let started_ms = session.project.now_ms();
-    session.stage(&format!("reading {}", request.input))?;
-    let input = Input::Text { columns: vec![request.text_column.clone()], json_fields: Vec::new() };
-    let columns = Columns { id: request.id_column.clone(), label: None, input };
-    let (query, labels) = (request.query.as_deref(), Labels::Ignore);
-    let from = From { source: &request.input, query, columns: &columns, split: None, labels, seed: 0 };
-    let rows = read_rows(session, from)?;
+    let rows = read_texts(session, request)?;
+    let blank = blank_rows(&rows, request.empty)?;
     session.stage("embedding")?;
-    let (chain, vectors) = chain.fit_transform(signal(&rows, &(0..rows.ids.len()).collect::<Vec<_>>()))?;
+    let signal = signal(&rows, &(0..rows.ids.len()).collect::<Vec<_>>());
+    let (chain, vectors) = chain.fit_transform(signal, &session.setting)?;
+    let mut vectors = dense(vectors)?;
+    if request.empty == Empty::Zero {
+        blank.iter().for_each(|row| vectors.row_mut(*row).fill(0.0));
+    }
     session.check()?;
-    let outcome = write(&request.output, &rows, &chain, &dense(vectors)?)?;
+    session.stage("writing")?;
+    let embedded = Embedded { rows: &rows, chain: &chain, vectors: &vectors, empty: blank.len() };
+    if let Some(target) = &request.write_back {
+        let id = request.id_column.as_deref().unwrap_or_default();
+        sqlite_column::write_vectors(&database(session, &request.input)?, target, id, &rows.ids, vectors.view())?;
+    }
+    if let Some(output) = output {
+        embedded.write(output)?;
+    }
+    let output = output.map_or_else(|| PathBuf::from(&request.input), Path::to_path_buf);
+    let outcome = embedded.outcome(session, &output);
     light(session, &recorded_file(request, &outcome, started_ms));
     Ok(outcome)
+}
+
+/// The rows of a file.
+///
+/// # Errors
+/// `Invalid` when the file does not fit the request.
+pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result<Rows> {
+    session.stage(&format!("reading {}", request.input))?;
+    let input = Input::Text { columns: request.text_columns.clone(), json_fields: request.json_fields.clone() };
+    let columns = Columns { id: request.id_column.clone(), label: None, input };
+    let (query, labels) = (request.query.as_deref(), Labels::Ignore);
+    let blank = if request.empty == Empty::Skip { Blank::Skip } else { Blank::Keep };
+    read_rows(session, From { source: &request.input, query, columns: &columns, split: None, labels, seed: 0, blank })
+}
+
+/// The database that the rows came from.
+fn database(session: &Session<'_>, input: &str) -> Result<PathBuf> {
+    let expanded = session.project.expand(input)?;
+    Ok(PathBuf::from(expanded.strip_prefix("sqlite:").unwrap_or(&expanded)))
 }
 
 /// The vectors of a file as a finished run.
@@ -145,7 +244,7 @@ fn recorded_file(request: &FileRequest, outcome: &Outcome, started_ms: i64) -> L
         params: pairs([("input", request.input.clone())]).into_iter().chain(given).collect(),
         metrics: vec![("rows", outcome.rows as f64), ("dimensions", outcome.dimensions as f64)],
         tags: pairs([("embedder", outcome.embedder.clone()), ("data_fingerprint", outcome.data_fingerprint.clone())]),
-        artifacts: vec![outcome.output.clone()],
+        artifacts: request.output.iter().cloned().collect(),
     }
 }
 
@@ -160,7 +259,8 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
             .hint("features: [{embedding: {model: hashing}}]"));
     };
     let chain = Chain::configure(&[(find("feature step", STEPS, "embedding")?, step.params.clone())])
-        .map_err(|(_, problem)| Error::invalid(problem.message))?;
+        .map_err(|(_, problem)| refused(problem))?;
+    chain.prepare(&session.setting)?;
     let folder = session.project.layout.experiment(&config.experiment.name);
     let output = output.unwrap_or_else(|| folder.join("embeddings.parquet"));
     let description = &config.experiment.description;
@@ -170,9 +270,11 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
         session.stage(&format!("reading {}", config.data.source))?;
         let rows = read_training_rows(session, config, Labels::Learn { positive: config.data.positive.as_deref() })?;
         session.stage("embedding")?;
-        let (chain, vectors) = fit_and_transform(&chain, &rows)?;
+        let (chain, vectors) = fit_and_transform(session, &chain, &rows)?;
         session.check()?;
-        let mut outcome = write(&output, &rows, &chain, &vectors)?;
+        let embedded = Embedded { rows: &rows, chain: &chain, vectors: &vectors, empty: 0 };
+        embedded.write(&output)?;
+        let mut outcome = embedded.outcome(session, &output);
         outcome.run_id = Some(recorder.id.clone());
         let environment = recorder.environment(&[("data_fingerprint", outcome.data_fingerprint.clone())])?;
         log(session, recorder, config, &outcome, &environment)?;
@@ -181,13 +283,13 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
 }
 
 /// The vectors of all rows, in their order, from an embedder fitted on the training rows.
-fn fit_and_transform(chain: &Chain, rows: &Rows) -> Result<(FittedChain, Array2<f32>)> {
+fn fit_and_transform(session: &Session<'_>, chain: &Chain, rows: &Rows) -> Result<(FittedChain, Array2<f32>)> {
     let positions = Part::ALL.map(|part| rows.of_part(part));
-    let (fitted, train) = chain.fit_transform(signal(rows, &positions[0]))?;
+    let (fitted, train) = chain.fit_transform(signal(rows, &positions[0]), &session.setting)?;
     let mut parts = vec![dense(train)?];
     for positions in &positions[1..] {
         if !positions.is_empty() {
-            parts.push(dense(fitted.transform(signal(rows, positions))?)?);
+            parts.push(dense(fitted.transform(signal(rows, positions), &session.setting)?)?);
         }
     }
     let views: Vec<_> = parts.iter().map(Array2::view).collect();

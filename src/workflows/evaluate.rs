@@ -11,7 +11,7 @@ use super::session::Session;
 use super::train::judge;
 use crate::bundle::Bundle;
 use crate::config::{Experiment, resolve};
-use crate::data::rows::{Inputs, Labels, Rows};
+use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::{Columns, Part};
 use crate::error::{Error, Result};
 use crate::metrics::Evaluation;
@@ -83,7 +83,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let input = signal(&rows, &positions);
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
-        let prediction = bundle.predict(input)?;
+        let prediction = bundle.predict(input, &session.setting)?;
         let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
         let evaluation = judge(&experiment, &bundle.schema, Part::Test, &truth, &prediction)?;
         session.check()?;
@@ -175,7 +175,15 @@ fn rows_of(
     };
     let columns =
         Columns { id: known_id(session, data, request, &bundle.schema.columns)?, ..bundle.schema.columns.clone() };
-    let from = From { source: data, query: request.query.as_deref(), columns: &columns, split, labels, seed: 0 };
+    let from = From {
+        source: data,
+        query: request.query.as_deref(),
+        columns: &columns,
+        split,
+        labels,
+        seed: 0,
+        blank: Blank::Skip,
+    };
     let rows = read_rows(session, from)?;
     let positions = match request.part {
         None => (0..rows.ids.len()).collect(),

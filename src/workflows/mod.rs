@@ -1,13 +1,16 @@
 //! The verbs: one file each, `(&Session, request) -> Result<Outcome>`. They never print.
 
+pub mod audit;
 pub mod compare;
 pub mod doctor;
 pub mod embed;
 pub mod evaluate;
+pub mod gc;
 pub mod init;
 pub mod predict;
 pub mod promote;
 pub mod reading;
+pub mod recommend;
 pub mod record;
 pub mod rollback;
 pub mod session;

@@ -8,7 +8,7 @@ use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
 use crate::data::Columns;
-use crate::data::rows::{Inputs, Labels, Rows};
+use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::sources::column_names;
 use crate::error::Result;
 use crate::names::{ModelName, Version};
@@ -76,15 +76,18 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let columns = Columns { id: columns.id.clone().filter(|id| known.contains(id)), ..columns.clone() };
     let query = request.query.as_deref();
     let labels = Labels::Ignore;
-    let mut rows =
-        read_rows(session, From { source: &source, query, columns: &columns, split: None, labels, seed: 0 })?;
+    let mut rows = read_rows(
+        session,
+        From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip },
+    )?;
     let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = signal(&rows, &positions);
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    let answers = if positions.is_empty() { Vec::new() } else { answer(&bundle, &bundle.predict(input)?) };
+    let answers =
+        if positions.is_empty() { Vec::new() } else { answer(&bundle, &bundle.predict(input, &session.setting)?) };
     session.check()?;
     let outcome = Outcome {
         model: located.model.clone(),

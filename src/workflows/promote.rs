@@ -139,7 +139,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if request.dry_run {
         return Ok(outcome);
     }
-    outcome.golden_rows = smoke_test(&located)?;
+    outcome.golden_rows = smoke_test(session, &located)?;
     if to == Stage::Production {
         session.stage("copying into production")?;
         prepare_production(&project.layout, &located.model, located.version)?;
@@ -275,8 +275,8 @@ pub fn stored_config(located: &Located) -> Result<ExperimentConfig> {
 ///
 /// # Errors
 /// `Failed` when it does not load or answers differently.
-pub fn smoke_test(located: &Located) -> Result<usize> {
-    Bundle::load(&located.folder)?.check_golden(&located.folder).map_err(|error| {
+pub fn smoke_test(session: &Session<'_>, located: &Located) -> Result<usize> {
+    Bundle::load(&located.folder)?.check_golden(&located.folder, &session.setting).map_err(|error| {
         Error::failed(format!("{} {} fails its smoke test: {}", located.model, located.version, error.message))
             .hint("it was not promoted; nothing has changed")
     })

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::data::rows::{Inputs, Labels, Rows, prepare, request};
+use crate::data::rows::{Blank, Inputs, Labels, Rows, prepare, request};
 use crate::data::sources::read;
 use crate::data::{Columns, Features, Part, Split};
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ pub struct From<'a> {
     pub labels: Labels<'a>,
     /// The seed of a made split.
     pub seed: u64,
+    /// What becomes of rows without a text.
+    pub blank: Blank,
 }
 
 /// How many rows there were and what became of them.
@@ -69,7 +71,7 @@ pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
     let source = session.project.expand(from.source)?;
     let request = request(from.columns, from.split, from.labels, from.query);
     let table = read(&source, &request, session.project.layout.root())?;
-    prepare(table, from.columns, from.split, from.labels, from.seed)
+    prepare(table, from.columns, from.split, from.labels, from.seed, from.blank)
 }
 
 /// Reads the rows that a config trains and tests on.
@@ -86,6 +88,7 @@ pub fn read_training_rows(session: &Session<'_>, config: &ExperimentConfig, labe
             split: Some(&config.split()),
             labels,
             seed: stream(config.seed, "split"),
+            blank: Blank::Skip,
         },
     )
 }

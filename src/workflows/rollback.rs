@@ -45,7 +45,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     })?;
     session.stage("checking")?;
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
-    let golden_rows = smoke_test(&located)?;
+    let golden_rows = smoke_test(session, &located)?;
     prepare_production(&project.layout, &model, previous)?;
     tracker.transition(&Transition {
         model: name,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::embeddings::Setting;
 use crate::error::{Error, Result};
 use crate::models::{Event, FitContext};
 use crate::project::Project;
@@ -11,6 +12,13 @@ use crate::project::Project;
 pub enum Progress<'a> {
     /// A stage of the work begins: `reading data/reviews.csv`.
     Stage(&'a str),
+    /// So many of so many texts have their vectors.
+    Texts {
+        /// Finished.
+        done: usize,
+        /// In all.
+        total: usize,
+    },
     /// Something happened during a fit.
     Fit(&'a Event<'a>),
 }
@@ -23,6 +31,8 @@ pub struct Session<'a> {
     pub listen: &'a (dyn Fn(&Progress<'_>) + Sync),
     /// Set when the user interrupts.
     pub interrupted: &'a AtomicBool,
+    /// What embedders may use: the cache of vectors, the network, a device.
+    pub setting: Setting<'a>,
 }
 
 impl Session<'_> {

@@ -160,7 +160,7 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
         Log { prepared: &prepared, environment: &environment, history: &history, metrics: &metrics, facts: &facts };
     log(session, recorder, config, &logged)?;
     crash_point("train.before_publish");
-    let golden = golden_of(&bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
+    let golden = golden_of(session, &bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
     let published =
         Published { bundle: &bundle, golden: &golden, rendered: &rendered, fingerprint: &prepared.fingerprint };
     let version = publish_version(session, recorder, config, &published)?;
@@ -190,6 +190,7 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
 /// Reads and splits the rows, fits the features on the training rows and transforms all parts.
 fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) -> Result<Prepared> {
     let config = &experiment.config;
+    experiment.chain.prepare(&session.setting)?;
     session.stage(&format!("reading {}", config.data.source))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
     let mut rows = read_training_rows(session, config, labels)?;
@@ -205,8 +206,9 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let counts = RowCounts::of(&rows);
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    let (chain, train) = experiment.chain.fit_transform(train)?;
-    let features = vec![train, chain.transform(validation)?, chain.transform(test)?];
+    let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
+    let features =
+        vec![train, chain.transform(validation, &session.setting)?, chain.transform(test, &session.setting)?];
     watch.lap("features");
     Ok(Prepared { rows, counts, fingerprint, parts, chain, features, golden })
 }

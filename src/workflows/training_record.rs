@@ -132,7 +132,7 @@ fn write_predictions(
 }
 
 /// What the model says of a few raw rows.
-pub(super) fn golden_of(bundle: &Bundle, rows: Signal) -> Result<Golden> {
+pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) -> Result<Golden> {
     let (texts, vectors) = match &rows {
         Signal::Texts(texts) => (texts.clone(), Vec::new()),
         Signal::Matrix(Features::Dense(matrix)) => {
@@ -140,7 +140,7 @@ pub(super) fn golden_of(bundle: &Bundle, rows: Signal) -> Result<Golden> {
         }
         Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
     };
-    let scores = bundle.predict(rows)?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
+    let scores = bundle.predict(rows, &session.setting)?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
     Ok(Golden { format_version: 1, texts, vectors, scores })
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use mlops::catalog::{Named, Params};
 use mlops::data::{Dataset, Features, Targets};
+use mlops::embeddings::Setting;
 use mlops::error::{ErrorKind, Result};
 use mlops::features::{STEPS, Signal, StepKind, Takes};
 use mlops::metrics::{Direction, METRICS, Scored};
@@ -275,17 +276,24 @@ fn signal(kind: &dyn StepKind) -> Signal {
 fn a_saved_step_comes_back_and_transforms_the_same() {
     for kind in STEPS {
         let params = params(kind.params(), &[]);
-        let fitted = || -> Result<_> { kind.configure(&params).unwrap().fit_transform(signal(*kind)) };
+        let fitted = || -> Result<_> {
+            kind.configure(&params).unwrap().fit_transform(signal(*kind), &Setting::bare(".".as_ref()))
+        };
         let (step, features) = fitted().unwrap();
         assert_eq!(features.n_features(), step.n_features(), "{}", kind.name());
         assert!(features.n_features() > 0 && features.n_rows() >= 40);
-        assert_eq!(step.transform(signal(*kind)).unwrap(), features, "{}: fit and transform agree", kind.name());
+        assert_eq!(
+            step.transform(signal(*kind), &Setting::bare(".".as_ref())).unwrap(),
+            features,
+            "{}: fit and transform agree",
+            kind.name()
+        );
         let folder = tempfile::tempdir().unwrap();
         step.save(folder.path(), "x_").unwrap();
         let files = bytes(folder.path());
         assert!(files.keys().all(|name| name.starts_with("x_")), "{:?}", files.keys());
         let loaded = kind.load(&params, folder.path(), "x_").unwrap();
-        assert_eq!(loaded.transform(signal(*kind)).unwrap(), features, "{}", kind.name());
+        assert_eq!(loaded.transform(signal(*kind), &Setting::bare(".".as_ref())).unwrap(), features, "{}", kind.name());
         let (again, _) = fitted().unwrap();
         let second = tempfile::tempdir().unwrap();
         again.save(second.path(), "x_").unwrap();
@@ -305,6 +313,11 @@ fn a_saved_step_comes_back_and_transforms_the_same() {
                 columns.iter().map(|column| *column as f32).chain(values.iter().copied()).collect()
             }
         };
-        assert_eq!(row(&loaded.transform(first).unwrap()), row(&features), "{}", kind.name());
+        assert_eq!(
+            row(&loaded.transform(first, &Setting::bare(".".as_ref())).unwrap()),
+            row(&features),
+            "{}",
+            kind.name()
+        );
     }
 }

@@ -65,12 +65,12 @@ fn what_cannot_be_embedded_is_said() {
     let project = project();
     project.run(&["embed"]).code(2);
     project.run(&["embed", "--input", "data/few.csv", "--text-column", "body", "--output", "v.parquet"]).code(2);
-    project.run(&["embed", "--input", "data/few.csv", "--text-column", "text", "--output", "v.csv"]).code(2);
+    project.run(&["embed", "--input", "data/few.csv", "--text-column", "text", "--output", "v.xlsx"]).code(2);
     let model =
         ["embed", "--input", "data/few.csv", "--text-column", "text", "--output", "v.parquet", "--model", "hashin"];
     let answer = project.run(&model).code(2);
     assert!(answer.stderr.contains("did you mean `hashing`?"), "{}", answer.stderr);
-    assert!(!project.path("v.parquet").exists() && !project.path("v.csv").exists());
+    assert!(!project.path("v.parquet").exists() && !project.path("v.xlsx").exists());
     project.write(
         "experiments/few/config.yaml",
         project.read("experiments/few/config.yaml").replace("embedding: {model: hashing, dimensions: 64}", "tfidf: {}"),

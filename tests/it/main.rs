@@ -14,6 +14,7 @@ mod evaluate;
 mod peers;
 mod predict;
 mod promote;
+mod sentence;
 mod support;
 mod tracking;
 mod train;

@@ -56,6 +56,7 @@ impl Screen {
         let mut state = self.state.lock().expect("not poisoned");
         match progress {
             Progress::Stage(stage) => state.begin(stage),
+            Progress::Texts { done, total } => state.fit(*done, *total, "text"),
             Progress::Fit(Event::Progress { done, total, unit }) => state.fit(*done, *total, unit),
             Progress::Fit(Event::Metric { .. } | Event::Warning(_)) => {}
         }
@@ -78,6 +79,11 @@ fn line() -> ProgressStyle {
         .expect("a template that is checked by the tests")
 }
 
+fn texts() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len}  {per_sec}  {eta} left")
+        .expect("a template that is checked by the tests")
+}
+
 impl State {
     fn begin(&mut self, stage: &str) {
         stage.clone_into(&mut self.stage);
@@ -96,7 +102,7 @@ impl State {
         if let Some(bar) = &self.bar {
             if self.total != total && self.stage_began.elapsed() > SHOW_AFTER {
                 self.total = total;
-                bar.set_style(line());
+                bar.set_style(if unit == "text" { texts() } else { line() });
                 bar.set_length(total as u64);
             }
             bar.set_position(done as u64);
@@ -105,7 +111,9 @@ impl State {
             #[expect(clippy::cast_precision_loss, reason = "counts of trees and iterations are small")]
             let left = elapsed / done as f64 * (total - done.min(total)) as f64;
             let stage = self.stage.clone();
-            self.say(&format!("{stage}: {unit} {done} of at most {total}, about {left:.0} s left"));
+            let rate = if unit == "text" { format!(", {:.0} a second", done as f64 / elapsed) } else { String::new() };
+            let of = if unit == "text" { "of" } else { "of at most" };
+            self.say(&format!("{stage}: {unit} {done} {of} {total}{rate}, about {left:.0} s left"));
         }
     }
 
@@ -122,5 +130,6 @@ mod tests {
     fn the_templates_are_right() {
         super::spinner();
         super::line();
+        super::texts();
     }
 }

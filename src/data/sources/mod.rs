@@ -8,6 +8,7 @@ mod piece;
 mod read;
 mod source;
 mod sqlite;
+pub mod sqlite_column;
 
 pub use read::{column_names, read};
 pub use source::{Request, Source, VectorColumns};

@@ -1,0 +1,62 @@
+//! The arguments of every command that may turn texts into vectors.
+
+use crate::embeddings::{Device, Network};
+use crate::error::{Error, Result};
+
+/// What embedders may use.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Embedding")]
+pub struct EmbeddingArgs {
+    /// Never use the network: sentence encoders come from folders and the local Hugging Face cache
+    #[arg(long, env = "MLOPS_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    offline: bool,
+    /// Neither read nor write the cache of vectors (data/cache/embeddings.db)
+    #[arg(long)]
+    no_cache: bool,
+    /// What sentence encoders run on: cpu, cuda, cuda:1
+    #[arg(long, env = "MLOPS_DEVICE", value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+}
+
+impl EmbeddingArgs {
+    /// Whether models may be fetched.
+    pub fn network(&self) -> Network {
+        // The Hugging Face libraries' own switch counts, too.
+        let offline = |name| std::env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+        if self.offline || offline("HF_HUB_OFFLINE") { Network::Offline } else { Network::Allowed }
+    }
+
+    /// Whether vectors are cached.
+    pub fn cached(&self) -> bool {
+        !self.no_cache
+    }
+
+    /// The device.
+    ///
+    /// # Errors
+    /// `Invalid` for a device that nobody knows, or one that this build cannot use.
+    pub fn device(&self) -> Result<Device> {
+        let unknown =
+            || Error::invalid(format!("unknown device `{}`", self.device)).hint("known: cpu, cuda, cuda:0, cuda:1, …");
+        let number = match self.device.as_str() {
+            "" | "cpu" => return Ok(Device::Cpu),
+            "cuda" | "gpu" => 0,
+            other => other.strip_prefix("cuda:").and_then(|number| number.parse().ok()).ok_or_else(unknown)?,
+        };
+        if cfg!(feature = "cuda") {
+            Ok(Device::Cuda(number))
+        } else {
+            Err(Error::invalid(format!("this build cannot use `{}`", self.device))
+                .hint("`cargo build --release --features cuda` makes one that can; it needs the CUDA toolkit"))
+        }
+    }
+}
+
+/// The local Hugging Face cache: `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
+pub fn hub_cache() -> Option<std::path::PathBuf> {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
+    named("HF_HUB_CACHE")
+        .or_else(|| named("HF_HOME").map(|home| home.join("hub")))
+        .or_else(|| named("XDG_CACHE_HOME").map(|cache| cache.join("huggingface/hub")))
+        .or_else(|| named("HOME").map(|home| home.join(".cache/huggingface/hub")))
+}

@@ -1,0 +1,425 @@
+//! Sentence encoders: any sentence-transformers folder of BERT's family, by its path or its name on the Hugging Face hub.
+//!
+//! Texts are cleaned, hashed and looked up in the cache; what is not there is tokenised in blocks (the next block while
+//! the network works on this one), encoded, and put into the cache block by block, so that a run that was interrupted
+//! goes on where it was. Weights are read only when a text has to be computed. A row of the cache is the vector, then the
+//! number of the text's tokens and how many of them the vocabulary lacks: truncation is told of cached texts, too.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use ndarray::{Array2, ArrayView2, Axis, s};
+use rayon::prelude::*;
+use serde_json::Value;
+
+use super::audit::{Audit, Auditor};
+use super::cache::{Cache, Key};
+use super::embedder::{Embedder, EmbedderKind};
+use super::encoder::Watch;
+use super::identity::Identity;
+use super::kernels::Dtype;
+use super::opened::{AnyNetwork, Opened, Wish};
+use super::setting::{CosineToF32, Setting};
+use super::truncation::{Plan, Truncate, Truncation};
+use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
+use crate::error::{Context, Error, Result};
+use crate::fs::{read_text, write_atomic};
+use crate::text::clean;
+
+/// The kind of all embedders that a folder brings.
+pub struct SentenceTransformers;
+
+/// The parameters of a sentence encoder; null means: as the folder says.
+pub const PARAMS: &[Param] = &[
+    Param {
+        name: "pooling",
+        kind: ParamKind::Choice(&["cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]),
+        default: "null",
+        about: "how token vectors become one; the folder's own when null",
+    },
+    Param {
+        name: "max_length",
+        kind: ParamKind::Integer { min: 3 },
+        default: "null",
+        about: "tokens of a text that are read; the folder's own when null",
+    },
+    Param {
+        name: "normalize",
+        kind: ParamKind::Bool,
+        default: "null",
+        about: "scale vectors to length 1; as the folder says when null",
+    },
+    Param { name: "prompt", kind: ParamKind::Text, default: "null", about: "text that is put before each text" },
+    Param { name: "prompt_name", kind: ParamKind::Text, default: "null", about: "one of the folder's own prompts" },
+    Param {
+        name: "dtype",
+        kind: ParamKind::Choice(&["f32", "bf16", "int8"]),
+        default: r#""f32""#,
+        about: "numbers of the linear layers: exact, or faster",
+    },
+    Param {
+        name: "truncate",
+        kind: ParamKind::Choice(&["warn", "error", "head-tail", "chunk-mean"]),
+        default: r#""warn""#,
+        about: "texts that are too long: cut and tell, refuse, keep both ends, or average over pieces",
+    },
+    Param {
+        name: "normalize_unicode",
+        kind: ParamKind::Bool,
+        default: "true",
+        about: "bring texts to Unicode NFC, without zero-width characters, first",
+    },
+];
+
+/// Texts of a block, at most: between blocks vectors go into the cache and interrupts are heard.
+const BLOCK_TEXTS: usize = 2048;
+/// Bytes of a block's texts, at most (but for one text that is longer): a slow network, too, comes to an end of it soon.
+const BLOCK_BYTES: usize = 512 << 10;
+/// Texts and tokens that a coarser dtype is measured on, at most.
+const MEASURED: (usize, usize) = (32, 2048);
+
+/// A sentence encoder, opened when it is first used.
+pub struct SentenceEmbedder {
+    wish: Wish,
+    /// Who it is: known from training where the embedder came with a model, else once the folder was opened.
+    identity: OnceLock<Identity>,
+    opened: OnceLock<Opened>,
+    network: OnceLock<AnyNetwork>,
+}
+
+/// The texts of one call, each once, and what is known of them: a row a text.
+struct Work<'a> {
+    texts: Vec<&'a str>,
+    /// The place of each text among those that were asked for, from 1.
+    numbers: Vec<usize>,
+    keys: Vec<Key>,
+    /// Vector, number of tokens, number of unknown ones.
+    rows: Array2<f32>,
+    /// The rows that the cache did not have.
+    missing: Vec<usize>,
+}
+
+impl SentenceEmbedder {
+    fn new(wish: Wish) -> Self {
+        Self { wish, identity: OnceLock::new(), opened: OnceLock::new(), network: OnceLock::new() }
+    }
+
+    /// The folder, opened once; an embedder that came with a model must be the one of training.
+    fn opened(&self, setting: &Setting<'_>) -> Result<&Opened> {
+        if self.opened.get().is_none() {
+            let trained = self.identity.get();
+            let opened = Opened::open(&self.wish, trained, setting)?;
+            let found = opened.identity(&self.wish, setting)?;
+            if let Some(trained) = trained.filter(|trained| trained.digest() != found.digest()) {
+                let message = format!("`{}` is not the embedder that the model was trained with", self.wish.model);
+                return Err(Error::invalid(message).hint(trained.differences(&found).join("; ")));
+            }
+            setting.report.borrow_mut().notes.extend(opened.notes());
+            let _ = self.identity.set(found);
+            let _ = self.opened.set(opened);
+        }
+        Ok(self.opened.get().expect("it was just opened"))
+    }
+
+    fn who(&self) -> &Identity {
+        self.identity.get().expect("an embedder was opened or loaded before it is asked who it is")
+    }
+
+    /// The network, loaded once.
+    fn network(&self, opened: &Opened, setting: &Setting<'_>) -> Result<&AnyNetwork> {
+        if self.network.get().is_none() {
+            let _ = self.network.set(opened.network(self.wish.dtype, setting.device)?);
+        }
+        Ok(self.network.get().expect("it was just loaded"))
+    }
+
+    /// Computes the rows that are missing, block by block; what is finished is in the cache, whatever comes after.
+    fn compute(&self, work: &mut Work<'_>, cache: Option<&Cache>, setting: &Setting<'_>) -> Result<()> {
+        let opened = self.opened(setting)?;
+        let blocks = blocks(work);
+        let (total, mut finished) = (work.texts.len(), work.texts.len() - work.missing.len());
+        let (texts, numbers) = (std::mem::take(&mut work.texts), std::mem::take(&mut work.numbers));
+        let plan = |block: Option<&Vec<usize>>| {
+            block.map(|block| opened.plan(&self.wish, block.iter().map(|row| (numbers[*row], texts[*row])))).transpose()
+        };
+        let clock = Instant::now();
+        opened.tokenizer()?;
+        let mut planned = plan(blocks.first())?;
+        lap(setting, "tokenize", clock);
+        let clock = Instant::now();
+        let network = self.network(opened, setting)?;
+        lap(setting, "load", clock);
+        let (interrupted, progress) = (setting.interrupted, setting.progress);
+        for (at, block) in blocks.iter().enumerate() {
+            let Some(present) = planned.take() else { break };
+            let (done, of) = (AtomicUsize::new(0), present.sequences.len().max(1));
+            let tell = |more: usize| {
+                let so_far = done.fetch_add(more, Ordering::Relaxed) + more;
+                progress(finished + block.len() * so_far / of, total);
+            };
+            let watch = Watch { done: &tell, interrupted };
+            let clock = Instant::now();
+            let (vectors, next) =
+                rayon::join(|| network.embed(&present.sequences, &watch), || plan(blocks.get(at + 1)));
+            let joined = present.join(vectors?);
+            lap(setting, "encode", clock);
+            work.fill(block, &present, &joined);
+            self.remember(work, block, cache, setting);
+            finished += block.len();
+            planned = next?;
+        }
+        Ok(())
+    }
+
+    /// Puts the rows of a block into the cache; one that cannot be written is noted once and passed over.
+    fn remember(&self, work: &Work<'_>, block: &[usize], cache: Option<&Cache>, setting: &Setting<'_>) {
+        let Some(cache) = cache else { return };
+        let keys: Vec<Key> = block.iter().map(|row| work.keys[*row]).collect();
+        let rows = work.rows.select(Axis(0), block);
+        if let Err(error) = cache.put_many(&self.who().digest(), &keys, rows.view()) {
+            note_once(setting, format!("vectors are not cached: {}", error.message));
+        }
+    }
+
+    /// How near the vectors of this dtype are to those of f32, on some of the texts.
+    fn measure(&self, texts: &[String], setting: &Setting<'_>) -> Result<Option<CosineToF32>> {
+        if self.wish.dtype == Dtype::F32 || texts.is_empty() {
+            return Ok(None);
+        }
+        let opened = self.opened(setting)?;
+        let cache = setting.cache.get(setting.now_ms, |text| note_once(setting, text));
+        let (place, key) = (format!("{}:cosine_to_f32", self.who().digest()), [Key::of("cosine_to_f32")]);
+        let mut known = Array2::zeros((1, 3));
+        if let Some(cache) = cache
+            && cache.get_many(&place, &key, known.view_mut()).is_ok_and(|missing| missing.is_empty())
+        {
+            let [mean, min, texts] = [0, 1, 2].map(|at| f64::from(known[[0, at]]));
+            return Ok(Some(CosineToF32 { mean, min, texts: texts as usize }));
+        }
+        let some = texts.iter().step_by(texts.len().div_ceil(MEASURED.0).max(1));
+        let cleaned: Vec<Cow<'_, str>> = some.map(|text| self.cleaned(text)).collect();
+        let mut sequences =
+            opened.plan(&self.wish, cleaned.iter().enumerate().map(|(at, text)| (at + 1, &**text)))?.sequences;
+        let mut tokens = 0;
+        let fits = sequences.iter().take_while(|sequence| {
+            tokens += sequence.ids.len();
+            tokens <= MEASURED.1
+        });
+        sequences.truncate(fits.count().max(1));
+        let watch = Watch { done: &|_| {}, interrupted: setting.interrupted };
+        // One network after the other: both need not be in memory.
+        let exact = opened.network(Dtype::F32, setting.device)?.embed(&sequences, &watch)?;
+        let coarse = self.network(opened, setting)?.embed(&sequences, &watch)?;
+        let measured = CosineToF32::between(&exact, &coarse);
+        if let Some(cache) = cache {
+            let row = [measured.mean, measured.min, measured.texts as f64].map(|value| value as f32);
+            let _ = cache.put_many(&place, &key, ArrayView2::from(&[row]));
+        }
+        Ok(Some(measured))
+    }
+
+    fn cleaned<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.wish.normalize_unicode { clean(text) } else { Cow::Borrowed(text) }
+    }
+}
+
+impl Work<'_> {
+    fn fill(&mut self, block: &[usize], plan: &Plan, vectors: &Array2<f32>) {
+        let width = vectors.ncols();
+        for (at, row) in block.iter().enumerate() {
+            let mut into = self.rows.row_mut(*row);
+            into.slice_mut(s![..width]).assign(&vectors.row(at));
+            into[width] = plan.n_tokens[at] as f32;
+            into[width + 1] = plan.n_unknown[at] as f32;
+        }
+    }
+}
+
+/// Cuts the missing rows into blocks.
+fn blocks(work: &Work<'_>) -> Vec<Vec<usize>> {
+    let mut blocks: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = 0;
+    for row in &work.missing {
+        bytes += work.texts[*row].len();
+        match blocks.last_mut() {
+            Some(block) if block.len() < BLOCK_TEXTS && bytes <= BLOCK_BYTES => block.push(*row),
+            _ => {
+                bytes = work.texts[*row].len();
+                blocks.push(vec![*row]);
+            }
+        }
+    }
+    blocks
+}
+
+fn lap(setting: &Setting<'_>, stage: &'static str, since: Instant) {
+    *setting.report.borrow_mut().seconds.entry(stage).or_default() += since.elapsed().as_secs_f64();
+}
+
+fn note_once(setting: &Setting<'_>, note: String) {
+    let notes = &mut setting.report.borrow_mut().notes;
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}
+
+impl Embedder for SentenceEmbedder {
+    fn id(&self) -> String {
+        self.who().id()
+    }
+
+    fn dimensions(&self) -> usize {
+        self.who().dimensions
+    }
+
+    fn embed(&self, texts: &[String], setting: &Setting<'_>) -> Result<Array2<f32>> {
+        if texts.is_empty() {
+            return Ok(Array2::zeros((0, self.dimensions())));
+        }
+        self.opened(setting)?;
+        let cleaned: Vec<Cow<'_, str>> = texts.par_iter().map(|text| self.cleaned(text)).collect();
+        let keys: Vec<Key> = cleaned.par_iter().map(|text| Key::of(text)).collect();
+        let (mut first, mut order) = (HashMap::new(), Vec::with_capacity(texts.len()));
+        let width = self.dimensions();
+        let mut work = Work {
+            texts: Vec::new(),
+            numbers: Vec::new(),
+            keys: Vec::new(),
+            rows: Array2::zeros((0, 0)),
+            missing: Vec::new(),
+        };
+        for (at, key) in keys.iter().enumerate() {
+            let row = *first.entry(*key).or_insert(work.texts.len());
+            order.push(row);
+            if row == work.texts.len() {
+                work.texts.push(&*cleaned[at]);
+                work.numbers.push(at + 1);
+                work.keys.push(*key);
+            }
+        }
+        work.rows = Array2::zeros((work.texts.len(), width + 2));
+        work.missing = (0..work.texts.len()).collect();
+        let cache = setting.cache.get(setting.now_ms, |text| note_once(setting, text));
+        if let Some(cache) = cache {
+            match cache.get_many(&self.who().digest(), &work.keys, work.rows.view_mut()) {
+                Ok(missing) => work.missing = missing,
+                Err(error) => note_once(setting, format!("vectors are not cached: {}", error.message)),
+            }
+        }
+        let unknown_rows: HashSet<usize> = work.missing.iter().copied().collect();
+        let cached = order.iter().filter(|row| !unknown_rows.contains(row)).count();
+        if !work.missing.is_empty() {
+            self.compute(&mut work, cache, setting)?;
+        }
+        let max_length = self.who().max_length;
+        let lengths = order.iter().enumerate().map(|(at, row)| (at + 1, work.rows[[*row, width]] as usize));
+        let truncation = Truncation::of(max_length, lengths);
+        if self.wish.truncate == Truncate::Error
+            && let Some(worst) = truncation.worst.first()
+        {
+            let message = format!("text {} has {} tokens, the model reads {max_length}", worst.row, worst.tokens);
+            return Err(Error::invalid(message).hint("`truncate` can be `warn`, `head-tail` or `chunk-mean`"));
+        }
+        let sum = |column: usize| order.iter().map(|row| work.rows[[*row, column]] as usize).sum::<usize>();
+        let (tokens, unknown) = (sum(width), sum(width + 1));
+        setting.report.borrow_mut().add(texts.len(), cached, truncation, (tokens, unknown));
+        if order.len() == work.rows.nrows() {
+            return Ok(work.rows.slice_move(s![.., ..width]).as_standard_layout().into_owned());
+        }
+        Ok(work.rows.slice(s![.., ..width]).select(Axis(0), &order))
+    }
+
+    fn identity(&self) -> Value {
+        serde_json::to_value(self.who()).unwrap_or_default()
+    }
+
+    fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self.who()).context(|| "cannot write an identity".into())?;
+        text.push('\n');
+        write_atomic(&file(folder, prefix), text.as_bytes())
+    }
+}
+
+/// Looks at texts without making a vector; `rows` are their row numbers.
+///
+/// # Errors
+/// `NotFound` for a missing folder, `Invalid` for one that is not supported.
+pub fn audit(params: &Params, texts: &[String], rows: &[usize], setting: &Setting<'_>) -> Result<Audit> {
+    let embedder = SentenceEmbedder::new(Wish::of(params));
+    let opened = Opened::open(&embedder.wish, None, setting)?;
+    setting.report.borrow_mut().notes.extend(opened.notes());
+    let (tokenizer, prompt) = opened.tokenizer()?;
+    let mut auditor = Auditor::new(tokenizer, opened.max_length);
+    for (at, (texts, rows)) in texts.chunks(BLOCK_TEXTS).zip(rows.chunks(BLOCK_TEXTS)).enumerate() {
+        if setting.interrupted.load(Ordering::Relaxed) {
+            return Err(Error::interrupted());
+        }
+        let cleaned: Vec<Cow<'_, str>> = texts.par_iter().map(|text| embedder.cleaned(text)).collect();
+        let bodies = tokenizer.encode(&cleaned, prompt, rows)?;
+        // What is wrong with a text is seen in the text as it is.
+        auditor.add(texts, &bodies, rows)?;
+        (setting.progress)(at * BLOCK_TEXTS + texts.len(), at * BLOCK_TEXTS + texts.len());
+    }
+    auditor.finish()
+}
+
+fn file(folder: &Path, prefix: &str) -> PathBuf {
+    folder.join(format!("{prefix}embedder.json"))
+}
+
+impl Named for SentenceTransformers {
+    fn name(&self) -> &'static str {
+        "sentence-transformers"
+    }
+
+    fn about(&self) -> &'static str {
+        "a sentence-transformers folder of the BERT family"
+    }
+}
+
+impl EmbedderKind for SentenceTransformers {
+    fn params(&self) -> &'static [Param] {
+        PARAMS
+    }
+
+    fn check(&self, params: &Params) -> Result<(), ParamProblem> {
+        let both = !params.get("prompt").is_null() && !params.get("prompt_name").is_null();
+        if both {
+            return Err(ParamProblem {
+                name: "prompt_name".into(),
+                message: "`prompt` and `prompt_name` are both given".into(),
+                hint: Some("leave one out".into()),
+            });
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, params: &Params, setting: &Setting<'_>) -> Result<()> {
+        Opened::open(&Wish::of(params), None, setting).map(drop)
+    }
+
+    fn fit(&self, params: &Params, texts: &[String], setting: &Setting<'_>) -> Result<Box<dyn Embedder>> {
+        let mut embedder = SentenceEmbedder::new(Wish::of(params));
+        embedder.opened(setting)?;
+        if let Some(measured) = embedder.measure(texts, setting)? {
+            setting.report.borrow_mut().cosine_to_f32 = Some(measured);
+            if let Some(identity) = embedder.identity.get_mut() {
+                identity.cosine_to_f32 = Some(measured);
+            }
+        }
+        Ok(Box::new(embedder))
+    }
+
+    fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Embedder>> {
+        let path = file(folder, prefix);
+        let identity: Identity =
+            serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
+        let embedder = SentenceEmbedder::new(Wish::of(params));
+        let _ = embedder.identity.set(identity);
+        Ok(Box::new(embedder))
+    }
+}

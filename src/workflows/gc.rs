@@ -1,0 +1,146 @@
+//! `gc`: gives the disk back what nothing refers to: deleted runs for good, what processes that died left behind, vectors
+//! that were not used for long. A run that a model version came from is never among them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::doctor::leftovers;
+use super::session::Session;
+use crate::embeddings::{Cache, Prune, Pruned};
+use crate::error::{Context, Result};
+use crate::names::{ExperimentName, RunId};
+use crate::project::Project;
+
+/// What to remove.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Vectors that were not used for so many days.
+    pub cache_unused_days: u32,
+    /// Vectors beyond so many bytes, those first that were not used for longest.
+    pub cache_max_bytes: Option<u64>,
+}
+
+/// A deleted run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeletedRun {
+    /// The run.
+    pub run_id: RunId,
+    /// Its experiment.
+    pub experiment: String,
+    /// The bytes of its folder.
+    pub bytes: u64,
+}
+
+/// What there is to remove, or what was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Deleted runs: rows and folders.
+    pub runs: Vec<DeletedRun>,
+    /// Files and folders that processes left behind when they died.
+    pub leftovers: Vec<PathBuf>,
+    /// Vectors of the cache.
+    pub cache: Pruned,
+    /// Vectors that stay.
+    pub cache_kept: u64,
+}
+
+impl Outcome {
+    /// True when there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.leftovers.is_empty() && self.cache.vectors == 0
+    }
+}
+
+/// What would be removed.
+///
+/// # Errors
+/// `Failed` when database or cache cannot be read.
+pub fn plan(session: &Session<'_>, request: &Request) -> Result<Outcome> {
+    let project = session.project;
+    session.stage("looking")?;
+    let mut outcome = Outcome { leftovers: leftovers(project.layout.root()), ..Outcome::default() };
+    if let Some(tracker) = project.tracker_for_reading() {
+        for (run_id, experiment) in tracker.deleted_runs()? {
+            let bytes = run_folder(project, &run_id, &experiment).map_or(0, |folder| size(&folder));
+            outcome.runs.push(DeletedRun { run_id, experiment, bytes });
+        }
+    }
+    if let Some(cache) = cache(session)? {
+        for policy in policies(request) {
+            let pruned = cache.would_prune(&policy)?;
+            // The second policy would prune some of the same vectors: the larger number is the lower bound.
+            if pruned.vectors > outcome.cache.vectors {
+                outcome.cache = pruned;
+            }
+        }
+        let held: u64 = cache.stats()?.iter().map(|held| held.vectors).sum();
+        outcome.cache_kept = held.saturating_sub(outcome.cache.vectors);
+    }
+    Ok(outcome)
+}
+
+/// Removes what `plan` found. Folders go before their rows: what a crash leaves half done is found again.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
+    let project = session.project;
+    let mut outcome = plan(session, request)?;
+    session.stage("removing")?;
+    for run in &outcome.runs {
+        if let Some(folder) = run_folder(project, &run.run_id, &run.experiment).filter(|folder| folder.is_dir()) {
+            std::fs::remove_dir_all(&folder).context(|| format!("cannot remove `{}`", folder.display()))?;
+        }
+        project.tracker()?.purge_run(&run.run_id)?;
+    }
+    for path in &outcome.leftovers {
+        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        removed.context(|| format!("cannot remove `{}`", path.display()))?;
+    }
+    if let Some(cache) = cache(session)? {
+        outcome.cache = Pruned::default();
+        for policy in policies(request) {
+            let pruned = cache.prune(&policy)?;
+            outcome.cache.vectors += pruned.vectors;
+            outcome.cache.bytes += pruned.bytes;
+        }
+        if outcome.cache.vectors > 0 {
+            cache.compact()?;
+        }
+        outcome.cache_kept = cache.stats()?.iter().map(|held| held.vectors).sum();
+    }
+    Ok(outcome)
+}
+
+fn policies(request: &Request) -> Vec<Prune> {
+    let unused = Prune::UnusedFor { days: request.cache_unused_days };
+    let large = request.cache_max_bytes.map(|bytes| Prune::Above { bytes });
+    std::iter::once(unused).chain(large).collect()
+}
+
+/// The cache, where there is one already.
+fn cache(session: &Session<'_>) -> Result<Option<Cache>> {
+    let path = session.project.layout.vector_cache();
+    if !path.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(Cache::open(&path, session.project.now_ms())?.0))
+}
+
+fn run_folder(project: &Project, run: &RunId, experiment: &str) -> Option<PathBuf> {
+    Some(project.layout.run(&ExperimentName::parse(experiment).ok()?, run))
+}
+
+/// The bytes of all files below a folder.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(facts) if facts.is_dir() => size(&entry.path()),
+            Ok(facts) => facts.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
