@@ -126,6 +126,8 @@ impl Command {
             Self::Train(args) => args.embedding.clone(),
             Self::Evaluate(args) => args.embedding.clone(),
             Self::Predict(args) => args.embedding.clone(),
+            Self::Promote(args) => args.embedding.clone(),
+            Self::Rollback(args) => args.embedding.clone(),
             Self::Recommend(args) => args.embedder.clone(),
             _ => EmbeddingArgs::default(),
         }

@@ -113,6 +113,7 @@ impl Door {
             hub: hub.as_deref(),
             network: self.embedding.network(),
             endpoint: endpoint.as_deref(),
+            embedder: self.embedding.embedder(),
             // A folder that is no project, or a deployed one, is not written into.
             cache: if self.embedding.cached() && project.layout.experiments().is_dir() {
                 LazyCache::at(project.layout.vector_cache())
@@ -123,6 +124,7 @@ impl Door {
             now_ms: project.now_ms(),
             progress: &texts,
             interrupted: &INTERRUPTED,
+            rows: RefCell::default(),
             report: RefCell::default(),
         };
         let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED, setting };

@@ -40,13 +40,13 @@ pub struct Args {
     #[arg(long, value_name = "SQL", requires = "input")]
     query: Option<String>,
     /// The text column; several are joined
-    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', conflicts_with = "config")]
     text_column: Vec<String>,
     /// Fields of a JSON text, in this order
     #[arg(long, value_name = "FIELD", value_delimiter = ',', requires = "input")]
     json_fields: Vec<String>,
     /// The id column [default: row numbers]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "config")]
     id_column: Option<String>,
     /// The file to write: .parquet, .npy, .ndjson or .csv [default with a config: embeddings.parquet beside it]
     #[arg(long, short, value_name = "FILE")]

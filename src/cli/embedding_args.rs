@@ -1,5 +1,7 @@
 //! The arguments of every command that may turn texts into vectors.
 
+use std::path::{Path, PathBuf};
+
 use crate::embeddings::{Device, Network};
 use crate::error::{Error, Result};
 
@@ -16,6 +18,9 @@ pub struct EmbeddingArgs {
     /// What sentence encoders run on: cpu, cuda, cuda:1
     #[arg(long, env = "MLOPS_DEVICE", value_name = "DEVICE", default_value = "cpu")]
     device: String,
+    /// Where the sentence encoder of a trained model lies, when it has moved
+    #[arg(long, env = "MLOPS_EMBEDDER", value_name = "DIR")]
+    embedder: Option<PathBuf>,
 }
 
 impl EmbeddingArgs {
@@ -24,6 +29,11 @@ impl EmbeddingArgs {
         // The Hugging Face libraries' own switch counts, too.
         let offline = |name| std::env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
         if self.offline || offline("HF_HUB_OFFLINE") { Network::Offline } else { Network::Allowed }
+    }
+
+    /// Where the sentence encoder of a trained model lies, when it has moved.
+    pub fn embedder(&self) -> Option<&Path> {
+        self.embedder.as_deref()
     }
 
     /// Whether vectors are cached.
@@ -53,8 +63,8 @@ impl EmbeddingArgs {
 }
 
 /// The local Hugging Face cache: `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
-pub fn hub_cache() -> Option<std::path::PathBuf> {
-    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
+pub fn hub_cache() -> Option<PathBuf> {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     named("HF_HUB_CACHE")
         .or_else(|| named("HF_HOME").map(|home| home.join("hub")))
         .or_else(|| named("XDG_CACHE_HOME").map(|cache| cache.join("huggingface/hub")))

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::door::{Door, Records};
+use super::embedding_args::EmbeddingArgs;
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
 use crate::error::Result;
@@ -41,6 +42,9 @@ pub struct Args {
     /// Let --best compare candidates that were tested on different rows
     #[arg(long)]
     allow_different_data: bool,
+    /// What embedders may use
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::door::{Door, Records};
+use super::embedding_args::EmbeddingArgs;
 use super::ui::format;
 use super::ui::style::bold;
 use crate::error::Result;
@@ -17,6 +18,9 @@ pub struct Args {
     /// Why, for the ledger
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
+    /// What embedders may use
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {

@@ -171,18 +171,26 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    /// Looks at a block: texts, their tokens without special ones (`Tokenizer::encode`) and their rows.
+    /// Looks at a block: texts as they are (what is wrong in them is seen there), as they go into the tokenizer, their
+    /// tokens without special ones (`Tokenizer::encode`) and their rows.
     ///
     /// # Errors
     /// `Failed` when a text cannot be tokenised.
-    pub fn add<S: AsRef<str> + Sync>(&mut self, texts: &[S], bodies: &[Vec<u32>], rows: &[usize]) -> Result<()> {
-        let seen = |(text, body): (&S, &Vec<u32>)| {
+    pub fn add<S: AsRef<str> + Sync, C: AsRef<str> + Sync>(
+        &mut self,
+        texts: &[S],
+        cleaned: &[C],
+        bodies: &[Vec<u32>],
+        rows: &[usize],
+    ) -> Result<()> {
+        let seen = |((text, clean), body): ((&S, &C), &Vec<u32>)| {
             let text = text.as_ref();
             let n_unknown = body.iter().filter(|id| Some(**id) == self.tokenizer.unknown()).count();
-            let words = if n_unknown == 0 { FxHashMap::default() } else { self.tokenizer.unknown_words(text)? };
+            let words =
+                if n_unknown == 0 { FxHashMap::default() } else { self.tokenizer.unknown_words(clean.as_ref())? };
             Ok((look(text), n_unknown, words))
         };
-        let seen: Vec<_> = texts.par_iter().zip(bodies).map(seen).collect::<Result<_>>()?;
+        let seen: Vec<_> = texts.par_iter().zip(cleaned).zip(bodies).map(seen).collect::<Result<_>>()?;
         for (((text, body), row), (found, n_unknown, words)) in texts.iter().zip(bodies).zip(rows).zip(seen) {
             let (text, row) = (text.as_ref(), *row);
             self.lengths.push((row, body.len() + self.tokenizer.n_special()));
@@ -412,7 +420,7 @@ mod tests {
         let mut auditor = Auditor::new(&tokenizer, 5);
         for (block, rows) in [(&texts[..4], &[1, 2, 3, 4][..]), (&texts[4..], &[7, 8, 9])] {
             let bodies = tokenizer.encode(block, &Prompt::default(), rows).unwrap();
-            auditor.add(block, &bodies, rows).unwrap();
+            auditor.add(block, block, &bodies, rows).unwrap();
         }
         let audit = auditor.finish().unwrap();
         let lengths: Vec<usize> =

@@ -30,6 +30,8 @@ pub struct Identity {
     pub max_length: usize,
     /// Text before each text.
     pub prompt: String,
+    /// Whether texts become lower case before they are tokenised.
+    pub lower_case: bool,
     /// Numbers of the linear layers.
     pub dtype: String,
     /// What becomes of texts that are too long.
@@ -99,6 +101,7 @@ mod tests {
             modules: vec!["pooling(mean)".into()],
             max_length: 128,
             prompt: String::new(),
+            lower_case: false,
             dtype: "f32".into(),
             truncate: "warn".into(),
             normalize_unicode: true,

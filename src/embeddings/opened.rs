@@ -66,6 +66,9 @@ pub struct Opened {
 
 /// Finds the folder: a path under the root, else a name of the hub. What came from a folder is never asked of the hub.
 fn find(model: &str, trained: Option<&Identity>, setting: &Setting<'_>) -> Result<(PathBuf, Option<String>)> {
+    if let Some(moved) = setting.embedder.filter(|_| trained.is_some()) {
+        return Ok((moved.to_path_buf(), trained.and_then(|trained| trained.revision.clone())));
+    }
     let path = setting.root.join(model);
     if path.is_dir() {
         return Ok((path, None));
@@ -75,8 +78,10 @@ fn find(model: &str, trained: Option<&Identity>, setting: &Setting<'_>) -> Resul
     let is_path = model.starts_with(['.', '/', '~']) || model.matches('/').count() > 1 || in_a_folder;
     if is_path || path.exists() || (trained.is_some() && revision.is_none()) {
         let what = if path.exists() { "is a file, not a model folder" } else { "is not there" };
-        return Err(Error::not_found(format!("the model folder `{}` {what}", path.display()))
-            .hint("paths in a config are relative to the project's root"));
+        return Err(Error::not_found(format!("the model folder `{}` {what}", path.display())).hint(match trained {
+            Some(_) => "`--embedder DIR` says where the model's sentence encoder lies now",
+            None => "paths in a config are relative to the project's root",
+        }));
     }
     let hub = Hub { cache: setting.hub, network: setting.network, endpoint: setting.endpoint, progress: &|_, _, _| {} };
     let found = hub.find(model, revision)?;
@@ -130,9 +135,10 @@ impl Opened {
             modules: self.folder.recipe.steps.iter().map(described).collect(),
             max_length: self.max_length,
             prompt: self.prompt.clone(),
+            lower_case: self.folder.recipe.lower_case,
             dtype: wish.dtype.name().to_owned(),
             // Whether one is told or stopped does not change a vector.
-            truncate: if wish.truncate == Truncate::Error { Truncate::Warn } else { wish.truncate }.name().to_owned(),
+            truncate: wish.truncate.lenient().name().to_owned(),
             normalize_unicode: wish.normalize_unicode,
             weights_sha256: digests.weights,
             tokenizer_sha256: digests.tokenizer,

@@ -23,7 +23,7 @@ use super::encoder::Watch;
 use super::identity::Identity;
 use super::kernels::Dtype;
 use super::opened::{AnyNetwork, Opened, Wish};
-use super::setting::{CosineToF32, Setting};
+use super::setting::{CosineToF32, Device, Setting};
 use super::truncation::{Plan, Truncate, Truncation};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::error::{Context, Error, Result};
@@ -94,7 +94,7 @@ pub struct SentenceEmbedder {
 /// The texts of one call, each once, and what is known of them: a row a text.
 struct Work<'a> {
     texts: Vec<&'a str>,
-    /// The place of each text among those that were asked for, from 1.
+    /// The row of each text in its source, or its place among those that were asked for, from 1.
     numbers: Vec<usize>,
     keys: Vec<Key>,
     /// Vector, number of tokens, number of unknown ones.
@@ -129,6 +129,14 @@ impl SentenceEmbedder {
         self.identity.get().expect("an embedder was opened or loaded before it is asked who it is")
     }
 
+    /// Whose vectors these are in the cache: those of a GPU differ in the last digits.
+    fn place(&self, setting: &Setting<'_>) -> String {
+        match setting.device {
+            Device::Cpu => self.who().digest(),
+            Device::Cuda(_) => format!("cuda:{}", self.who().digest()),
+        }
+    }
+
     /// The network, loaded once.
     fn network(&self, opened: &Opened, setting: &Setting<'_>) -> Result<&AnyNetwork> {
         if self.network.get().is_none() {
@@ -141,18 +149,18 @@ impl SentenceEmbedder {
     fn compute(&self, work: &mut Work<'_>, cache: Option<&Cache>, setting: &Setting<'_>) -> Result<()> {
         let opened = self.opened(setting)?;
         let blocks = blocks(work);
-        let (total, mut finished) = (work.texts.len(), work.texts.len() - work.missing.len());
+        let (total, mut finished) = (work.missing.len(), 0);
         let (texts, numbers) = (std::mem::take(&mut work.texts), std::mem::take(&mut work.numbers));
         let plan = |block: Option<&Vec<usize>>| {
             block.map(|block| opened.plan(&self.wish, block.iter().map(|row| (numbers[*row], texts[*row])))).transpose()
         };
         let clock = Instant::now();
         opened.tokenizer()?;
-        let mut planned = plan(blocks.first())?;
-        lap(setting, "tokenize", clock);
-        let clock = Instant::now();
         let network = self.network(opened, setting)?;
         lap(setting, "load", clock);
+        let clock = Instant::now();
+        let mut planned = plan(blocks.first())?;
+        lap(setting, "tokenize", clock);
         let (interrupted, progress) = (setting.interrupted, setting.progress);
         for (at, block) in blocks.iter().enumerate() {
             let Some(present) = planned.take() else { break };
@@ -167,6 +175,11 @@ impl SentenceEmbedder {
                 rayon::join(|| network.embed(&present.sequences, &watch), || plan(blocks.get(at + 1)));
             let joined = present.join(vectors?);
             lap(setting, "encode", clock);
+            if let Some(at) = joined.outer_iter().position(|vector| vector.iter().any(|number| !number.is_finite())) {
+                let (model, row) = (&self.wish.model, numbers[block[at]]);
+                return Err(Error::failed(format!("`{model}` gives no finite vector for the text of row {row}"))
+                    .hint("its weights are damaged, or made for another precision"));
+            }
             work.fill(block, &present, &joined);
             self.remember(work, block, cache, setting);
             finished += block.len();
@@ -180,7 +193,7 @@ impl SentenceEmbedder {
         let Some(cache) = cache else { return };
         let keys: Vec<Key> = block.iter().map(|row| work.keys[*row]).collect();
         let rows = work.rows.select(Axis(0), block);
-        if let Err(error) = cache.put_many(&self.who().digest(), &keys, rows.view()) {
+        if let Err(error) = cache.put_many(&self.place(setting), &keys, rows.view()) {
             note_once(setting, format!("vectors are not cached: {}", error.message));
         }
     }
@@ -192,7 +205,7 @@ impl SentenceEmbedder {
         }
         let opened = self.opened(setting)?;
         let cache = setting.cache.get(setting.now_ms, |text| note_once(setting, text));
-        let (place, key) = (format!("{}:cosine_to_f32", self.who().digest()), [Key::of("cosine_to_f32")]);
+        let (place, key) = (format!("{}:cosine_to_f32", self.place(setting)), [Key::of("cosine_to_f32")]);
         let mut known = Array2::zeros((1, 3));
         if let Some(cache) = cache
             && cache.get_many(&place, &key, known.view_mut()).is_ok_and(|missing| missing.is_empty())
@@ -202,8 +215,11 @@ impl SentenceEmbedder {
         }
         let some = texts.iter().step_by(texts.len().div_ceil(MEASURED.0).max(1));
         let cleaned: Vec<Cow<'_, str>> = some.map(|text| self.cleaned(text)).collect();
+        // Whether a text is too long is said when all of them are looked at.
+        let mut lenient = self.wish.clone();
+        lenient.truncate = lenient.truncate.lenient();
         let mut sequences =
-            opened.plan(&self.wish, cleaned.iter().enumerate().map(|(at, text)| (at + 1, &**text)))?.sequences;
+            opened.plan(&lenient, cleaned.iter().enumerate().map(|(at, text)| (at + 1, &**text)))?.sequences;
         let mut tokens = 0;
         let fits = sequences.iter().take_while(|sequence| {
             tokens += sequence.ids.len();
@@ -256,6 +272,17 @@ fn blocks(work: &Work<'_>) -> Vec<Vec<usize>> {
     blocks
 }
 
+/// The first columns of a matrix, in its own memory: of many texts there is no second copy.
+fn narrowed(rows: Array2<f32>, width: usize) -> Array2<f32> {
+    let (n, wide) = rows.dim();
+    let (mut values, _) = rows.into_raw_vec_and_offset();
+    for row in 1..n {
+        values.copy_within(row * wide..row * wide + width, row * width);
+    }
+    values.truncate(n * width);
+    Array2::from_shape_vec((n, width), values).expect("one row a text")
+}
+
 fn lap(setting: &Setting<'_>, stage: &'static str, since: Instant) {
     *setting.report.borrow_mut().seconds.entry(stage).or_default() += since.elapsed().as_secs_f64();
 }
@@ -281,6 +308,8 @@ impl Embedder for SentenceEmbedder {
             return Ok(Array2::zeros((0, self.dimensions())));
         }
         self.opened(setting)?;
+        let rows = setting.rows.take();
+        let number = |at: usize| if rows.len() == texts.len() { rows[at] } else { at + 1 };
         let cleaned: Vec<Cow<'_, str>> = texts.par_iter().map(|text| self.cleaned(text)).collect();
         let keys: Vec<Key> = cleaned.par_iter().map(|text| Key::of(text)).collect();
         let (mut first, mut order) = (HashMap::new(), Vec::with_capacity(texts.len()));
@@ -297,7 +326,7 @@ impl Embedder for SentenceEmbedder {
             order.push(row);
             if row == work.texts.len() {
                 work.texts.push(&*cleaned[at]);
-                work.numbers.push(at + 1);
+                work.numbers.push(number(at));
                 work.keys.push(*key);
             }
         }
@@ -305,7 +334,7 @@ impl Embedder for SentenceEmbedder {
         work.missing = (0..work.texts.len()).collect();
         let cache = setting.cache.get(setting.now_ms, |text| note_once(setting, text));
         if let Some(cache) = cache {
-            match cache.get_many(&self.who().digest(), &work.keys, work.rows.view_mut()) {
+            match cache.get_many(&self.place(setting), &work.keys, work.rows.view_mut()) {
                 Ok(missing) => work.missing = missing,
                 Err(error) => note_once(setting, format!("vectors are not cached: {}", error.message)),
             }
@@ -316,19 +345,19 @@ impl Embedder for SentenceEmbedder {
             self.compute(&mut work, cache, setting)?;
         }
         let max_length = self.who().max_length;
-        let lengths = order.iter().enumerate().map(|(at, row)| (at + 1, work.rows[[*row, width]] as usize));
+        let lengths = order.iter().enumerate().map(|(at, row)| (number(at), work.rows[[*row, width]] as usize));
         let truncation = Truncation::of(max_length, lengths);
         if self.wish.truncate == Truncate::Error
             && let Some(worst) = truncation.worst.first()
         {
-            let message = format!("text {} has {} tokens, the model reads {max_length}", worst.row, worst.tokens);
+            let message = format!("row {} has {} tokens, the model reads {max_length}", worst.row, worst.tokens);
             return Err(Error::invalid(message).hint("`truncate` can be `warn`, `head-tail` or `chunk-mean`"));
         }
         let sum = |column: usize| order.iter().map(|row| work.rows[[*row, column]] as usize).sum::<usize>();
         let (tokens, unknown) = (sum(width), sum(width + 1));
-        setting.report.borrow_mut().add(texts.len(), cached, truncation, (tokens, unknown));
+        setting.report.borrow_mut().add((texts.len(), cached, unknown_rows.len()), truncation, (tokens, unknown));
         if order.len() == work.rows.nrows() {
-            return Ok(work.rows.slice_move(s![.., ..width]).as_standard_layout().into_owned());
+            return Ok(narrowed(work.rows, width));
         }
         Ok(work.rows.slice(s![.., ..width]).select(Axis(0), &order))
     }
@@ -353,16 +382,15 @@ pub fn audit(params: &Params, texts: &[String], rows: &[usize], setting: &Settin
     let opened = Opened::open(&embedder.wish, None, setting)?;
     setting.report.borrow_mut().notes.extend(opened.notes());
     let (tokenizer, prompt) = opened.tokenizer()?;
-    let mut auditor = Auditor::new(tokenizer, opened.max_length);
+    let (mut auditor, total) = (Auditor::new(tokenizer, opened.max_length), texts.len());
     for (at, (texts, rows)) in texts.chunks(BLOCK_TEXTS).zip(rows.chunks(BLOCK_TEXTS)).enumerate() {
         if setting.interrupted.load(Ordering::Relaxed) {
             return Err(Error::interrupted());
         }
         let cleaned: Vec<Cow<'_, str>> = texts.par_iter().map(|text| embedder.cleaned(text)).collect();
         let bodies = tokenizer.encode(&cleaned, prompt, rows)?;
-        // What is wrong with a text is seen in the text as it is.
-        auditor.add(texts, &bodies, rows)?;
-        (setting.progress)(at * BLOCK_TEXTS + texts.len(), at * BLOCK_TEXTS + texts.len());
+        auditor.add(texts, &cleaned, &bodies, rows)?;
+        (setting.progress)(at * BLOCK_TEXTS + texts.len(), total);
     }
     auditor.finish()
 }

@@ -41,6 +41,8 @@ pub struct Setting<'a> {
     pub network: Network,
     /// Another hub than Hugging Face's.
     pub endpoint: Option<&'a str>,
+    /// Where the sentence encoder of a trained model lies, when it has moved.
+    pub embedder: Option<&'a Path>,
     /// Vectors made before; opened when it is first asked for.
     pub cache: LazyCache,
     /// What the network runs on.
@@ -51,6 +53,8 @@ pub struct Setting<'a> {
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
     /// Set when the user interrupts.
     pub interrupted: &'a AtomicBool,
+    /// The rows in their source of the texts of the next call, for errors and reports; their places from 1 when empty.
+    pub rows: RefCell<Vec<usize>>,
     /// What came of the texts.
     pub report: RefCell<Report>,
 }
@@ -99,6 +103,8 @@ pub struct Report {
     pub texts: usize,
     /// Texts whose vectors came from the cache.
     pub cached: usize,
+    /// Different texts whose vectors were computed.
+    pub computed: usize,
     /// Texts that were longer than the model reads; none where the embedder has no such limit.
     pub truncation: Option<Truncation>,
     /// Words of the texts, as the tokenizer splits them, and how many of them the vocabulary lacks.
@@ -126,10 +132,12 @@ pub struct CosineToF32 {
 }
 
 impl Report {
-    /// Adds what was seen in one call: texts, those from the cache, lengths, and (tokens, unknown tokens).
-    pub fn add(&mut self, texts: usize, cached: usize, truncation: Truncation, tokens: (usize, usize)) {
-        self.texts += texts;
-        self.cached += cached;
+    /// Adds what was seen in one call: (texts, those from the cache, different ones computed), lengths, and (tokens,
+    /// unknown tokens).
+    pub fn add(&mut self, texts: (usize, usize, usize), truncation: Truncation, tokens: (usize, usize)) {
+        self.texts += texts.0;
+        self.cached += texts.1;
+        self.computed += texts.2;
         self.tokens += tokens.0;
         self.unknown += tokens.1;
         self.truncation = Some(match self.truncation.take() {
@@ -140,17 +148,19 @@ impl Report {
 }
 
 impl Truncation {
-    /// In words, where a text was too long: `412 of 5000 texts (8.2 %) are longer than the 128 tokens that are read; …`.
+    /// In words, where a text was too long: `truncated 412/5000 texts (8.2 %), longest 611 tokens, …`.
     #[must_use]
     pub fn told(&self) -> Option<String> {
         let longest = self.longest.filter(|_| self.truncated > 0)?;
+        let rows = self.worst.iter().take(3).map(|text| format!("row {} has {}", text.row, text.tokens));
         Some(format!(
-            "{} of {} texts ({:.1} %) are longer than the {} tokens that are read; the longest has {}",
+            "{}/{} texts ({:.1} %) have more than the {} tokens that are read at once, the longest {}: {}",
             self.truncated,
             self.texts,
             100.0 * self.share,
             self.max_length,
-            longest.tokens
+            longest.tokens,
+            rows.collect::<Vec<_>>().join(", ")
         ))
     }
 }
@@ -182,7 +192,9 @@ impl CosineToF32 {
             })
             .collect();
         let mean = cosines.iter().sum::<f64>() / cosines.len().max(1) as f64;
-        Self { mean, min: cosines.iter().copied().fold(1.0, f64::min), texts: cosines.len() }
+        // As the cache keeps them, so that a second run writes the same bytes.
+        let kept = |value: f64| f64::from(value as f32);
+        Self { mean: kept(mean), min: kept(cosines.iter().copied().fold(1.0, f64::min)), texts: cosines.len() }
     }
 }
 
@@ -199,11 +211,13 @@ impl<'a> Setting<'a> {
             hub: None,
             network: Network::Offline,
             endpoint: None,
+            embedder: None,
             cache: LazyCache::none(),
             device: Device::Cpu,
             now_ms: 0,
             progress: NOBODY,
             interrupted: &NEVER,
+            rows: RefCell::default(),
             report: RefCell::default(),
         }
     }

@@ -45,6 +45,12 @@ impl Truncate {
         }
     }
 
+    /// The policy without its refusal.
+    #[must_use]
+    pub fn lenient(self) -> Self {
+        if self == Self::Error { Self::Warn } else { self }
+    }
+
     /// The policy of a name.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {

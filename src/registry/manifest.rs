@@ -44,6 +44,9 @@ pub struct Manifest {
     pub data_fingerprint: String,
     /// The identity of the embedder, where one is used.
     pub embedder: Option<String>,
+    /// The same field by field: a sentence encoder's revision, lengths, digests, and how near its dtype is to f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder_identity: Option<serde_json::Value>,
     /// Every file but this one.
     pub files: BTreeMap<String, FileFacts>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis, concatenate};
+use ndarray::Array2;
 use serde::Serialize;
 
 use super::reading::{From, read_rows, read_training_rows, signal, stream};
@@ -12,11 +12,12 @@ use super::session::Session;
 use crate::catalog::{ParamProblem, Params, find};
 use crate::config::{Experiment, ExperimentConfig};
 use crate::data::rows::{Blank, Labels, Rows};
+use crate::data::sources::resolve;
 use crate::data::sources::sqlite_column::{self, Target};
 use crate::data::vector_files::{self, Format};
 use crate::data::{Columns, Features, Input, Part};
 use crate::embeddings::Report;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::features::{Chain, FittedChain, STEPS, StepKind};
 use crate::names::RunId;
 use crate::tracking::Batch;
@@ -120,7 +121,7 @@ impl Embedded<'_> {
 
     fn outcome(&self, session: &Session<'_>, output: &Path) -> Outcome {
         let report = session.setting.report.borrow().clone();
-        let computed = report.texts.saturating_sub(report.cached) as f64;
+        let computed = report.computed as f64;
         let took: f64 = ["tokenize", "encode"].iter().filter_map(|stage| report.seconds.get(stage)).sum();
         Outcome {
             run_id: None,
@@ -191,7 +192,16 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     let started_ms = session.project.now_ms();
     let rows = read_texts(session, request)?;
     let blank = blank_rows(&rows, request.empty)?;
+    let back = match &request.write_back {
+        Some(target) => Some((target, database(session, &request.input)?)),
+        None => None,
+    };
+    let id_column = request.id_column.as_deref().unwrap_or_default();
+    if let Some((target, path)) = &back {
+        sqlite_column::check(path, target, id_column, &rows.ids)?;
+    }
     session.stage("embedding")?;
+    session.setting.rows.replace(rows.numbers.clone());
     let signal = signal(&rows, &(0..rows.ids.len()).collect::<Vec<_>>());
     let (chain, vectors) = chain.fit_transform(signal, &session.setting)?;
     let mut vectors = dense(vectors)?;
@@ -201,9 +211,8 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     session.check()?;
     session.stage("writing")?;
     let embedded = Embedded { rows: &rows, chain: &chain, vectors: &vectors, empty: blank.len() };
-    if let Some(target) = &request.write_back {
-        let id = request.id_column.as_deref().unwrap_or_default();
-        sqlite_column::write_vectors(&database(session, &request.input)?, target, id, &rows.ids, vectors.view())?;
+    if let Some((target, path)) = &back {
+        sqlite_column::write_vectors(path, target, id_column, &rows.ids, vectors.view())?;
     }
     if let Some(output) = output {
         embedded.write(output)?;
@@ -229,8 +238,12 @@ pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result
 
 /// The database that the rows came from.
 fn database(session: &Session<'_>, input: &str) -> Result<PathBuf> {
-    let expanded = session.project.expand(input)?;
-    Ok(PathBuf::from(expanded.strip_prefix("sqlite:").unwrap_or(&expanded)))
+    let (format, mut files) = resolve(&session.project.expand(input)?, session.project.layout.root())?;
+    match (format, files.pop()) {
+        ("sqlite", Some(file)) if files.is_empty() => Ok(file),
+        _ => Err(Error::invalid(format!("`{input}` is no SQLite database: nothing can be written back"))
+            .hint("`--output FILE` writes a file")),
+    }
 }
 
 /// The vectors of a file as a finished run.
@@ -284,20 +297,24 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
 
 /// The vectors of all rows, in their order, from an embedder fitted on the training rows.
 fn fit_and_transform(session: &Session<'_>, chain: &Chain, rows: &Rows) -> Result<(FittedChain, Array2<f32>)> {
-    let positions = Part::ALL.map(|part| rows.of_part(part));
-    let (fitted, train) = chain.fit_transform(signal(rows, &positions[0]), &session.setting)?;
-    let mut parts = vec![dense(train)?];
-    for positions in &positions[1..] {
-        if !positions.is_empty() {
-            parts.push(dense(fitted.transform(signal(rows, positions), &session.setting)?)?);
+    let [train, others @ ..] = Part::ALL.map(|part| rows.of_part(part));
+    let number = |positions: &[usize]| {
+        let numbers = positions.iter().map(|position| rows.numbers[*position]).collect();
+        session.setting.rows.replace(numbers);
+    };
+    number(&train);
+    let (fitted, features) = chain.fit_transform(signal(rows, &train), &session.setting)?;
+    let mut vectors = Array2::zeros((rows.ids.len(), fitted.n_features()));
+    let mut place = |positions: &[usize], features: Features| -> Result<()> {
+        for (vector, position) in dense(features)?.outer_iter().zip(positions) {
+            vectors.row_mut(*position).assign(&vector);
         }
-    }
-    let views: Vec<_> = parts.iter().map(Array2::view).collect();
-    let joined = concatenate(Axis(0), &views).context(|| "vectors of unequal length".into())?;
-    let order: Vec<usize> = positions.concat();
-    let mut vectors = Array2::zeros(joined.raw_dim());
-    for (row, position) in order.iter().enumerate() {
-        vectors.row_mut(*position).assign(&joined.row(row));
+        Ok(())
+    };
+    place(&train, features)?;
+    for positions in others.iter().filter(|positions| !positions.is_empty()) {
+        number(positions);
+        place(positions, fitted.transform(signal(rows, positions), &session.setting)?)?;
     }
     Ok((fitted, vectors))
 }

@@ -81,6 +81,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
         session.stage("evaluating")?;
         let input = signal(&rows, &positions);
+        session.setting.rows.replace(positions.iter().map(|position| rows.numbers[*position]).collect());
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
         let prediction = bundle.predict(input, &session.setting)?;

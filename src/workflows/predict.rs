@@ -84,6 +84,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = signal(&rows, &positions);
+    session.setting.rows.replace(rows.numbers.clone());
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
     let answers =

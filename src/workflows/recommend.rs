@@ -15,7 +15,7 @@ use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::data::rows::{Blank, Inputs, Labels, Rows, prepare, request};
-use crate::data::sources::{column_names, read};
+use crate::data::sources::{column_names, read, resolve};
 use crate::data::{Columns, Input, parquet_file};
 use crate::error::{Error, Result};
 use crate::features::Signal;
@@ -94,7 +94,7 @@ pub struct Recommendation {
     /// Both, weighted; the cosine where there is no probability.
     pub combined_score: f64,
     /// The item's other columns that were asked for.
-    #[serde(flatten)]
+    #[serde(rename = "columns", skip_serializing_if = "BTreeMap::is_empty")]
     pub shown: BTreeMap<String, Option<String>>,
 }
 
@@ -158,6 +158,10 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let queries = queries(session, &bundle, request, &items)?;
     session.stage("searching")?;
     let probabilities = success(session, &bundle, &items.vectors)?;
+    if probabilities.is_none() && request.by == By::Probability && !items.ids.is_empty() {
+        return Err(Error::invalid(format!("{} {} has no probability of success", located.model, located.version))
+            .hint("only a model of two classes has one; `--by similarity` needs none"));
+    }
     let own = success(session, &bundle, &queries.vectors)?;
     let Placed { ids, vectors, shown, without_input } = items;
     let flat = Flat::new(vectors)?;
@@ -219,7 +223,7 @@ fn placed(
     let known = column_names(&source, query, root)?;
     let input = match &asked.embedding {
         Some(column) => {
-            check_embedder(&source, bundle)?;
+            check_embedder(session, &source, bundle)?;
             Input::Embedding(column.clone())
         }
         None => bundle.schema.columns.input.clone(),
@@ -228,8 +232,11 @@ fn placed(
     let id = bundle.schema.columns.id.clone().filter(|id| known.contains(id));
     let columns = Columns { id: id.or_else(|| known.iter().find(|name| *name == "id").cloned()), label: None, input };
     let mut wanted = request(&columns, None, Labels::Ignore, query);
-    wanted.columns.extend(show.iter().filter(|name| !columns.input.text_columns().contains(name)).cloned());
-    wanted.columns.dedup();
+    for name in show {
+        if !wanted.columns.contains(name) {
+            wanted.columns.push(name.clone());
+        }
+    }
     let table = read(&source, &wanted, root)?;
     let mut cells: BTreeMap<&str, Vec<Option<String>>> = BTreeMap::new();
     for name in show {
@@ -237,6 +244,7 @@ fn placed(
     }
     let mut rows = prepare(table, &columns, None, Labels::Ignore, 0, Blank::Skip)?;
     session.stage(&format!("embedding {location}"))?;
+    session.setting.rows.replace(rows.numbers.clone());
     let vectors = bundle.features.vectors(everything(&mut rows), &session.setting)?;
     session.check()?;
     let shown =
@@ -257,21 +265,28 @@ fn everything(rows: &mut Rows) -> Signal {
     input
 }
 
-/// Vectors that were made before must come from the model's own embedder, where the file says which one made them.
-fn check_embedder(source: &str, bundle: &Bundle) -> Result<()> {
-    let path = std::path::Path::new(source.strip_prefix("parquet:").unwrap_or(source));
-    let made_by = if path.extension().is_some_and(|extension| extension == "parquet") {
-        parquet_file::facts(path)?.remove("mlops.embedder")
-    } else {
-        None
-    };
-    match (made_by, bundle.features.embedder()) {
-        (Some(made_by), Some(own)) if made_by != own => {
-            Err(Error::invalid(format!("`{source}` was made by another embedder than the model's"))
-                .hint(format!("the file: {made_by}; the model: {own}")))
+/// Vectors that were made before must come from the model's own embedder, where the files say which one made them.
+fn check_embedder(session: &Session<'_>, source: &str, bundle: &Bundle) -> Result<()> {
+    let Some(own) = bundle.features.embedder() else { return Ok(()) };
+    let (format, files) = resolve(source, session.project.layout.root())?;
+    for file in &files {
+        let facts = if format == "parquet" { parquet_file::facts(file)? } else { BTreeMap::new() };
+        let told = |name: &str, or: &str| facts.get(name).cloned().unwrap_or_else(|| or.to_owned());
+        match facts.get("mlops.embedder") {
+            Some(made_by) if *made_by == own => {}
+            Some(made_by) => {
+                let message = format!("`{}` was made by another embedder than the model's", file.display());
+                let identity = bundle.features.embedder_identity().unwrap_or_default();
+                return Err(Error::invalid(message)
+                    .hint(format!("the file: {}; the model: {identity}", told("mlops.embedder_identity", made_by))));
+            }
+            None => session.project.note(format!(
+                "`{}` does not say who made its vectors: they are taken as those of {own}",
+                file.display()
+            )),
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// The query's vectors, with an id where it has one.
@@ -330,49 +345,59 @@ struct Search<'a> {
     unique: &'a [bool],
 }
 
+/// Queries that are answered in one pass over the items.
+const AT_A_TIME: usize = 16;
+
 impl Search<'_> {
     fn answer(&self, queries: &Queries) -> Result<Vec<Vec<Recommendation>>> {
-        let twins = match self.request.twins {
-            Twins::Leave => queries.vectors.outer_iter().map(|one| self.flat.identical_to(&one.to_vec())).collect(),
-            Twins::Keep => Ok(vec![Vec::new(); queries.ids.len()]),
-        };
-        let twins: Vec<Vec<usize>> = twins?;
         let own = matches!(self.request.query, Query::Item(_));
-        let excluded = |query: usize, item: usize| {
-            let itself = own && queries.ids[query].as_ref() == Some(&self.ids[item]);
-            itself || !self.unique[item] || twins[query].binary_search(&item).is_ok()
-        };
         // Another order than that of the cosine needs the cosine of every item.
         let wanted = if self.request.by == By::Similarity { self.request.top } else { self.ids.len() };
-        let found = self.flat.top_k(queries.vectors.view(), wanted, &excluded)?;
-        Ok(found.into_iter().map(|hits| self.ranked(&hits)).collect())
+        let mut answers = Vec::with_capacity(queries.ids.len());
+        for block in queries.vectors.axis_chunks_iter(Axis(0), AT_A_TIME) {
+            let first = answers.len();
+            let twins = match self.request.twins {
+                Twins::Leave => block.outer_iter().map(|one| self.flat.identical_to(&one.to_vec())).collect(),
+                Twins::Keep => Ok(vec![Vec::new(); block.nrows()]),
+            };
+            let twins: Vec<Vec<usize>> = twins?;
+            let excluded = |query: usize, item: usize| {
+                let itself = own && queries.ids[first + query].as_ref() == Some(&self.ids[item]);
+                itself || !self.unique[item] || twins[query].binary_search(&item).is_ok()
+            };
+            let found = self.flat.top_k(block, wanted, &excluded)?;
+            answers.extend(found.into_iter().map(|hits| self.ranked(hits)));
+        }
+        Ok(answers)
     }
 
     /// The best items in the order that was asked for.
-    fn ranked(&self, hits: &[Hit]) -> Vec<Recommendation> {
-        let mut found: Vec<Recommendation> = hits.iter().map(|hit| self.recommendation(hit)).collect();
-        let key = |one: &Recommendation| match self.request.by {
-            By::Similarity => one.similarity_score,
-            By::Probability => one.success_probability.unwrap_or(f64::NEG_INFINITY),
-            By::Combined => one.combined_score,
+    fn ranked(&self, mut hits: Vec<Hit>) -> Vec<Recommendation> {
+        let key = |hit: &Hit| match self.request.by {
+            By::Similarity => f64::from(hit.similarity),
+            By::Probability => self.probabilities.map_or(f64::NEG_INFINITY, |all| all[hit.item]),
+            By::Combined => self.combined(hit),
         };
         // Stable: equal ones stay in the order of the cosine, then of the items.
-        found.sort_by(|left, right| key(right).total_cmp(&key(left)));
-        found.truncate(self.request.top);
-        found.iter_mut().enumerate().for_each(|(at, one)| one.rank = at + 1);
-        found
+        hits.sort_by(|left, right| key(right).total_cmp(&key(left)));
+        hits.truncate(self.request.top);
+        let ranked = hits.iter().enumerate();
+        ranked.map(|(at, hit)| Recommendation { rank: at + 1, ..self.recommendation(hit) }).collect()
+    }
+
+    fn combined(&self, hit: &Hit) -> f64 {
+        let (similarity, weight) = (f64::from(hit.similarity), self.request.weight);
+        let success = self.probabilities.map(|all| all[hit.item]);
+        success.map_or(similarity, |success| (1.0 - weight) * similarity + weight * success)
     }
 
     fn recommendation(&self, hit: &Hit) -> Recommendation {
-        let similarity = f64::from(hit.similarity);
-        let probability = self.probabilities.map(|probabilities| probabilities[hit.item]);
-        let weight = self.request.weight;
         Recommendation {
             rank: 0,
             id: self.ids[hit.item].clone(),
-            similarity_score: similarity,
-            success_probability: probability,
-            combined_score: probability.map_or(similarity, |success| (1.0 - weight) * similarity + weight * success),
+            similarity_score: f64::from(hit.similarity),
+            success_probability: self.probabilities.map(|probabilities| probabilities[hit.item]),
+            combined_score: self.combined(hit),
             shown: self.shown[hit.item].clone(),
         }
     }

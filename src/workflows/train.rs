@@ -206,9 +206,17 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let counts = RowCounts::of(&rows);
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
+    let number = |part: usize| {
+        let numbers = parts[part].positions.iter().map(|position| rows.numbers[*position]).collect();
+        session.setting.rows.replace(numbers);
+    };
+    number(0);
     let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
-    let features =
-        vec![train, chain.transform(validation, &session.setting)?, chain.transform(test, &session.setting)?];
+    number(1);
+    let validation = chain.transform(validation, &session.setting)?;
+    number(2);
+    let test = chain.transform(test, &session.setting)?;
+    let features = vec![train, validation, test];
     watch.lap("features");
     Ok(Prepared { rows, counts, fingerprint, parts, chain, features, golden })
 }

@@ -140,7 +140,11 @@ pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) ->
         }
         Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
     };
-    let scores = bundle.predict(rows, &session.setting)?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
+    // These texts have been told of: they are test rows.
+    let told = session.setting.report.take();
+    let predicted = bundle.predict(rows, &session.setting);
+    session.setting.report.replace(told);
+    let scores = predicted?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
     Ok(Golden { format_version: 1, texts, vectors, scores })
 }
 
@@ -173,6 +177,7 @@ pub(super) fn publish_version(
         created_at: timestamp(project.now_ms()),
         data_fingerprint: (*fingerprint).to_owned(),
         embedder: bundle.features.embedder(),
+        embedder_identity: bundle.features.embedder_identity(),
         files: BTreeMap::new(),
     };
     let sealed = publish(&project.layout, manifest, |folder| {
@@ -216,6 +221,16 @@ pub(super) struct Log<'a> {
     pub facts: &'a BTreeMap<String, f64>,
 }
 
+/// What a sentence encoder has to say of the texts: how many were cut, and how many tokens it does not know.
+fn texts_seen(session: &Session<'_>) -> impl Iterator<Item = (&'static str, f64)> {
+    let report = session.setting.report.borrow();
+    let seen = report.truncation.as_ref().map(|truncation| {
+        let unknown = report.unknown as f64 / report.tokens.max(1) as f64;
+        [("texts_truncated", truncation.truncated as f64), ("unknown_token_rate", unknown)]
+    });
+    seen.into_iter().flatten()
+}
+
 /// Logs metrics, tags, inputs and artifacts of the run.
 pub(super) fn log(
     session: &Session<'_>,
@@ -229,6 +244,7 @@ pub(super) fn log(
         metrics.extend(recorder.metrics_of(*part, evaluation));
     }
     metrics.extend(log.facts.iter().map(|(name, value)| recorder.metric(name, *value)));
+    metrics.extend(texts_seen(session).map(|(name, value)| recorder.metric(name, value)));
     let now = session.project.now_ms();
     let step = |(key, value, step): &(String, f64, usize)| tracking::Metric {
         key: key.clone(),

@@ -281,7 +281,7 @@ fn items_are_recommended_with_similarity_and_probability() {
     assert_eq!(found.len(), 5);
     let scores: Vec<f64> = found.iter().map(|one| one["similarity_score"].as_f64().unwrap()).collect();
     assert!(scores.is_sorted_by(|left, right| left >= right), "{scores:?}");
-    assert!(found.iter().all(|one| one["id"] != "4" && one["text"].is_string()));
+    assert!(found.iter().all(|one| one["id"] != "4" && one["columns"]["text"].is_string()));
     let one = &found[0];
     let (similarity, success) =
         (one["similarity_score"].as_f64().unwrap(), one["success_probability"].as_f64().unwrap());

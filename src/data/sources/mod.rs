@@ -10,7 +10,7 @@ mod source;
 mod sqlite;
 pub mod sqlite_column;
 
-pub use read::{column_names, read};
+pub use read::{column_names, read, resolve};
 pub use source::{Request, Source, VectorColumns};
 
 /// Every source, by name.

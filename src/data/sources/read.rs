@@ -72,6 +72,15 @@ fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBu
     Ok((source, files))
 }
 
+/// The files of a location, with the name of the source that reads them.
+///
+/// # Errors
+/// `Invalid` when there is no such file.
+pub fn resolve(location: &str, root: &Path) -> Result<(&'static str, Vec<PathBuf>)> {
+    let (source, files) = files(location, root)?;
+    Ok((source.name(), files))
+}
+
 /// The names of the columns at a location.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Vectors back into the SQLite table that the texts came from: one transaction, each row by its id, all or nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,6 +76,40 @@ fn rows_by_id(connection: &Connection, table: &str, id_column: &str, ids: &[Stri
     ids.iter().map(row).collect()
 }
 
+/// Looks, before anything is computed, whether these rows could be written.
+///
+/// # Errors
+/// `Invalid` when table, column or ids do not fit.
+pub fn check(path: &Path, target: &Target, id_column: &str, ids: &[String]) -> Result<()> {
+    let cannot = || format!("cannot read the database `{}`", path.display());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).context(cannot)?;
+    check_table(&connection, path, &target.table, id_column)?;
+    let mut seen = HashSet::new();
+    if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
+        return Err(Error::invalid(format!("the rows have `{id_column}` = `{twice}` twice"))
+            .hint("each row of the table gets one vector: the query must give each id once"));
+    }
+    rows_by_id(&connection, &target.table, id_column, ids).map(drop)
+}
+
+/// The columns of a table whose rows can be found by this column.
+fn check_table(connection: &Connection, path: &Path, table: &str, id_column: &str) -> Result<Vec<String>> {
+    let columns = columns_of(connection, table)?;
+    if columns.is_empty() {
+        return Err(Error::invalid(format!("`{}` has no table `{table}`", path.display())));
+    }
+    if !columns.iter().any(|name| name.eq_ignore_ascii_case(id_column)) {
+        return Err(Error::invalid(format!("table `{table}` has no column `{id_column}`"))
+            .hint(known_hint(id_column, columns.iter().map(String::as_str).collect::<Vec<_>>())));
+    }
+    if connection.prepare(&format!("SELECT rowid FROM {}", quoted(table))).is_err() {
+        return Err(Error::invalid(format!("`{table}` is a view, or a table WITHOUT ROWID: it cannot be written"))
+            .hint("write a file with `--output`, and load it"));
+    }
+    Ok(columns)
+}
+
 /// Writes one vector a row as text, `0.1,-0.25,…`, in one transaction; gives the number of rows.
 ///
 /// # Errors
@@ -101,14 +135,7 @@ pub fn write_vectors(
             _ => Error::failed(failed()).caused_by(cause),
         }
     })?;
-    let columns = columns_of(&change, table)?;
-    if columns.is_empty() {
-        return Err(Error::invalid(format!("`{}` has no table `{table}`", path.display())));
-    }
-    if !columns.iter().any(|name| name.eq_ignore_ascii_case(id_column)) {
-        return Err(Error::invalid(format!("table `{table}` has no column `{id_column}`"))
-            .hint(known_hint(id_column, columns.iter().map(String::as_str).collect::<Vec<_>>())));
-    }
+    let columns = check_table(&change, path, table, id_column)?;
     let rows = rows_by_id(&change, table, id_column, ids)?;
     if !columns.iter().any(|name| name.eq_ignore_ascii_case(column)) {
         change

@@ -345,7 +345,18 @@ fn product<S: Simd, const V: usize, const M: usize>(simd: S, rows: [&[f32]; M], 
 
 #[cfg(test)]
 mod tests {
+    use pulp::Arch;
+
     use super::{Attention, Buffers, query_scale};
+
+    /// This processor, and as if it had narrower vectors, or none.
+    fn processors() -> Vec<Arch> {
+        #[cfg(target_arch = "x86_64")]
+        let narrower = pulp::x86::V3::try_new().map(Arch::V3);
+        #[cfg(not(target_arch = "x86_64"))]
+        let narrower = None;
+        [Arch::new(), Arch::Scalar].into_iter().chain(narrower).collect()
+    }
 
     /// Numbers between -1 and 1 that look random.
     fn noise(n: usize) -> Vec<f32> {
@@ -392,11 +403,14 @@ mod tests {
             for n in [1, 2, 7, 8, 9, 15, 16, 17, 47, 48, 49, 64, 100] {
                 let hidden = n_heads * head_dim;
                 let projected: Vec<f32> = noise(n * 3 * hidden).iter().map(|number| number * 1.5).collect();
-                let mut found = vec![0.0; n * hidden];
-                let attention = Attention::new(n_heads, head_dim);
-                attention.apply(&scaled(&projected, hidden, head_dim), 0..n, &mut found, &mut buffers);
-                for (found, expected) in found.iter().zip(definition(&projected, n_heads, head_dim)) {
-                    assert!((f64::from(*found) - expected).abs() < 3e-6, "{found} {expected}, {n} tokens, {head_dim}");
+                let (scaled, expected) =
+                    (scaled(&projected, hidden, head_dim), definition(&projected, n_heads, head_dim));
+                for arch in processors() {
+                    let mut found = vec![0.0; n * hidden];
+                    Attention { arch, n_heads, head_dim }.apply(&scaled, 0..n, &mut found, &mut buffers);
+                    for (found, expected) in found.iter().zip(&expected) {
+                        assert!((f64::from(*found) - expected).abs() < 3e-6, "{found} {expected}, {n} × {head_dim}");
+                    }
                 }
             }
         }
