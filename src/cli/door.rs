@@ -122,6 +122,7 @@ impl Door {
             },
             device: self.embedding.device()?,
             now_ms: project.now_ms(),
+            stage: &|what| screen.hear(&Progress::Stage(what)),
             progress: &texts,
             interrupted: &INTERRUPTED,
             rows: RefCell::default(),

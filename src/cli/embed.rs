@@ -159,6 +159,12 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
                 return Err(Error::invalid("nowhere to write the vectors")
                     .hint("`--output FILE`, or `--write-back TABLE.COLUMN` for a SQLite database"));
             }
+            let same = |path: &str| std::path::Path::new(path).canonicalize().ok();
+            if let Some(output) = args.output.as_ref().filter(|output| output.exists())
+                && same(input) == output.canonicalize().ok()
+            {
+                return Err(Error::invalid(format!("`{}` is the input: it would be overwritten", output.display())));
+            }
             let request = args.request(input)?;
             door.work(Records::Runs, |session| embed_file(session, &request))?
         }

@@ -22,7 +22,7 @@ pub struct Args {
     /// Vectors of the cache that were not used for so many days
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     cache_unused: u32,
-    /// The largest cache: 500MB, 2GB; those go first that were not used for longest
+    /// The numbers of the cached vectors at most (the file is a little larger): 500MB, 2GB; the least used go first
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     cache_max: Option<u64>,
 }

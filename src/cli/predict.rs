@@ -9,6 +9,7 @@ use super::door::{Door, Records};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
 use crate::data::parquet_file::{self, Values};
+use crate::data::vector_files::quoted;
 use crate::error::{Context, Error, Result};
 use crate::fs::write_atomic;
 use crate::workflows::predict::{Outcome, Request, Row, predict};
@@ -168,10 +169,6 @@ fn columns(outcome: &Outcome) -> Vec<Column> {
         columns.push(("score".to_owned(), Box::new(|row: &Row| row.scores.get(1).copied())));
     }
     columns
-}
-
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
 fn csv(outcome: &Outcome) -> String {

@@ -55,7 +55,14 @@ pub fn write<'a>(
     vectors: ArrayView2<'a, f32>,
     facts: &[(&str, String)],
 ) -> Result<()> {
-    match Format::of(path)? {
+    let format = Format::of(path)?;
+    // A link is written through; what is no file (a device, a pipe) cannot be written whole or not at all.
+    let through = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    if through.exists() && !through.is_file() {
+        return Err(Error::invalid(format!("`{}` is not a regular file", path.display())));
+    }
+    let path = through.as_path();
+    match format {
         Format::Parquet => {
             let mut written: Vec<_> = columns.iter().map(|(name, texts)| (*name, Values::Text(texts))).collect();
             written.push(("embedding", Values::Vectors(vectors)));

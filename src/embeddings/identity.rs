@@ -38,6 +38,8 @@ pub struct Identity {
     pub truncate: String,
     /// Whether texts are cleaned and brought to Unicode NFC first.
     pub normalize_unicode: bool,
+    /// SHA-256 of the network's `config.json`.
+    pub config_sha256: String,
     /// SHA-256 over the weights files.
     pub weights_sha256: String,
     /// SHA-256 over the tokenizer's files.
@@ -105,6 +107,7 @@ mod tests {
             dtype: "f32".into(),
             truncate: "warn".into(),
             normalize_unicode: true,
+            config_sha256: "00".into(),
             weights_sha256: "aa".into(),
             tokenizer_sha256: "bb".into(),
             cosine_to_f32: None,

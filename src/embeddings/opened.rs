@@ -1,7 +1,8 @@
 //! A sentence-transformers folder, opened with a user's wishes: found by path or name, its recipe changed where the user
 //! wants something else, its identity worked out. Tokenizer and weights are read when they are needed.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ndarray::Array2;
@@ -15,7 +16,7 @@ use super::setting::{Device, Setting};
 use super::truncation::{Cut, Joined, Plan, Truncate};
 use crate::catalog::{Params, known_hint};
 use crate::error::{Error, Result};
-use crate::fs::sha256_file;
+use crate::fs::{sha256, sha256_file};
 
 /// What the user wants of a sentence encoder.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,8 +84,15 @@ fn find(model: &str, trained: Option<&Identity>, setting: &Setting<'_>) -> Resul
             None => "paths in a config are relative to the project's root",
         }));
     }
-    let hub = Hub { cache: setting.hub, network: setting.network, endpoint: setting.endpoint, progress: &|_, _, _| {} };
-    let found = hub.find(model, revision)?;
+    let downloading = |file: &str, so_far: u64, total: u64| {
+        (setting.stage)(&format!("downloading {file}, {} %", so_far * 100 / total.max(1)));
+    };
+    let Setting { hub: cache, network, endpoint, .. } = *setting;
+    let hub = Hub { cache, network, endpoint, progress: &downloading };
+    let found = hub.find(model, revision).map_err(|mut error| {
+        error.message = format!("there is no folder `{}`, and {}", path.display(), error.message);
+        error
+    })?;
     Ok((found.folder, Some(found.revision)))
 }
 
@@ -107,6 +115,12 @@ impl Opened {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         self.folder.recipe.notes.clone()
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.folder.path
     }
 
     /// Length of a vector.
@@ -140,7 +154,10 @@ impl Opened {
             // Whether one is told or stopped does not change a vector.
             truncate: wish.truncate.lenient().name().to_owned(),
             normalize_unicode: wish.normalize_unicode,
-            weights_sha256: digests.weights,
+            config_sha256: group(&digests.files, |name| name.ends_with("config.json") && !name.contains("tokenizer")),
+            weights_sha256: group(&digests.files, |name| {
+                name.contains("safetensors") || name.contains("pytorch_model")
+            }),
             tokenizer_sha256: digests.tokenizer,
             cosine_to_f32: None,
         })
@@ -203,6 +220,12 @@ impl AnyNetwork {
             Self::Gpu(network) => network.embed(sequences, watch),
         }
     }
+}
+
+/// One digest over those files of a folder whose names are wanted.
+fn group(files: &BTreeMap<String, String>, wanted: impl Fn(&str) -> bool) -> String {
+    let lines = files.iter().filter(|(name, _)| wanted(name)).map(|(name, digest)| format!("{digest}  {name}\n"));
+    sha256(lines.collect::<String>().as_bytes())
 }
 
 /// A step in a few words: `pooling(mean)`, `dense(32 -> 16, tanh)`.

@@ -75,10 +75,12 @@ pub const PARAMS: &[Param] = &[
     },
 ];
 
-/// Texts of a block, at most: between blocks vectors go into the cache and interrupts are heard.
-const BLOCK_TEXTS: usize = 2048;
-/// Bytes of a block's texts, at most (but for one text that is longer): a slow network, too, comes to an end of it soon.
-const BLOCK_BYTES: usize = 512 << 10;
+/// Texts of a block, at most: between blocks vectors go into the cache.
+const BLOCK_TEXTS: usize = 8192;
+/// Bytes of the first block's texts; the later ones are as large as the network's speed allows.
+const FIRST_BYTES: usize = 32 << 10;
+/// Seconds that a block should take: what an interrupted run loses at most, more or less.
+const BLOCK_SECONDS: f64 = 3.0;
 /// Texts and tokens that a coarser dtype is measured on, at most.
 const MEASURED: (usize, usize) = (32, 2048);
 
@@ -115,7 +117,8 @@ impl SentenceEmbedder {
             let opened = Opened::open(&self.wish, trained, setting)?;
             let found = opened.identity(&self.wish, setting)?;
             if let Some(trained) = trained.filter(|trained| trained.digest() != found.digest()) {
-                let message = format!("`{}` is not the embedder that the model was trained with", self.wish.model);
+                let message =
+                    format!("`{}` is not the embedder that the model was trained with", opened.path().display());
                 return Err(Error::invalid(message).hint(trained.differences(&found).join("; ")));
             }
             setting.report.borrow_mut().notes.extend(opened.notes());
@@ -148,44 +151,49 @@ impl SentenceEmbedder {
     /// Computes the rows that are missing, block by block; what is finished is in the cache, whatever comes after.
     fn compute(&self, work: &mut Work<'_>, cache: Option<&Cache>, setting: &Setting<'_>) -> Result<()> {
         let opened = self.opened(setting)?;
-        let blocks = blocks(work);
-        let (total, mut finished) = (work.missing.len(), 0);
+        let (total, mut budget) = (work.missing.len(), FIRST_BYTES);
         let (texts, numbers) = (std::mem::take(&mut work.texts), std::mem::take(&mut work.numbers));
-        let plan = |block: Option<&Vec<usize>>| {
-            block.map(|block| opened.plan(&self.wish, block.iter().map(|row| (numbers[*row], texts[*row])))).transpose()
-        };
+        let missing = std::mem::take(&mut work.missing);
+        let plan = |rows: &[usize]| opened.plan(&self.wish, rows.iter().map(|row| (numbers[*row], texts[*row])));
         let clock = Instant::now();
         opened.tokenizer()?;
         let network = self.network(opened, setting)?;
         lap(setting, "load", clock);
         let clock = Instant::now();
-        let mut planned = plan(blocks.first())?;
+        let mut rows = block(&missing, &texts, budget);
+        let mut present = plan(rows)?;
         lap(setting, "tokenize", clock);
         let (interrupted, progress) = (setting.interrupted, setting.progress);
-        for (at, block) in blocks.iter().enumerate() {
-            let Some(present) = planned.take() else { break };
+        let mut finished = 0;
+        loop {
+            let rest = &missing[finished + rows.len()..];
+            let coming = if rest.is_empty() { rest } else { block(rest, &texts, budget) };
             let (done, of) = (AtomicUsize::new(0), present.sequences.len().max(1));
             let tell = |more: usize| {
                 let so_far = done.fetch_add(more, Ordering::Relaxed) + more;
-                progress(finished + block.len() * so_far / of, total);
+                progress(finished + rows.len() * so_far / of, total);
             };
             let watch = Watch { done: &tell, interrupted };
             let clock = Instant::now();
-            let (vectors, next) =
-                rayon::join(|| network.embed(&present.sequences, &watch), || plan(blocks.get(at + 1)));
+            let (vectors, next) = rayon::join(|| network.embed(&present.sequences, &watch), || plan(coming));
             let joined = present.join(vectors?);
+            let took = clock.elapsed().as_secs_f64();
             lap(setting, "encode", clock);
             if let Some(at) = joined.outer_iter().position(|vector| vector.iter().any(|number| !number.is_finite())) {
-                let (model, row) = (&self.wish.model, numbers[block[at]]);
+                let (model, row) = (&self.wish.model, numbers[rows[at]]);
                 return Err(Error::failed(format!("`{model}` gives no finite vector for the text of row {row}"))
                     .hint("its weights are damaged, or made for another precision"));
             }
-            work.fill(block, &present, &joined);
-            self.remember(work, block, cache, setting);
-            finished += block.len();
-            planned = next?;
+            work.fill(rows, &present, &joined);
+            self.remember(work, rows, cache, setting);
+            finished += rows.len();
+            let bytes: usize = rows.iter().map(|row| texts[*row].len()).sum();
+            budget = ((bytes as f64 / took.max(1e-3) * BLOCK_SECONDS) as usize).max(FIRST_BYTES);
+            if coming.is_empty() {
+                return Ok(());
+            }
+            (rows, present) = (coming, next?);
         }
-        Ok(())
     }
 
     /// Puts the rows of a block into the cache; one that cannot be written is noted once and passed over.
@@ -255,21 +263,14 @@ impl Work<'_> {
     }
 }
 
-/// Cuts the missing rows into blocks.
-fn blocks(work: &Work<'_>) -> Vec<Vec<usize>> {
-    let mut blocks: Vec<Vec<usize>> = Vec::new();
+/// The rows of the next block: `budget` bytes of text, but at least one text.
+fn block<'w>(missing: &'w [usize], texts: &[&str], budget: usize) -> &'w [usize] {
     let mut bytes = 0;
-    for row in &work.missing {
-        bytes += work.texts[*row].len();
-        match blocks.last_mut() {
-            Some(block) if block.len() < BLOCK_TEXTS && bytes <= BLOCK_BYTES => block.push(*row),
-            _ => {
-                bytes = work.texts[*row].len();
-                blocks.push(vec![*row]);
-            }
-        }
-    }
-    blocks
+    let fits = missing.iter().take(BLOCK_TEXTS).take_while(|row| {
+        bytes += texts[**row].len();
+        bytes <= budget
+    });
+    &missing[..fits.count().max(1).min(missing.len())]
 }
 
 /// The first columns of a matrix, in its own memory: of many texts there is no second copy.

@@ -49,6 +49,8 @@ pub struct Setting<'a> {
     pub device: Device,
     /// The time, in milliseconds since 1970.
     pub now_ms: i64,
+    /// Told what is done before texts are: `downloading model.safetensors, 40 %`.
+    pub stage: &'a dyn Fn(&str),
     /// Told how many of how many texts are done.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
     /// Set when the user interrupts.
@@ -203,6 +205,28 @@ const NOBODY: &(dyn Fn(usize, usize) + Sync) = &|_, _| {};
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 impl<'a> Setting<'a> {
+    /// The same without the cache and with a report of its own: whatever is asked for is computed.
+    #[must_use]
+    pub fn uncached(&self) -> Self {
+        let Self { root, hub, network, endpoint, embedder, device, now_ms, stage, progress, interrupted, .. } = *self;
+        let (cache, rows, report) = (LazyCache::none(), RefCell::default(), RefCell::default());
+        Self {
+            root,
+            hub,
+            network,
+            endpoint,
+            embedder,
+            cache,
+            device,
+            now_ms,
+            stage,
+            progress,
+            interrupted,
+            rows,
+            report,
+        }
+    }
+
     /// The current folder, no cache, no network, nobody to tell.
     #[must_use]
     pub fn bare(root: &'a Path) -> Self {
@@ -215,6 +239,7 @@ impl<'a> Setting<'a> {
             cache: LazyCache::none(),
             device: Device::Cpu,
             now_ms: 0,
+            stage: &|_| {},
             progress: NOBODY,
             interrupted: &NEVER,
             rows: RefCell::default(),

@@ -198,6 +198,13 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     };
     let id_column = request.id_column.as_deref().unwrap_or_default();
     if let Some((target, path)) = &back {
+        if request.text_columns.iter().chain(&request.id_column).any(|name| name.eq_ignore_ascii_case(&target.column)) {
+            return Err(Error::invalid(format!(
+                "`{}` is what the vectors are made from: it is not written over",
+                target.column
+            ))
+            .hint("letters.embedding_array"));
+        }
         sqlite_column::check(path, target, id_column, &rows.ids)?;
     }
     session.stage("embedding")?;

@@ -17,6 +17,7 @@ use crate::bundle::Bundle;
 use crate::data::rows::{Blank, Inputs, Labels, Rows, prepare, request};
 use crate::data::sources::{column_names, read, resolve};
 use crate::data::{Columns, Input, parquet_file};
+use crate::embeddings::Identity;
 use crate::error::{Error, Result};
 use crate::features::Signal;
 use crate::names::{ModelName, Version};
@@ -271,14 +272,19 @@ fn check_embedder(session: &Session<'_>, source: &str, bundle: &Bundle) -> Resul
     let (format, files) = resolve(source, session.project.layout.root())?;
     for file in &files {
         let facts = if format == "parquet" { parquet_file::facts(file)? } else { BTreeMap::new() };
-        let told = |name: &str, or: &str| facts.get(name).cloned().unwrap_or_else(|| or.to_owned());
         match facts.get("mlops.embedder") {
             Some(made_by) if *made_by == own => {}
             Some(made_by) => {
                 let message = format!("`{}` was made by another embedder than the model's", file.display());
                 let identity = bundle.features.embedder_identity().unwrap_or_default();
-                return Err(Error::invalid(message)
-                    .hint(format!("the file: {}; the model: {identity}", told("mlops.embedder_identity", made_by))));
+                let both: [Option<Identity>; 2] = [
+                    serde_json::from_value(identity).ok(),
+                    facts.get("mlops.embedder_identity").and_then(|text| serde_json::from_str(text).ok()),
+                ];
+                return Err(Error::invalid(message).hint(match both {
+                    [Some(own), Some(other)] => own.differences(&other).join("; "),
+                    _ => format!("the file: {made_by}; the model: {own}"),
+                }));
             }
             None => session.project.note(format!(
                 "`{}` does not say who made its vectors: they are taken as those of {own}",
@@ -302,6 +308,9 @@ fn queries(session: &Session<'_>, bundle: &Bundle, request: &Request, items: &Pl
                 Error::not_found(format!("`{}` has no item `{id}`", request.items))
                     .hint("`--query` takes an item's id or a file, `--text` a text")
             })?;
+            if items.ids[at + 1..].contains(id) {
+                return Err(Error::invalid(format!("`{}` has several items `{id}`: which one?", request.items)));
+            }
             let vector = items.vectors.row(at).to_owned().insert_axis(Axis(0));
             Ok(Queries { ids: vec![Some(id.clone())], vectors: vector })
         }
@@ -312,6 +321,7 @@ fn queries(session: &Session<'_>, bundle: &Bundle, request: &Request, items: &Pl
             }
             Ok(Queries { ids: rows.ids.into_iter().map(Some).collect(), vectors: rows.vectors })
         }
+        Query::Text(text) if text.trim().is_empty() => Err(Error::invalid("the text is empty")),
         Query::Text(text) => {
             let texts = Signal::Texts(vec![text.clone()]);
             Ok(Queries { ids: vec![None], vectors: bundle.features.vectors(texts, &session.setting)? })

@@ -199,6 +199,15 @@ fn vectors_go_back_into_the_table_that_the_texts_came_from() {
         .collect();
     assert_eq!((stored[0].0, &stored[0].1, stored.len()), (2, &None, 3));
     assert_eq!(stored[1].1.as_ref().unwrap().split(',').count(), 32);
+    // Labels, texts and keys are not written over; vectors are.
+    project.run(&[&arguments[..], &back].concat()).ok();
+    for (column, word) in [("text", "made from"), ("id", "made from"), ("label", "something else than vectors")] {
+        let database = rusqlite::Connection::open(project.path("app.db")).unwrap();
+        let _ = database.execute_batch("ALTER TABLE letters ADD COLUMN label INTEGER; UPDATE letters SET label = 1;");
+        let target = format!("letters.{column}");
+        let refused = project.run(&[&arguments[..], &["--model", &model, "--write-back", &target]].concat()).code(2);
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
     // A table that is not there leaves the database alone.
     let wrong = ["--model", &model, "--write-back", "lettres.embedding_array"];
     assert!(project.run(&[&arguments[..], &wrong].concat()).code(2).stderr.contains("no table `lettres`"));
@@ -321,6 +330,16 @@ fn vectors_of_another_embedder_are_not_mixed() {
 }
 
 #[test]
+fn the_input_is_not_written_over() {
+    let project = project();
+    let before = project.read("data/texts.ndjson");
+    let model = model("tiny-bert-mean");
+    let arguments = [&TEXTS[..], &["--model", &model, "--output", "data/texts.ndjson"]].concat();
+    assert!(project.run(&arguments).code(2).stderr.contains("is the input"));
+    assert_eq!(project.read("data/texts.ndjson"), before);
+}
+
+#[test]
 fn a_bad_folder_is_told_by_file_and_reason() {
     let project = project();
     let broken = |change: &dyn Fn(&Path)| {
@@ -350,6 +369,8 @@ fn a_bad_folder_is_told_by_file_and_reason() {
         1,
         &["65"],
     );
+    let fewer = |folder: &Path| edit(folder, "config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
+    told(broken(&fewer), 2, &["says 1 layers", "layer.1."]);
     told(broken(&|folder| edit(folder, "config.json", "\"absolute\"", "\"relative_key\"")), 2, &["relative_key"]);
     told(broken(&|folder| edit(folder, "modules.json", "pooling.Pooling", "router.Router")), 2, &["Router"]);
     told(

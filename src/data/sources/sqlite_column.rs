@@ -84,13 +84,38 @@ pub fn check(path: &Path, target: &Target, id_column: &str, ids: &[String]) -> R
     let cannot = || format!("cannot read the database `{}`", path.display());
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).context(cannot)?;
-    check_table(&connection, path, &target.table, id_column)?;
+    let columns = check_table(&connection, path, &target.table, id_column)?;
+    if columns.iter().any(|name| name.eq_ignore_ascii_case(&target.column)) {
+        check_column(&connection, target)?;
+    }
     let mut seen = HashSet::new();
     if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
         return Err(Error::invalid(format!("the rows have `{id_column}` = `{twice}` twice"))
             .hint("each row of the table gets one vector: the query must give each id once"));
     }
     rows_by_id(&connection, &target.table, id_column, ids).map(drop)
+}
+
+/// Refuses to replace what is no vector: labels, texts and keys are not written over.
+fn check_column(connection: &Connection, target: &Target) -> Result<()> {
+    let Target { table, column } = target;
+    let wrong = || format!("cannot read column `{column}` of table `{table}`");
+    let sql = format!("SELECT {0} FROM {1} WHERE {0} IS NOT NULL LIMIT 1000", quoted(column), quoted(table));
+    let mut statement = connection.prepare(&sql).context(wrong)?;
+    let mut rows = statement.query([]).context(wrong)?;
+    while let Some(row) = rows.next().context(wrong)? {
+        let text = text_of(row.get(0).context(wrong)?).unwrap_or_default();
+        let mut numbers = text.trim_matches(['[', ']']).split(',').map(|number| number.trim().parse::<f32>());
+        let is_vector = text.is_empty() || (text.contains(',') && numbers.all(|number| number.is_ok()));
+        if !is_vector {
+            let start: String = text.chars().take(40).collect();
+            return Err(Error::invalid(format!(
+                "column `{column}` of table `{table}` holds something else than vectors"
+            ))
+            .hint(format!("it has `{start}`; a column that is not there yet is added")));
+        }
+    }
+    Ok(())
 }
 
 /// The columns of a table whose rows can be found by this column.

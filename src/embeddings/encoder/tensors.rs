@@ -60,6 +60,27 @@ pub struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
+    /// Refuses weights that hold more than `n_layers` layers, or parts that are not of the plain network.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the tensor.
+    pub fn refuse_more_than(&self, n_layers: usize) -> Result<()> {
+        let layers = format!("{}{}.", self.prefix, self.names.layer);
+        for name in self.weights.names() {
+            let layer = name.strip_prefix(&layers).and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+            if let Some(layer) = layer.filter(|layer| *layer >= n_layers) {
+                let message =
+                    format!("`config.json` says {n_layers} layers, the weights have a layer {layer} (`{name}`)");
+                return Err(Error::invalid(message).hint("settings and weights belong to different models"));
+            }
+            if name.contains("lora_") || name.contains("adapter") {
+                return Err(Error::invalid(format!("adapters are not supported (`{name}`)"))
+                    .hint("merge them into the weights first"));
+            }
+        }
+        Ok(())
+    }
+
     /// Finds out which names these weights use.
     ///
     /// # Errors

@@ -49,6 +49,7 @@ impl Encoder {
             return Err(Error::invalid(message).hint("`config.json` of the model is wrong"));
         }
         let tensors = Tensors::of(weights, config.architecture)?;
+        tensors.refuse_more_than(config.n_layers)?;
         let (norm_weight, norm_bias) = tensors.embedding_norm(hidden_size)?;
         Ok(Self {
             hidden_size,
