@@ -182,6 +182,15 @@ impl Door {
     }
 }
 
+/// Refuses an output that is the input itself.
+pub fn refuse_overwriting(input: &str, output: &Path) -> Result<()> {
+    let same = |path: &Path| path.canonicalize().ok();
+    if same(Path::new(input)).is_some_and(|path| Some(path) == same(output)) {
+        return Err(Error::invalid(format!("`{}` is the input: it would be overwritten", output.display())));
+    }
+    Ok(())
+}
+
 /// A path as a person would write it: without a leading `./`.
 pub fn shown(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()

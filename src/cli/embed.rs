@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::door::{Door, Records, from_here, shown};
+use super::door::{Door, Records, from_here, refuse_overwriting, shown};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::format;
 use super::ui::style::dim;
@@ -159,12 +159,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
                 return Err(Error::invalid("nowhere to write the vectors")
                     .hint("`--output FILE`, or `--write-back TABLE.COLUMN` for a SQLite database"));
             }
-            let same = |path: &str| std::path::Path::new(path).canonicalize().ok();
-            if let Some(output) = args.output.as_ref().filter(|output| output.exists())
-                && same(input) == output.canonicalize().ok()
-            {
-                return Err(Error::invalid(format!("`{}` is the input: it would be overwritten", output.display())));
-            }
+            args.output.iter().try_for_each(|output| refuse_overwriting(input, output))?;
             let request = args.request(input)?;
             door.work(Records::Runs, |session| embed_file(session, &request))?
         }

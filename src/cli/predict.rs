@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::door::{Door, Records};
+use super::door::{Door, Records, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
 use crate::data::parquet_file::{self, Values};
@@ -81,9 +81,8 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         Some(kept) => kept.0.display().to_string(),
         None => super::door::from_here(&args.input),
     };
-    let same = |path: &Path| path.canonicalize().ok();
-    if kept.is_none() && same(Path::new(&input)).is_some_and(|path| Some(path) == same(&args.output)) {
-        return Err(Error::invalid(format!("`{}` is the input: it would be overwritten", args.output.display())));
+    if kept.is_none() {
+        refuse_overwriting(&input, &args.output)?;
     }
     let form = form(args, &input)?;
     let request = Request { model: args.model.clone(), input, query: args.query.clone(), record: !args.no_record };

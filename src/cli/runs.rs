@@ -47,7 +47,7 @@ pub struct Which {
 pub enum Command {
     /// The newest runs
     List {
-        /// Also those that only say what was done: predict, compare, promote, rollback, init
+        /// Also those that only say what was done: predict, compare, promote, rollback, recommend, init
         #[arg(long)]
         commands: bool,
         /// Which ones

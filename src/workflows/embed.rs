@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::reading::{From, read_rows, read_training_rows, signal, stream};
+use super::reading::{From, number_texts, read_rows, read_training_rows, signal, stream};
 use super::record::{COMMANDS, Light, What, code_tags, light, pairs, recorded};
 use super::session::Session;
 use crate::catalog::{ParamProblem, Params, find};
@@ -94,6 +94,8 @@ struct Embedded<'a> {
     rows: &'a Rows,
     chain: &'a FittedChain,
     vectors: &'a Array2<f32>,
+    /// SHA-256 of the rows.
+    fingerprint: String,
     empty: usize,
 }
 
@@ -114,7 +116,7 @@ impl Embedded<'_> {
             ("mlops.embedder", self.chain.embedder().unwrap_or_default()),
             ("mlops.embedder_identity", identity.to_string()),
             ("mlops.dimensions", self.vectors.ncols().to_string()),
-            ("mlops.data_fingerprint", rows.fingerprint()),
+            ("mlops.data_fingerprint", self.fingerprint.clone()),
         ];
         vector_files::write(output, &columns, self.vectors.view(), &facts)
     }
@@ -128,7 +130,7 @@ impl Embedded<'_> {
             output: output.to_path_buf(),
             embedder: self.chain.embedder().unwrap_or_default(),
             identity: self.chain.embedder_identity().unwrap_or_default(),
-            data_fingerprint: self.rows.fingerprint(),
+            data_fingerprint: self.fingerprint.clone(),
             rows: self.rows.ids.len(),
             skipped_without_input: self.rows.skipped_input,
             skipped_without_label: self.rows.skipped_label,
@@ -208,8 +210,9 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
         sqlite_column::check(path, target, id_column, &rows.ids)?;
     }
     session.stage("embedding")?;
-    session.setting.rows.replace(rows.numbers.clone());
-    let signal = signal(&rows, &(0..rows.ids.len()).collect::<Vec<_>>());
+    let positions: Vec<usize> = (0..rows.ids.len()).collect();
+    number_texts(session, &rows, &positions);
+    let signal = signal(&rows, &positions);
     let (chain, vectors) = chain.fit_transform(signal, &session.setting)?;
     let mut vectors = dense(vectors)?;
     if request.empty == Empty::Zero {
@@ -217,7 +220,8 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     }
     session.check()?;
     session.stage("writing")?;
-    let embedded = Embedded { rows: &rows, chain: &chain, vectors: &vectors, empty: blank.len() };
+    let embedded =
+        Embedded { rows: &rows, chain: &chain, vectors: &vectors, fingerprint: rows.fingerprint(), empty: blank.len() };
     if let Some((target, path)) = &back {
         sqlite_column::write_vectors(path, target, id_column, &rows.ids, vectors.view())?;
     }
@@ -292,7 +296,8 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
         session.stage("embedding")?;
         let (chain, vectors) = fit_and_transform(session, &chain, &rows)?;
         session.check()?;
-        let embedded = Embedded { rows: &rows, chain: &chain, vectors: &vectors, empty: 0 };
+        let embedded =
+            Embedded { rows: &rows, chain: &chain, vectors: &vectors, fingerprint: rows.fingerprint(), empty: 0 };
         embedded.write(&output)?;
         let mut outcome = embedded.outcome(session, &output);
         outcome.run_id = Some(recorder.id.clone());
@@ -305,11 +310,7 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
 /// The vectors of all rows, in their order, from an embedder fitted on the training rows.
 fn fit_and_transform(session: &Session<'_>, chain: &Chain, rows: &Rows) -> Result<(FittedChain, Array2<f32>)> {
     let [train, others @ ..] = Part::ALL.map(|part| rows.of_part(part));
-    let number = |positions: &[usize]| {
-        let numbers = positions.iter().map(|position| rows.numbers[*position]).collect();
-        session.setting.rows.replace(numbers);
-    };
-    number(&train);
+    number_texts(session, rows, &train);
     let (fitted, features) = chain.fit_transform(signal(rows, &train), &session.setting)?;
     let mut vectors = Array2::zeros((rows.ids.len(), fitted.n_features()));
     let mut place = |positions: &[usize], features: Features| -> Result<()> {
@@ -320,7 +321,7 @@ fn fit_and_transform(session: &Session<'_>, chain: &Chain, rows: &Rows) -> Resul
     };
     place(&train, features)?;
     for positions in others.iter().filter(|positions| !positions.is_empty()) {
-        number(positions);
+        number_texts(session, rows, positions);
         place(positions, fitted.transform(signal(rows, positions), &session.setting)?)?;
     }
     Ok((fitted, vectors))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::promote::{Check, stored_config};
-use super::reading::{From, read_rows, read_training_rows, signal};
+use super::reading::{From, number_texts, read_rows, read_training_rows, signal};
 use super::record::{PredictionColumns, What, code_tags, recorded};
 use super::session::Session;
 use super::train::judge;
@@ -81,7 +81,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
         session.stage("evaluating")?;
         let input = signal(&rows, &positions);
-        session.setting.rows.replace(positions.iter().map(|position| rows.numbers[*position]).collect());
+        number_texts(session, &rows, &positions);
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
         let prediction = bundle.predict(input, &session.setting)?;

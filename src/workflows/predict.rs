@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::promote::{stored_config, version_tags};
-use super::reading::{From, read_rows, signal};
+use super::reading::{From, number_texts, read_rows, signal};
 use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
@@ -84,7 +84,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = signal(&rows, &positions);
-    session.setting.rows.replace(rows.numbers.clone());
+    number_texts(session, &rows, &positions);
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
     let answers =

@@ -111,6 +111,11 @@ pub fn signal(rows: &Rows, positions: &[usize]) -> Signal {
     }
 }
 
+/// Tells embedders which rows of the source the next texts are, for errors and reports.
+pub fn number_texts(session: &Session<'_>, rows: &Rows, positions: &[usize]) {
+    session.setting.rows.replace(positions.iter().map(|position| rows.numbers[*position]).collect());
+}
+
 /// Checks that each class has a training row.
 ///
 /// # Errors

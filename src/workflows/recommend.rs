@@ -10,11 +10,11 @@ use ndarray::{Array2, Axis};
 use serde::Serialize;
 
 use super::promote::{stored_config, version_tags};
-use super::reading::signal;
+use super::reading::{number_texts, signal};
 use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::Bundle;
-use crate::data::rows::{Blank, Inputs, Labels, Rows, prepare, request};
+use crate::data::rows::{Blank, Inputs, Labels, prepare, request};
 use crate::data::sources::{column_names, read, resolve};
 use crate::data::{Columns, Input, parquet_file};
 use crate::embeddings::Identity;
@@ -245,8 +245,12 @@ fn placed(
     }
     let mut rows = prepare(table, &columns, None, Labels::Ignore, 0, Blank::Skip)?;
     session.stage(&format!("embedding {location}"))?;
-    session.setting.rows.replace(rows.numbers.clone());
-    let vectors = bundle.features.vectors(everything(&mut rows), &session.setting)?;
+    let positions: Vec<usize> = (0..rows.ids.len()).collect();
+    number_texts(session, &rows, &positions);
+    let input = signal(&rows, &positions);
+    // The inputs have been copied out: one copy is enough.
+    rows.inputs = Inputs::Texts(Vec::new());
+    let vectors = bundle.features.vectors(input, &session.setting)?;
     session.check()?;
     let shown =
         |number: &usize| cells.iter().map(|(name, cells)| ((*name).to_owned(), cells[number - 1].clone())).collect();
@@ -256,14 +260,6 @@ fn placed(
         vectors,
         without_input: rows.skipped_input,
     })
-}
-
-/// The input of all rows.
-fn everything(rows: &mut Rows) -> Signal {
-    let input = signal(rows, &(0..rows.ids.len()).collect::<Vec<_>>());
-    // The inputs have been copied out: one copy is enough.
-    rows.inputs = Inputs::Texts(Vec::new());
-    input
 }
 
 /// Vectors that were made before must come from the model's own embedder, where the files say which one made them.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::reading::{RowCounts, check_classes, read_training_rows, signal};
+use super::reading::{RowCounts, check_classes, number_texts, read_training_rows, signal};
 use super::record::{Recorder, What, recorded};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
@@ -206,15 +206,11 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let counts = RowCounts::of(&rows);
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    let number = |part: usize| {
-        let numbers = parts[part].positions.iter().map(|position| rows.numbers[*position]).collect();
-        session.setting.rows.replace(numbers);
-    };
-    number(0);
+    number_texts(session, &rows, &parts[0].positions);
     let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
-    number(1);
+    number_texts(session, &rows, &parts[1].positions);
     let validation = chain.transform(validation, &session.setting)?;
-    number(2);
+    number_texts(session, &rows, &parts[2].positions);
     let test = chain.transform(test, &session.setting)?;
     let features = vec![train, validation, test];
     watch.lap("features");

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension};
+use super::sqlite_column::quoted;
 use crate::catalog::Named;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Context, Error, Result};
@@ -43,7 +44,7 @@ fn query_of(connection: &Connection, path: &Path, query: Option<&str>) -> Result
         .and_then(Iterator::collect)
         .map_err(|cause| wrong_query(path, cause))?;
     match tables.as_slice() {
-        [only] => Ok(format!("SELECT * FROM \"{}\"", only.replace('"', "\"\""))),
+        [only] => Ok(format!("SELECT * FROM {}", quoted(only))),
         _ => Err(Error::invalid(format!("`{}` has {} tables: which one?", path.display(), tables.len()))
             .hint(format!("add `query: SELECT … FROM …` under `data`; the tables are {}", tables.join(", ")))),
     }

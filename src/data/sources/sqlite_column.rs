@@ -39,7 +39,8 @@ impl Target {
     }
 }
 
-fn quoted(name: &str) -> String {
+/// A name as SQL takes it, whatever is in it.
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -104,9 +105,12 @@ fn check_column(connection: &Connection, target: &Target) -> Result<()> {
     let mut statement = connection.prepare(&sql).context(wrong)?;
     let mut rows = statement.query([]).context(wrong)?;
     while let Some(row) = rows.next().context(wrong)? {
-        let text = text_of(row.get(0).context(wrong)?).unwrap_or_default();
+        // A blob has no text: it may be anything, and is not written over.
+        let text = text_of(row.get(0).context(wrong)?);
+        let is_blob = text.is_none();
+        let text = text.unwrap_or_default();
         let mut numbers = text.trim_matches(['[', ']']).split(',').map(|number| number.trim().parse::<f32>());
-        let is_vector = text.is_empty() || (text.contains(',') && numbers.all(|number| number.is_ok()));
+        let is_vector = (text.is_empty() && !is_blob) || (text.contains(',') && numbers.all(|number| number.is_ok()));
         if !is_vector {
             let start: String = text.chars().take(40).collect();
             return Err(Error::invalid(format!(
@@ -232,6 +236,14 @@ mod tests {
         assert!(refuse("id", ["3", "8"]).contains("`id` = `8`"));
         assert!(refuse("twin", ["y", "x"]).contains("2 rows"));
         assert!(refuse("nr", ["3", "7"]).contains("no column `nr`"));
+        // A picture is no vector, and is not written over.
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch("ALTER TABLE letters ADD COLUMN face BLOB; UPDATE letters SET face = x'ffd8';")
+            .unwrap();
+        let face = Target::parse("letters.face").unwrap();
+        let refused = check(&path, &face, "id", &["3".to_owned()]).unwrap_err().message;
+        assert!(refused.contains("something else than vectors"), "{refused}");
         assert!(!columns_of(&Connection::open(&path).unwrap(), "letters").unwrap().contains(&target.column));
         assert!(Target::parse("letters").is_err());
     }
