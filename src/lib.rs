@@ -15,6 +15,7 @@ pub mod config;
 pub mod project;
 
 // nouns
+pub mod comparison;
 pub mod data;
 pub mod embeddings;
 pub mod features;

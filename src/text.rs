@@ -122,6 +122,14 @@ pub fn word_ngrams<T>(word: &[T], (low, high): (usize, usize), mut each: impl Fn
     ngrams(word, (low, high), each);
 }
 
+/// A number with a comma after every three digits: `10,000`.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group));
+    groups.collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,5 +190,10 @@ mod tests {
         assert_eq!(seen, [" a "]);
         squeezed("a\tb \n\t c ", u32::from, &mut buffer);
         assert_eq!(text(&buffer), "a\tb c ");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::catalog::Named;
 use crate::metrics::counts::{Confusion, ratio};
-use crate::metrics::metric::{Direction, Metric, Scored, Value};
+use crate::metrics::metric::{Direction, Metric, Reads, Scored, Value};
 
 /// The part of the rows that is called right.
 #[derive(Debug)]
@@ -35,6 +35,15 @@ impl Metric for Accuracy {
         let confusion = Confusion::of(scored)?;
         Ok(ratio(confusion.correct(), confusion.total()))
     }
+
+    fn reads(&self) -> Reads {
+        Reads::Labels
+    }
+
+    fn of_rows(&self, scored: &Scored<'_>) -> Option<Vec<f64>> {
+        let right = |(truth, predicted): (&usize, &usize)| f64::from(u8::from(truth == predicted));
+        Some(scored.truth.iter().zip(scored.predicted).map(right).collect())
+    }
 }
 
 impl Named for BalancedAccuracy {
@@ -57,6 +66,10 @@ impl Metric for BalancedAccuracy {
         let actual: Vec<_> = classes.iter().filter(|class| class.actual() > 0).collect();
         let recalls = actual.iter().map(|class| ratio(class.true_positive, class.actual()));
         Ok(recalls.sum::<f64>() / actual.len() as f64)
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Labels
     }
 }
 

@@ -27,12 +27,17 @@ impl Metric for Brier {
     }
 
     fn score(&self, scored: &Scored<'_>) -> Value {
-        let binary = scored.n_classes == 2;
-        scored.mean_of_rows(|truth, probabilities| {
-            let squared = |class: usize| (probabilities[class] - f64::from(u8::from(truth == class))).powi(2);
-            if binary { squared(1) } else { (0..probabilities.len()).map(squared).sum() }
-        })
+        scored.mean_of_rows(loss)
     }
+
+    fn of_rows(&self, scored: &Scored<'_>) -> Option<Vec<f64>> {
+        Some(scored.each_row(loss))
+    }
+}
+
+fn loss(truth: usize, probabilities: &[f64]) -> f64 {
+    let squared = |class: usize| (probabilities[class] - f64::from(u8::from(truth == class))).powi(2);
+    if probabilities.len() == 2 { squared(1) } else { (0..probabilities.len()).map(squared).sum() }
 }
 
 #[cfg(test)]

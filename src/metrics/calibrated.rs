@@ -39,4 +39,8 @@ impl Metric for Calibrated {
     fn score(&self, scored: &Scored<'_>) -> Value {
         self.plain.score(scored)
     }
+
+    fn of_rows(&self, scored: &Scored<'_>) -> Option<Vec<f64>> {
+        self.plain.of_rows(scored)
+    }
 }

@@ -7,7 +7,7 @@
 //! (`precision_recall_fscore_support` with `zero_division=0`).
 
 use crate::catalog::Named;
-use crate::metrics::metric::{Average, Direction, Metric, Scored, Value};
+use crate::metrics::metric::{Average, Direction, Metric, Reads, Scored, Value};
 
 /// How often each class was called what: rows are the truth, columns the prediction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +157,10 @@ impl Metric for PerClass {
     fn score(&self, scored: &Scored<'_>) -> Value {
         let average = self.average.unwrap_or_else(|| default_average(scored.n_classes));
         Ok(Confusion::of(scored)?.averaged(average, self.value))
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Labels
     }
 }
 

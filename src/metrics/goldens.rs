@@ -8,7 +8,7 @@
 use ndarray::Array2;
 
 use crate::metrics::evaluation::predicted_classes;
-use crate::metrics::metric::{Scored, Value};
+use crate::metrics::metric::{Reads, Scored, Value};
 use crate::metrics::ranking::orders;
 use crate::metrics::{METRICS, Metric};
 
@@ -130,6 +130,29 @@ fn the_catalog_is_sorted_and_every_entry_says_what_it_is() {
     abouts.dedup();
     assert_eq!(abouts.len(), METRICS.len(), "two metrics say the same of themselves");
     assert!(abouts.iter().all(|about| about.len() > 15 && !about.ends_with('.')));
+}
+
+#[test]
+fn metrics_read_what_they_say() {
+    for set in &sets()[..3] {
+        let (flat, classes) = (set.probabilities.as_slice().expect("row-major"), set.probabilities.ncols());
+        let predicted = predicted_classes(&set.probabilities, 0.5);
+        let scored = Scored::new(&set.truth, &predicted, flat, classes);
+        for metric in METRICS {
+            let value = metric.score(&scored);
+            if let Some(rows) = metric.of_rows(&scored) {
+                let mean = rows.iter().sum::<f64>() / rows.len() as f64;
+                assert!(close(value, Ok(mean)), "{} is the mean of its rows", metric.name());
+            }
+            if metric.reads() == Reads::Labels {
+                let blind = Scored { probabilities: &[], ..scored };
+                assert_eq!(metric.score(&blind), value, "{} reads no scores", metric.name());
+            }
+        }
+        let of_labels = METRICS.iter().filter(|metric| metric.reads() == Reads::Labels).count();
+        let of_rows = METRICS.iter().filter(|metric| metric.of_rows(&scored).is_some()).count();
+        assert_eq!((of_labels, of_rows), (15, 5));
+    }
 }
 
 #[test]

@@ -27,8 +27,16 @@ impl Metric for LogLoss {
     }
 
     fn score(&self, scored: &Scored<'_>) -> Value {
-        scored.mean_of_rows(|truth, probabilities| -probabilities[truth].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln())
+        scored.mean_of_rows(loss)
     }
+
+    fn of_rows(&self, scored: &Scored<'_>) -> Option<Vec<f64>> {
+        Some(scored.each_row(loss))
+    }
+}
+
+fn loss(truth: usize, probabilities: &[f64]) -> f64 {
+    -probabilities[truth].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
 }
 
 #[cfg(test)]

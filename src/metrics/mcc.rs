@@ -7,7 +7,7 @@
 
 use crate::catalog::Named;
 use crate::metrics::counts::Confusion;
-use crate::metrics::metric::{Direction, Metric, Scored, Value};
+use crate::metrics::metric::{Direction, Metric, Reads, Scored, Value};
 
 /// Matthews' correlation coefficient.
 #[derive(Debug)]
@@ -42,6 +42,10 @@ impl Metric for Mcc {
             return Err("1 class");
         }
         Ok(if called <= 0.0 { 0.0 } else { (correct * rows - both) / (actual * called).sqrt() })
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::Labels
     }
 }
 

@@ -22,6 +22,15 @@ impl Direction {
     }
 }
 
+/// What of an answer a metric depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// The predicted class alone: rows of the same true and predicted class are alike.
+    Labels,
+    /// The scores of each row.
+    Scores,
+}
+
 /// How per-class values become one number. For two classes the default is `Binary`, else `Macro`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Average {
@@ -74,12 +83,20 @@ impl<'a> Scored<'a> {
         for (row, truth) in self.truth.iter().enumerate() {
             let count = self.count(row);
             if count > 0 {
-                let probabilities = &self.probabilities[row * self.n_classes..(row + 1) * self.n_classes];
-                sum += count as f64 * loss(*truth, probabilities);
+                sum += count as f64 * loss(*truth, self.row(row));
                 rows += count;
             }
         }
         if rows == 0 { Err("no rows") } else { Ok(sum / rows as f64) }
+    }
+
+    /// A loss of (true class, the row's probabilities) for each row.
+    pub fn each_row(&self, loss: impl Fn(usize, &[f64]) -> f64) -> Vec<f64> {
+        self.truth.iter().enumerate().map(|(row, truth)| loss(*truth, self.row(row))).collect()
+    }
+
+    fn row(&self, row: usize) -> &'a [f64] {
+        &self.probabilities[row * self.n_classes..(row + 1) * self.n_classes]
     }
 }
 
@@ -102,5 +119,13 @@ pub trait Metric: Named + Sync {
     /// True when the value comes from the rows' order by probability, which is then sorted once for all replicates.
     fn ranks(&self) -> bool {
         false
+    }
+    /// What of an answer the value depends on.
+    fn reads(&self) -> Reads {
+        Reads::Scores
+    }
+    /// A value for each row, where the metric is their mean; `counts` are not looked at.
+    fn of_rows(&self, _scored: &Scored<'_>) -> Option<Vec<f64>> {
+        None
     }
 }

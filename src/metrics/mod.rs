@@ -20,7 +20,7 @@ pub mod roc_auc;
 mod goldens;
 
 pub use evaluation::{Estimate, Evaluation, Intervals, evaluate, predicted_classes};
-pub use metric::{Average, Direction, Metric, Scored, Value};
+pub use metric::{Average, Direction, Metric, Reads, Scored, Value};
 
 /// All metrics, by name.
 pub const METRICS: &[&dyn Metric] = &[

@@ -8,15 +8,17 @@
 //! statistic is not defined (NaN) are left out; when they are more than half, there is no interval.
 
 use rand::Rng as _;
-use rand_pcg::Pcg64;
 use rayon::prelude::*;
 
-use crate::stats::quantile::quantile;
+use crate::stats::generator::generator;
+use crate::stats::resampled::Resampled;
+
+const PURPOSE: [u8; 8] = *b"bootstra";
 
 /// One replicate: sets `counts` to how often each of its rows is drawn.
 pub fn resample(seed: u64, replicate: usize, counts: &mut [u32]) {
     counts.fill(0);
-    let mut generator = generator(seed, replicate as u64);
+    let mut generator = generator(PURPOSE, seed, replicate as u64);
     let rows = counts.len() as u128;
     for _ in 0..rows {
         // The high half of a 64 × 64-bit product is a row; its bias, below rows / 2⁶⁴, cannot be seen.
@@ -42,27 +44,8 @@ pub fn replicates<T: Send>(
 /// The percentile interval of replicates, NaN for those that are not defined; none when more than half are not.
 #[must_use]
 pub fn percentile_interval(replicates: &[f64], level: f64) -> Option<(f64, f64)> {
-    let mut defined: Vec<f64> = replicates.iter().copied().filter(|value| !value.is_nan()).collect();
-    if 2 * defined.len() < replicates.len() {
-        return None;
-    }
-    defined.sort_unstable_by(f64::total_cmp);
-    Some((quantile(&defined, (1.0 - level) / 2.0)?, quantile(&defined, f64::midpoint(1.0, level))?))
-}
-
-/// The generator of one replicate. PCG's streams are alike when their states are, so the state is a hash as well.
-fn generator(seed: u64, replicate: u64) -> Pcg64 {
-    const PURPOSE: u64 = u64::from_le_bytes(*b"bootstra");
-    let high = mixed(mixed(seed ^ PURPOSE) ^ replicate);
-    Pcg64::new(u128::from(high) << 64 | u128::from(mixed(high)), u128::from(replicate))
-}
-
-/// One step of Steele, Lea and Flood's `SplitMix64`.
-fn mixed(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
+    let resampled = Resampled::percentile(replicates)?;
+    Some((resampled.bound((1.0 - level) / 2.0), resampled.bound(f64::midpoint(1.0, level))))
 }
 
 #[cfg(test)]
