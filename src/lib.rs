@@ -1,13 +1,16 @@
 //! `mlops`: from a table of rows to a model in production, and healthy there.
 //!
 //! Floors look down only (`ARCHITECTURE.md` draws them, `tests/architecture.rs` holds them):
-//! doors (`cli`) → verbs (`workflows`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
+//! doors (`cli`) → verbs (`workflows`) → papers (`report`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
 
 // doors
 pub mod cli;
 
 // verbs
 pub mod workflows;
+
+// papers
+pub mod report;
 
 // the unit
 pub mod bundle;

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["workflows"],
+    &["report"],
     &["bundle", "config", "project"],
     &["comparison", "models"],
     &["features", "metrics", "tracking"],
@@ -26,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
 const SIBLINGS: &[(&str, &str)] = &[("tensors", "fs")];
 
 /// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read in `config/`; the rendered config
-/// of a run is written by `workflows/record.rs` and read again by `workflows/promote.rs`.
+/// of a run is written by `workflows/record.rs` and read again by `workflows/promote.rs`; a model card has a head of YAML.
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["embeddings/candle_network/"]),
     ("candle_nn", &["embeddings/candle_network/"]),
@@ -44,7 +45,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jiff", &["cli/ui/format.rs", "data/split.rs", "workflows/"]),
     ("memchr", &["data/", "embeddings/folder/"]),
     ("memmap2", &["embeddings/folder/"]),
+    ("plotters", &["report/"]),
     ("polars", &["data/"]),
+    ("pulldown_cmark", &["report/"]),
     ("pulp", &["models/", "embeddings/", "retrieval/"]),
     ("rand", &["data/", "models/", "stats/"]),
     ("rand_distr", &["stats/"]),
@@ -53,7 +56,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustc_hash", &["features/", "embeddings/"]),
     ("safetensors", &["tensors.rs", "embeddings/"]),
     ("saphyr_parser", &["config/"]),
-    ("serde_yaml", &["config/", "workflows/record.rs", "workflows/promote.rs"]),
+    ("serde_yaml", &["config/", "report/model_card.rs", "workflows/record.rs", "workflows/promote.rs"]),
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("statrs", &["stats/"]),
     ("strsim", &["catalog.rs"]),

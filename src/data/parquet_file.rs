@@ -1,4 +1,4 @@
-//! Writing Parquet: per-row predictions and embeddings, with facts in the file's metadata.
+//! Parquet files of our own: per-row predictions and embeddings, with facts in the file's metadata.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,8 +10,17 @@ use polars::prelude::{
     ParquetReader, ParquetWriter, ReshapeDimension, SerReader, Series,
 };
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::write_with;
+
+/// A column that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cells {
+    /// Text; a null is an empty text.
+    Text(Vec<String>),
+    /// Numbers; a null is NaN.
+    Numbers(Vec<f64>),
+}
 
 /// A column to write.
 #[derive(Debug, Clone)]
@@ -66,6 +75,29 @@ pub fn facts(path: &Path) -> Result<BTreeMap<String, String>> {
     let metadata = reader.get_metadata().map_err(|cause| Error::invalid(unreadable()).caused_by(cause))?;
     let pairs = metadata.key_value_metadata().iter().flatten();
     Ok(pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect())
+}
+
+/// The plain columns of a Parquet file with their names, in the file's order, and its facts. Columns of other types
+/// than text and f64 are left out. One decoding for whole columns: `data::sources` goes cell by cell and keeps text.
+///
+/// # Errors
+/// `NotFound` when there is no such file, `Failed` when it cannot be read.
+pub fn read(path: &Path) -> Result<(Vec<(String, Cells)>, BTreeMap<String, String>)> {
+    let file = File::open(path).map_err(|cause| {
+        let kind = if cause.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Failed };
+        Error::new(kind, format!("cannot read `{}`", path.display())).caused_by(cause)
+    })?;
+    let damaged = || format!("`{}` is damaged: it is no Parquet file that can be read", path.display());
+    let frame = ParquetReader::new(file).finish().context(damaged)?;
+    let cells = |column: &Column| -> Option<Cells> {
+        if let Ok(texts) = column.str() {
+            return Some(Cells::Text(texts.iter().map(|cell| cell.unwrap_or_default().to_owned()).collect()));
+        }
+        let numbers = column.f64().ok()?;
+        Some(Cells::Numbers(numbers.iter().map(|cell| cell.unwrap_or(f64::NAN)).collect()))
+    };
+    let columns = frame.columns().iter().filter_map(|column| Some((column.name().to_string(), cells(column)?)));
+    Ok((columns.collect(), facts(path)?))
 }
 
 fn fill(output: impl std::io::Write, columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result<()> {

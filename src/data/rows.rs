@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::columns::{Columns, Input, json_text};
@@ -54,6 +55,20 @@ pub struct Rows {
     pub skipped_label: usize,
     /// Rows skipped for want of an input (a text or a vector).
     pub skipped_input: usize,
+    /// From when to when the kept rows are, where they are split by time.
+    pub time: Option<TimeWindow>,
+}
+
+/// The oldest and the newest row, as their cells say it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeWindow {
+    /// The column of times.
+    pub column: String,
+    /// The oldest cell.
+    pub from: String,
+    /// The newest.
+    pub to: String,
 }
 
 /// How labels are read.
@@ -191,8 +206,8 @@ pub fn prepare(
             classes_of(found, labels, columns.label.as_deref().unwrap_or_default(), &kept, &table)?
         }
     };
-    let parts = match split {
-        None => Vec::new(),
+    let (parts, time) = match split {
+        None => (Vec::new(), None),
         Some(split) => parts_of(&table, &kept, split, &classes, seed)?,
     };
     let ids = match &columns.id {
@@ -218,6 +233,7 @@ pub fn prepare(
         n_read,
         skipped_label,
         skipped_input,
+        time,
     })
 }
 
@@ -282,7 +298,14 @@ fn ids_of(table: &Table, column: &str, kept: &[usize], unique: bool) -> Result<V
     Ok(ids)
 }
 
-fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], seed: u64) -> Result<Vec<Part>> {
+/// The part of each kept row, and from when to when they are where that decides.
+fn parts_of(
+    table: &Table,
+    kept: &[usize],
+    split: &Split,
+    classes: &[usize],
+    seed: u64,
+) -> Result<(Vec<Part>, Option<TimeWindow>)> {
     let cells_of = |column: &str| -> Result<Vec<(usize, String)>> {
         let cells: Vec<Option<&str>> = table.cells(column)?.collect();
         let cell = |row: &usize| {
@@ -300,10 +323,11 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
             };
             let parts = cells_of(column)?.into_iter().map(part).collect::<Result<Vec<_>>>()?;
             check_parts(&parts, false)?;
-            Ok(parts)
+            Ok((parts, None))
         }
         Split::Made { train, validation, test, by } => {
             let shares = [*train, *validation, *test];
+            let mut window = None;
             let parts = match by {
                 By::Random => make(kept.len(), shares, Keys::None, seed),
                 By::Stratified => make(kept.len(), shares, Keys::Classes(classes), seed),
@@ -312,22 +336,30 @@ fn parts_of(table: &Table, kept: &[usize], split: &Split, classes: &[usize], see
                     make(kept.len(), shares, Keys::Groups(&groups), seed)
                 }
                 By::Time(column) => {
-                    let time = |(row, cell): (usize, String)| {
-                        let place = table.place(row, column);
-                        parse_time(&cell).ok_or_else(|| {
+                    let cells = cells_of(column)?;
+                    let time = |(row, cell): &(usize, String)| {
+                        let place = table.place(*row, column);
+                        parse_time(cell).ok_or_else(|| {
                             place
                                 .error(format!("`{cell}` is no time"))
                                 .hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
                         })
                     };
-                    let times = cells_of(column)?.into_iter().map(time).collect::<Result<Vec<_>>>()?;
+                    let times = cells.iter().map(time).collect::<Result<Vec<_>>>()?;
+                    window = time_window(column, &cells, &times);
                     make(kept.len(), shares, Keys::Times(&times), seed)
                 }
             };
             check_parts(&parts, *validation > 0.0)?;
-            Ok(parts)
+            Ok((parts, window))
         }
     }
+}
+
+fn time_window(column: &str, cells: &[(usize, String)], times: &[f64]) -> Option<TimeWindow> {
+    let by_time = |left: &usize, right: &usize| times[*left].total_cmp(&times[*right]);
+    let (from, to) = ((0..cells.len()).min_by(by_time)?, (0..cells.len()).max_by(by_time)?);
+    Some(TimeWindow { column: column.to_owned(), from: cells[from].1.clone(), to: cells[to].1.clone() })
 }
 
 impl Rows {

@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod gc;
 pub mod init;
 pub mod predict;
+pub mod predictions;
 pub mod promote;
 pub mod reading;
 pub mod recommend;

@@ -1,11 +1,11 @@
 //! Reading rows as a config or a model's schema wants them.
 
 use ndarray::Array2;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::data::rows::{Blank, Inputs, Labels, Rows, prepare, request};
+use crate::data::rows::{Blank, Inputs, Labels, Rows, TimeWindow, prepare, request};
 use crate::data::sources::read;
 use crate::data::{Columns, Features, Part, Split};
 use crate::error::{Error, Result};
@@ -30,8 +30,25 @@ pub struct From<'a> {
     pub blank: Blank,
 }
 
+/// `data.json` of a run: the rows that it was trained and tested on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataWindow {
+    /// The format of this file.
+    pub format_version: u32,
+    /// Where the rows came from.
+    pub source: String,
+    /// SHA-256 of the rows.
+    pub fingerprint: String,
+    /// How many there were.
+    pub rows: RowCounts,
+    /// From when to when they are, where they are split by time.
+    pub time: Option<TimeWindow>,
+}
+
 /// How many rows there were and what became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RowCounts {
     /// Rows in the source.
     pub read: usize,

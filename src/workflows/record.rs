@@ -219,7 +219,9 @@ impl Recorder<'_> {
             ("predicted", Values::Text(columns.predicted)),
         ];
         written.extend(numbers.iter().map(|(name, values)| (name.as_str(), Values::Numbers(values))));
-        let facts = [("mlops.run_id", self.id.to_string()), ("mlops.classes", columns.classes.join(","))];
+        // As JSON: a label may hold a comma.
+        let classes = serde_json::to_string(columns.classes).context(|| "cannot write the class names".into())?;
+        let facts = [("mlops.run_id", self.id.to_string()), ("mlops.classes", classes)];
         write_relaxed(&self.folder.join("predictions.parquet"), &parquet_file::bytes(&written, &facts)?)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::reading::DataWindow;
 use super::record::{PredictionColumns, Recorder, code_tags, write_json};
 use super::session::Session;
 use super::train::{PartRows, Prepared};
@@ -73,6 +74,17 @@ fn metrics_document(
     })
 }
 
+/// What rows there were, what became of them, and from when to when they are.
+fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
+    DataWindow {
+        format_version: 1,
+        source: config.data.source.clone(),
+        fingerprint: prepared.fingerprint.clone(),
+        rows: prepared.counts,
+        time: prepared.rows.time.clone(),
+    }
+}
+
 /// The metrics and predictions of the parts.
 pub(super) struct Judged<'a> {
     pub metrics: &'a BTreeMap<Part, Evaluation>,
@@ -91,6 +103,7 @@ pub(super) fn write_run(
     write_predictions(recorder, prepared, &judged.predictions)?;
     recorder.json("metrics.json", &metrics_document(recorder, config, judged.metrics))?;
     recorder.json("training_history.json", &history.rows)?;
+    recorder.json("data.json", &data_window(config, prepared))?;
     if let Some(weights) = bundle.model.importance() {
         recorder.json("importance.json", &importance(&weights, bundle, config))?;
     }

@@ -1,54 +1,7 @@
 //! Numbers and times as people read them.
 
 use crate::metrics::Estimate;
-
-/// A whole number with thousands separated: `50,000`.
-pub fn count(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 row`, `2 rows`.
-pub fn plural(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
-/// A metric's value.
-pub fn value(number: f64) -> String {
-    let size = number.abs();
-    if number.is_nan() {
-        "NaN".into()
-    } else if number == 0.0 {
-        "0".into()
-    } else if !(0.001..100_000.0).contains(&size) {
-        format!("{number:.3e}")
-    } else if size >= 100.0 || number.fract() == 0.0 && size >= 1.0 {
-        format!("{number:.0}")
-    } else {
-        format!("{number:.4}")
-    }
-}
-
-/// An optional value.
-pub fn optional(number: Option<f64>) -> String {
-    number.map_or_else(|| "–".into(), value)
-}
-
-/// An estimate: its value, or why there is none.
-pub fn estimate(estimate: &Estimate) -> String {
-    match (estimate.value, &estimate.reason) {
-        (Some(number), _) => value(number),
-        (None, Some(reason)) => format!("n/a ({reason})"),
-        (None, None) => "n/a".into(),
-    }
-}
+pub use crate::report::numbers::{count, estimate, optional, plural, value};
 
 /// An estimate's interval.
 pub fn interval(estimate: &Estimate) -> String {
@@ -81,11 +34,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(
-            [value(0.81234), value(0.0), value(24.0), value(1e-9), value(154.3)],
-            ["0.8123", "0", "24", "1.000e-9", "154"]
-        );
         assert_eq!([seconds(0.0042), seconds(1.5), seconds(200.0)], ["4.2 ms", "1.50 s", "3 min 20 s"]);
     }
 }

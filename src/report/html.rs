@@ -1,0 +1,144 @@
+//! A document as one HTML page that needs nothing else: its style and its plots stand in it, no script, nothing from
+//! outside; a content security policy forbids both. Light or dark as the reader prefers, and fit to be printed.
+
+use super::document::{Align, Block, Document, Table, Tone};
+
+const STYLE: &str = "\
+:root { color-scheme: light dark; --ink: #1a1a1a; --soft: #555; --ground: #fff; --line: #ddd; --shade: #f5f6f8;
+  --good: #00695c; --bad: #a63a00; --link: #0072b2 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --soft: #aaa; --ground: #16181c; --line: #3a3d44;
+  --shade: #1f2228; --good: #4fc3a8; --bad: #ff9e66; --link: #7cc4f0 } }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 1.5rem 1.25rem 4rem; max-width: 60rem; background: var(--ground); color: var(--ink);
+  font: 16px/1.55 system-ui, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif;
+  overflow-wrap: anywhere }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0 1rem }
+h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; padding-bottom: .25rem; border-bottom: 1px solid var(--line) }
+h3 { font-size: 1rem; margin: 1.4rem 0 .4rem }
+.verdict { padding: .8rem 1rem; border-left: 5px solid var(--soft); background: var(--shade); font-weight: 600 }
+.verdict.good { border-color: var(--good) } .verdict.good::before { content: '\\2713\\00a0'; color: var(--good) }
+.verdict.bad { border-color: var(--bad) } .verdict.bad::before { content: '\\2717\\00a0'; color: var(--bad) }
+.note { margin: .8rem 0; padding-left: .8rem; border-left: 3px solid var(--line); color: var(--soft) }
+.wide { overflow-x: auto; margin: .8rem 0 }
+table { border-collapse: collapse; font-size: .92rem }
+th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
+  min-width: 3rem }
+th { color: var(--soft); font-weight: 600 }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal }
+figure { display: inline-block; margin: 1rem 0; max-width: 100%; break-inside: avoid }
+figure svg { display: block; max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 6px;
+  background: #fff }
+figcaption { margin-top: .35rem; font-size: .88rem; color: var(--soft); max-width: 40rem }
+pre { padding: .8rem 1rem; background: var(--shade); overflow-x: auto; font-size: .88rem }
+@media print { body { max-width: none; padding: 0; font-size: 11pt } .wide { overflow: visible }
+  h2, h3 { break-after: avoid } tr { break-inside: avoid } thead { display: table-header-group } }
+";
+
+/// Writes a document as a page.
+#[must_use]
+pub fn html(document: &Document) -> String {
+    let title = escaped(&document.title);
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"generator\" content=\"mlops\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n<h1>{title}</h1>\n"
+    );
+    for block in &document.blocks {
+        page += &match block {
+            Block::Heading(level, heading) => format!("<h{level}>{}</h{level}>\n", escaped(heading)),
+            Block::Verdict(tone, verdict) => {
+                let class = match tone {
+                    Tone::Good => "verdict good",
+                    Tone::Bad => "verdict bad",
+                    Tone::Neutral => "verdict",
+                };
+                format!("<p class=\"{class}\">{}</p>\n", escaped(verdict))
+            }
+            Block::Text(paragraph) => format!("<p>{}</p>\n", escaped(paragraph)),
+            Block::Note(note) => format!("<p class=\"note\">{}</p>\n", escaped(note)),
+            Block::List(lines) => {
+                let items: String = lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
+                format!("<ul>\n{items}</ul>\n")
+            }
+            Block::Table(given) => table(given),
+            Block::Figure(figure) => {
+                format!("<figure>\n{}<figcaption>{}</figcaption>\n</figure>\n", figure.svg, escaped(&figure.caption))
+            }
+            Block::Code(_, code) => format!("<pre><code>{}</code></pre>\n", escaped(code.trim_end())),
+        };
+    }
+    page + "</main>\n</body>\n</html>\n"
+}
+
+fn table(given: &Table) -> String {
+    let cell = |tag: &str, text: &str, align: Align| {
+        let class = if align == Align::Right { " class=\"number\"" } else { "" };
+        format!("<{tag}{class}>{}</{tag}>", escaped(text))
+    };
+    let mut text = "<div class=\"wide\"><table>\n".to_owned();
+    if given.columns.iter().any(|(name, _)| !name.is_empty()) {
+        let cells: String = given.columns.iter().map(|(name, align)| cell("th", name, *align)).collect();
+        text += &format!("<thead><tr>{cells}</tr></thead>\n");
+    }
+    text += "<tbody>\n";
+    for row in &given.rows {
+        let cells = row.iter().zip(&given.columns).map(|(text, (_, align))| cell("td", text, *align));
+        text += &format!("<tr>{}</tr>\n", cells.collect::<String>());
+    }
+    text + "</tbody>\n</table></div>\n"
+}
+
+/// Plain text as the text of XML or HTML, also within an attribute. Control characters become spaces.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        match letter {
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '&' => escaped += "&amp;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            '\n' => escaped.push('\n'),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => escaped.push(' '),
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::document::Figure;
+    use crate::report::plots::samples::well_formed;
+
+    #[test]
+    fn one_page_that_needs_nothing_else() {
+        let odd = "<script>alert('1')</script> & \"한국어\" | \u{0}";
+        let mut document = Document::new(odd);
+        document.section(odd);
+        document.push(Block::Verdict(Tone::Bad, odd.into()));
+        document.push(Block::List(vec![odd.into()]));
+        document.push(Block::Code("sh", odd.into()));
+        document.note(odd);
+        let mut table = Table::of(&[(odd, Align::Left), ("n", Align::Right)]);
+        table.rows.push(vec![odd.into(), "1".into()]);
+        document.push(Block::Table(table));
+        let svg = "<svg width=\"1\" height=\"1\" viewBox=\"0 0 1 1\" xmlns=\"http://www.w3.org/2000/svg\">\n</svg>\n";
+        document.push(Block::Figure(Figure { name: "x".into(), caption: odd.into(), svg: svg.into() }));
+        let page = html(&document);
+        assert_eq!(page, html(&document));
+        assert!(page.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;한국어&quot; |"));
+        for outside in ["<script", "<link", "@import", "url(", "src=\""] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert_eq!(page.matches("http").count(), 2, "the policy's `http-equiv` and the SVG's namespace");
+        // Well formed but for the tags that HTML leaves open.
+        let body = page.split_once("<body>").unwrap().1;
+        well_formed(&format!("<body>{}", body.trim_end().trim_end_matches("</html>")));
+    }
+}
