@@ -3,16 +3,23 @@
 use std::process::ExitCode;
 
 use super::door::{Door, Records};
-use super::ui::style::{dim, good};
+use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
+use crate::comparison::{Difference, TestKind, Verdict};
 use crate::error::Result;
-use crate::workflows::compare::{Outcome, Request, Row, compare};
+use crate::metrics::Direction;
+use crate::workflows::compare::{Flips, Outcome, Request, Row, Wish, compare};
 
 const EXAMPLES: &str = "\
 Examples:
   mlops compare reviews_lr reviews_forest           all runs of two experiments
-  mlops compare @latest @best:f1
-  mlops compare reviews/1 reviews/2 --metric roc_auc --baseline reviews/1";
+  mlops compare reviews/1 reviews/2 --why           is v2 better than v1, and on which rows?
+  mlops compare reviews_lr --baseline reviews@production --fail-on regression
+  mlops compare reviews_lr --metric 'min train_loss' --columns 'min train_loss step,f1' --top 5
+
+Two runs, or several and a --baseline, get a paired test on their stored predictions: the gain, its 95 % interval, p,
+and better, worse or inconclusive. Several candidates share one error rate (Holm).
+Exit codes with --fail-on regression: 0 better, 3 worse, 5 inconclusive.";
 
 /// Arguments of `compare`.
 #[derive(Debug, clap::Args)]
@@ -21,31 +28,78 @@ pub struct Args {
     /// Runs (ids or prefixes, `@latest`, `@best:f1`), experiments, or model versions
     #[arg(required = true, value_name = "RUN|EXPERIMENT|MODEL")]
     items: Vec<String>,
-    /// The metric to sort by [default: the first run's primary one]
+    /// What the runs are judged by: a metric, or `[first|last|min|max] METRIC [step]`
+    /// [default: the first run's primary metric]
     #[arg(long)]
     metric: Option<String>,
-    /// Hold the others against this one
+    /// Say whether a higher or a lower value of the metric is better, where its name does not
+    #[arg(long, value_name = "WHICH", value_parser = ["higher", "lower"])]
+    order: Option<String>,
+    /// Sort by this instead of the metric
+    #[arg(long, value_name = "METRIC")]
+    sort: Option<String>,
+    /// Show these columns instead of the usual metrics; each as in --metric
+    #[arg(long, value_name = "METRIC,…", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// Hold the others against this one [default: the first of two]
     #[arg(long, value_name = "ITEM")]
     baseline: Option<String>,
     /// Show the best K only [default: all]
     #[arg(long, value_name = "K", default_value_t = 0, hide_default_value = true)]
     top: usize,
-    /// Compare runs that were tested on different rows
+    #[arg(long, value_name = "TEST", value_parser = TestKind::parse, help = test_help())]
+    test: Option<TestKind>,
+    /// Replicates of the bootstrap, or permutations
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    replicates: u32,
+    /// The seed of what is drawn
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// Show the rows whose answer changed
+    #[arg(long)]
+    why: bool,
+    /// Exit with 3 when a candidate is worse than the baseline, with 5 when that is not clear
+    #[arg(long, value_name = "WHAT", value_parser = ["regression"])]
+    fail_on: Option<String>,
+    /// Compare runs that were tested on different rows; a paired test then uses the rows that both have
     #[arg(long)]
     allow_different_data: bool,
 }
 
+fn test_help() -> String {
+    let names: Vec<&str> = TestKind::ALL.map(TestKind::name).to_vec();
+    format!("The paired test: {}", names.join(", "))
+}
+
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
+    let needed = args.baseline.is_some() || args.test.is_some() || args.why || args.fail_on.is_some();
     let request = Request {
         items: args.items.clone(),
         metric: args.metric.clone(),
+        sort: args.sort.clone(),
+        order: args
+            .order
+            .as_deref()
+            .map(|word| if word == "higher" { Direction::Maximize } else { Direction::Minimize }),
+        columns: args.columns.clone(),
         baseline: args.baseline.clone(),
         top: args.top,
         allow_different_data: args.allow_different_data,
+        test: Wish {
+            test: args.test.unwrap_or_default(),
+            needed,
+            seed: args.seed,
+            replicates: args.replicates as usize,
+        },
+        why: args.why,
     };
     let outcome = door.work(Records::Runs, |session| compare(session, &request))?;
     door.answer("compare", &outcome, || draw(&outcome))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match (&args.fail_on, outcome.verdict()) {
+        (Some(_), Some(Verdict::Worse)) => ExitCode::from(3),
+        (Some(_), Some(Verdict::Inconclusive)) => ExitCode::from(5),
+        _ => ExitCode::SUCCESS,
+    })
 }
 
 /// More params than this make a table that no terminal holds.
@@ -68,22 +122,138 @@ fn draw(outcome: &Outcome) -> String {
     if !outcome.params.is_empty() {
         text += &format!("\n{}\n{}", dim("params that differ"), params(outcome));
     }
+    text += &tests(outcome);
+    text += &outcome.flips.iter().map(flips).collect::<String>();
+    if let Some(why) = &outcome.no_test {
+        text += &format!("\n{}\n", dim(&format!("no paired test: {why}")));
+    }
     text
 }
 
 fn cells(outcome: &Outcome, row: &Row, gains: bool) -> Vec<String> {
     let run = &row.run;
-    let tag = |key: &str| run.tags.get(key).cloned().unwrap_or_default();
-    let model = if tag("model").is_empty() { String::new() } else { format!("{} v{}", tag("model"), tag("version")) };
-    let mut cells = vec![run.id.short().to_owned(), run.experiment.clone(), model, format::optional(row.value)];
+    let mut cells = vec![run.id.short().to_owned(), run.experiment.clone(), model(row), format::optional(row.value)];
     if gains {
-        cells.push(row.gain.map_or_else(String::new, |gain| format!("{gain:+.4}")));
+        cells.push(row.gain.filter(|_| !row.baseline).map_or_else(String::new, |gain| format!("{gain:+.4}")));
     }
     let marks = [(row.best, good("best")), (row.baseline, dim("baseline"))];
     cells.push(marks.into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark).collect::<Vec<_>>().join(" "));
-    cells.extend(outcome.metrics[1..].iter().map(|name| format::optional(run.metrics.get(name).copied())));
+    let value = |name: &String| format::optional(row.columns.get(name).copied().flatten());
+    cells.extend(outcome.metrics[1..].iter().map(value));
     cells
 }
+
+fn model(row: &Row) -> String {
+    let tag = |key: &str| row.run.tags.get(key).cloned().unwrap_or_default();
+    if tag("model").is_empty() { String::new() } else { format!("{} v{}", tag("model"), tag("version")) }
+}
+
+/// What the paired tests say, one line a candidate.
+fn tests(outcome: &Outcome) -> String {
+    let tested: Vec<(&Row, &Difference)> =
+        outcome.rows.iter().filter_map(|row| Some((row, row.difference.as_ref()?))).collect();
+    let Some((_, first)) = tested.first() else { return String::new() };
+    let baseline = outcome.rows.iter().find(|row| row.baseline).map_or_else(String::new, |row| {
+        let model = model(row);
+        if model.is_empty() { format!("run {}", row.run.id.short()) } else { model }
+    });
+    let adjusted = tested.len() > 1;
+    let p = if adjusted { "p (Holm)" } else { "p" };
+    let columns = [
+        ("run", Align::Left),
+        ("model", Align::Left),
+        ("gain", Align::Right),
+        ("95 % interval", Align::Left),
+        (p, Align::Right),
+        ("verdict", Align::Left),
+        ("rows that would decide", Align::Right),
+        ("rows", Align::Right),
+        ("test", Align::Cut),
+    ];
+    let row = |(row, found): &(&Row, &Difference)| {
+        let interval = found.low.zip(found.high);
+        vec![
+            row.run.id.short().to_owned(),
+            model(row),
+            found.effect.map_or_else(|| "n/a".into(), |effect| format!("{effect:+.4}")),
+            interval.map_or_else(|| "–".into(), |(low, high)| format!("[{low:+.4}, {high:+.4}]")),
+            found.adjusted_p.or(found.p).map_or_else(|| "–".into(), probability),
+            verdict(found.verdict),
+            found.rows_needed.map_or_else(|| "–".into(), |rows| format::count(rows as usize)),
+            format::count(found.n as usize),
+            found.test.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = tested.iter().map(row).collect();
+    let head = format!("{} against {baseline}, row by row", first.metric);
+    let remark = |(row, found): &(&Row, &Difference)| {
+        let notes = [found.reason.as_ref(), found.note.as_ref()].into_iter().flatten();
+        notes.map(|note| format!("{}  {}\n", row.run.id.short(), dim(note))).collect::<String>()
+    };
+    format!("\n{}\n{}{}", dim(&head), table(&columns, &rows), tested.iter().map(remark).collect::<String>())
+}
+
+/// A p-value: three digits, and a bound where it is smaller.
+fn probability(p: f64) -> String {
+    if p < 0.001 { "< .001".into() } else { format!("{p:.3}") }
+}
+
+fn verdict(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Better => good("better"),
+        Verdict::Worse => bad("worse"),
+        Verdict::Inconclusive => bold("inconclusive"),
+    }
+}
+
+/// Changed rows that are shown of each kind.
+const EXAMPLES_SHOWN: usize = 5;
+
+fn flips(flips: &Flips) -> String {
+    let (won, lost) = (format::plural(flips.won, "row"), format::plural(flips.lost, "row"));
+    let mut text = format!(
+        "\n{} {} {}: {won} won, {lost} lost of {}\n",
+        dim("answers that changed from"),
+        flips.baseline.short(),
+        dim(&format!("to {}", flips.candidate.short())),
+        format::count(flips.rows)
+    );
+    let columns = [
+        ("", Align::Left),
+        ("id", Align::Left),
+        ("label", Align::Left),
+        ("baseline", Align::Left),
+        ("candidate", Align::Left),
+        ("score of the label", Align::Left),
+        ("text", Align::Cut),
+    ];
+    let mut rows = Vec::new();
+    for kind in [false, true] {
+        for flip in flips.examples.iter().filter(|flip| flip.won == kind).take(EXAMPLES_SHOWN) {
+            let shown = flip.text.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+            rows.push(vec![
+                if kind { good("won") } else { bad("lost") },
+                flip.id.clone(),
+                flip.label.clone(),
+                flip.baseline.clone(),
+                flip.candidate.clone(),
+                format!("{:.3} > {:.3}", flip.baseline_score, flip.candidate_score),
+                shown.chars().take(TEXT_SHOWN).collect(),
+            ]);
+        }
+    }
+    if !rows.is_empty() {
+        text += &table(&columns, &rows);
+    }
+    let more = flips.examples.len() - rows.len();
+    if more > 0 {
+        text += &format!("… and {} more (`--json` shows all)\n", format::count(more));
+    }
+    text
+}
+
+/// Characters of a text that are shown.
+const TEXT_SHOWN: usize = 80;
 
 fn params(outcome: &Outcome) -> String {
     let shown = &outcome.params[..outcome.params.len().min(PARAMS_SHOWN)];

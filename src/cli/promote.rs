@@ -1,13 +1,16 @@
 //! `mlops promote`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::door::{Door, Records};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
+use crate::config::load_policy;
 use crate::error::Result;
 use crate::tracking::Stage;
+use crate::workflows::gate::{Check, Verdict};
 use crate::workflows::promote::{Outcome, Request, promote};
 
 const EXAMPLES: &str = "\
@@ -15,7 +18,10 @@ Examples:
   mlops promote reviews                     the newest version, through its gate
   mlops promote --best f1 reviews_lr reviews_forest
   mlops promote reviews/3 --force --reason \"hotfix agreed with Kim\"
-  mlops promote reviews/3 --dry-run";
+  mlops promote reviews/3 --dry-run
+  mlops promote reviews/3 --policy gate.yaml
+
+Exit codes: 0 promoted, 3 refused, 5 refused because the answer is inconclusive.";
 
 /// Arguments of `promote`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +33,10 @@ pub struct Args {
     /// Take the one with the best value of this metric on the test rows
     #[arg(long, value_name = "METRIC")]
     best: Option<String>,
-    /// The stage [default: `promotion.to` of the config]
+    /// The gate of this file instead of the config's `promotion:`
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The stage [default: `to` of the gate]
     #[arg(long, value_name = "STAGE", value_parser = ["staging", "production"], ignore_case = true)]
     to: Option<String>,
     /// Say what would happen, change nothing
@@ -56,16 +65,43 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         force: args.force,
         reason: args.reason.clone(),
         allow_different_data: args.allow_different_data,
+        policy: args.policy.as_deref().map(load_policy).transpose()?,
     };
     let records = if args.dry_run { Records::Nothing } else { Records::Runs };
     let outcome = door.work(records, |session| promote(session, &request))?;
     door.answer("promote", &outcome, || describe(&outcome))?;
-    Ok(if refused(&outcome) { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(code(&outcome)))
+}
+
+/// The gate, line by line.
+fn gate(checks: &[Check]) -> String {
+    let row = |check: &Check| {
+        let verdict = match check.verdict {
+            Verdict::Pass => good("yes"),
+            Verdict::Fail => bad("no"),
+            Verdict::Inconclusive => bold("inconclusive"),
+            Verdict::NotApplicable => dim("not applicable"),
+        };
+        let value = check.value.map_or_else(|| "–".into(), format::value);
+        vec!["gate".into(), check.metric.clone(), check.rule.clone(), value, verdict, dim(&check.detail)]
+    };
+    let columns =
+        [Align::Left, Align::Left, Align::Left, Align::Right, Align::Left, Align::Cut].map(|align| ("", align));
+    if checks.is_empty() { String::new() } else { table(&columns, &checks.iter().map(row).collect::<Vec<_>>()) }
 }
 
 /// True when the gate said no and nobody forced it.
-pub fn refused(outcome: &Outcome) -> bool {
+fn refused(outcome: &Outcome) -> bool {
     !outcome.passed && !outcome.forced
+}
+
+/// 0 promoted, 3 refused, 5 refused because the answer is inconclusive.
+pub fn code(outcome: &Outcome) -> u8 {
+    match (refused(outcome), outcome.verdict) {
+        (false, _) => 0,
+        (true, Verdict::Inconclusive) => 5,
+        (true, _) => 3,
+    }
 }
 
 /// The decision as a person reads it.
@@ -84,16 +120,8 @@ pub fn describe(outcome: &Outcome) -> String {
             [("candidate", Align::Left), ("version", Align::Left), ("value", Align::Right), ("", Align::Left)];
         text += &(table(&columns, &rows) + "\n");
     }
-    for check in &outcome.checks {
-        let verdict = if check.passed { good("yes") } else { bad("no") };
-        text += &format!(
-            "gate      {} {} {}  {verdict}\n",
-            check.metric,
-            check.rule,
-            dim(&format!("is {}", format::optional(check.value)))
-        );
-    }
-    if outcome.checks.is_empty() && outcome.to == Stage::Production {
+    text += &gate(&outcome.gate.checks);
+    if outcome.gate.checks.is_empty() && outcome.to == Stage::Production {
         text += "gate      no rules\n";
     }
     let name = bold(&format!("{} {}", outcome.model, outcome.version));
@@ -112,7 +140,11 @@ pub fn describe(outcome: &Outcome) -> String {
     if outcome.forced {
         text += ", forced against the gate";
     } else if refused(outcome) {
-        text += ": the gate refused production";
+        text += if outcome.verdict == Verdict::Inconclusive {
+            ": the gate is inconclusive, which its rules refuse"
+        } else {
+            ": the gate refused production"
+        };
     }
     text += "\n";
     if outcome.to == Stage::Production && !outcome.dry_run && outcome.from != outcome.to {

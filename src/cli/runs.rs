@@ -9,6 +9,7 @@ use super::experiments::view;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, format, table};
 use crate::error::{Error, Result};
+use crate::metrics::Direction;
 use crate::names::{ExperimentName, RunId};
 use crate::project::Project;
 use crate::tracking::{BOOKKEEPING, Batch, Metric, NewRun, Run, Search, Status};
@@ -79,6 +80,9 @@ pub enum Command {
         /// Lower is better [default: as the metric says]
         #[arg(long)]
         minimize: bool,
+        /// Higher is better
+        #[arg(long, conflicts_with = "minimize")]
+        maximize: bool,
     },
     /// Every step of a metric
     History {
@@ -157,10 +161,13 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             let run = find_run(project, run)?;
             show(door, project, "runs show", &run)
         })?,
-        Command::Best { metric, experiment, minimize } => project_work(&|project| {
+        Command::Best { metric, experiment, minimize, maximize } => project_work(&|project| {
             let tracker = project.reader()?;
             let experiment = experiment.as_ref().map(|name| tracker.experiment(name)).transpose()?.map(|one| one.id);
-            let maximize = !minimize && direction(metric) == crate::metrics::Direction::Maximize;
+            let maximize = match (minimize, maximize) {
+                (false, false) => direction(metric)? == Direction::Maximize,
+                (_, maximize) => *maximize,
+            };
             let (run, skipped) = tracker.best_run(metric, maximize, experiment)?;
             if skipped > 0 {
                 project.note(format!("{} without a number skipped", format::plural(skipped, "run")));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::door::{Door, Records, shown};
 use super::embedding_args::EmbeddingArgs;
-use super::promote::{describe, refused};
+use super::promote::{code, describe};
 use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
 use crate::config::{self, Override};
@@ -95,7 +95,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         }
         text
     })?;
-    Ok(if answer.promotion.as_ref().is_some_and(refused) { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(answer.promotion.as_ref().map_or(0, code)))
 }
 
 /// Notes what was trained before something failed: it is there and can be promoted.

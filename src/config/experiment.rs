@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::decode::{At, Fields};
+use super::promotion::{PromotionSection, decode_promotion};
 use crate::catalog::Params;
 use crate::data::{Columns, Input, Split, split::By};
 use crate::names::{ExperimentName, ModelName};
@@ -163,32 +164,6 @@ pub struct EvaluationSection {
     pub threshold: f64,
 }
 
-/// `promotion:`: the gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PromotionSection {
-    /// The stage that a passed gate leads to.
-    pub to: String,
-    /// All must hold, on the test metrics.
-    pub require: Vec<Require>,
-    /// The stage when the gate refuses: `staging` or `none`.
-    pub otherwise: String,
-}
-
-/// One line of a gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Require {
-    /// The metric.
-    pub metric: String,
-    /// The least value that passes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// The largest value that passes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-}
-
 /// A step as it is written, before the catalog has seen it.
 pub(super) struct RawStep<'d, 'n> {
     pub name: At<'d, 'n>,
@@ -212,7 +187,6 @@ pub(super) struct Raw<'d, 'n> {
     pub params: At<'d, 'n>,
     pub metrics: Vec<At<'d, 'n>>,
     pub primary: At<'d, 'n>,
-    pub require: Vec<(At<'d, 'n>, Require)>,
 }
 
 /// The shares of a made split when none are given.
@@ -278,7 +252,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
         threshold,
     };
     evaluation.finish();
-    let (promotion, require) = decode_promotion(&fields.get("promotion"));
+    let promotion = decode_promotion(&fields.get("promotion"));
     fields.finish();
     let kind_name = kind.text().unwrap_or_default();
     let config = ExperimentConfig {
@@ -291,7 +265,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
         evaluation: evaluation_section,
         promotion,
     };
-    Raw { config, steps, features, kind, params, metrics, primary, require }
+    Raw { config, steps, features, kind, params, metrics, primary }
 }
 
 /// Bootstrap replicates at most: more says nothing new and takes days.
@@ -436,38 +410,6 @@ fn decode_steps<'d, 'n>(fields: &mut Fields<'d, 'n>) -> (At<'d, 'n>, Vec<RawStep
         }
     }
     (at, steps)
-}
-
-fn decode_promotion<'d, 'n>(at: &At<'d, 'n>) -> (PromotionSection, Vec<(At<'d, 'n>, Require)>) {
-    let mut promotion = at.fields();
-    let stage = |at: &At<'_, '_>, default: &str, allowed: &[&str]| {
-        let word = at.text().map_or_else(|| default.to_owned(), |word| word.to_lowercase());
-        if !allowed.contains(&word.as_str()) {
-            at.problem(
-                format!("`{word}` is not a stage here"),
-                Some(crate::catalog::known_hint(&word, allowed.iter().copied())),
-            );
-        }
-        word
-    };
-    let to = stage(&promotion.get("to"), "production", &["production", "staging"]);
-    let mut require = Vec::new();
-    for item in promotion.get("require").items() {
-        let mut fields = item.fields();
-        let metric = fields.get("metric");
-        metric.require("the metric of this rule");
-        let (min, max) = (fields.get("min"), fields.get("max"));
-        let rule = Require { metric: metric.text().unwrap_or_default(), min: min.number(), max: max.number() };
-        fields.finish();
-        if !min.is_given() && !max.is_given() {
-            item.problem("a rule needs `min` or `max`", Some("{metric: f1, min: 0.55}".into()));
-        }
-        require.push((metric, rule));
-    }
-    let otherwise = stage(&promotion.get("otherwise"), "staging", &["staging", "none"]);
-    promotion.finish();
-    let rules = require.iter().map(|(_, rule)| rule.clone()).collect();
-    (PromotionSection { to, require: rules, otherwise }, require)
 }
 
 impl ExperimentConfig {

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::decode::{At, Decoder};
 use super::experiment;
+use super::promotion::{PromotionSection, decode_promotion};
 use super::resolve::{Experiment, look_up};
 use super::yaml::{self, Node, Value};
 use crate::error::{Error, Problem, Result};
-use crate::fs::read_text;
+use crate::fs::{read_text, sha256};
 
 /// One `--set a.b=c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +71,8 @@ fn refuse(file: &str, problems: Vec<Problem>) -> Error {
     Error::invalid(format!("{number}{noun} in `{file}`")).with_problems(problems)
 }
 
-/// Loads, checks and resolves a config file.
-///
-/// # Errors
-/// `NotFound` when there is no such file; `Invalid` with all problems when it is wrong.
-pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
-    let file = path.display().to_string();
+/// The text of a config file.
+fn text_of(path: &Path, file: &str) -> Result<String> {
     let text = read_text(path).map_err(|error| match error.kind {
         crate::error::ErrorKind::NotFound => {
             Error::invalid(format!("there is no config `{file}`")).hint("`mlops init` writes examples to start from")
@@ -85,17 +82,32 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
     if text.len() > 1 << 20 {
         return Err(Error::invalid(format!("`{file}` is larger than 1 MiB: it is hardly a config")));
     }
-    let decoder = Decoder::new(&file, &text);
-    let mut root = match yaml::parse(&text) {
+    Ok(text)
+}
+
+/// The tree of a file; every key that stands twice is noted.
+fn tree(decoder: &Decoder<'_>, text: &str) -> Option<Node> {
+    match yaml::parse(text) {
         Ok((root, duplicates)) => {
             duplicates.into_iter().for_each(|(message, line, column)| decoder.problem(line, column, "", message, None));
-            root
+            Some(root)
         }
         Err((message, line, column)) => {
             decoder.problem(line, column, "", message, None);
-            return Err(refuse(&file, decoder.finish()));
+            None
         }
-    };
+    }
+}
+
+/// Loads, checks and resolves a config file.
+///
+/// # Errors
+/// `NotFound` when there is no such file; `Invalid` with all problems when it is wrong.
+pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
+    let file = path.display().to_string();
+    let text = text_of(path, &file)?;
+    let decoder = Decoder::new(&file, &text);
+    let Some(mut root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
     if root.value == Value::Null {
         return Err(Error::invalid(format!("`{file}` is empty")).hint("`mlops init` writes examples to start from"));
     }
@@ -107,5 +119,40 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
     match experiment {
         Some(experiment) if problems.is_empty() => Ok(experiment),
         _ => Err(refuse(&file, problems)),
+    }
+}
+
+/// A gate from a file of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// The file, as it was named.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The gate.
+    pub gate: PromotionSection,
+}
+
+/// Loads and checks a policy file: the keys of `promotion:` at its root.
+///
+/// # Errors
+/// `Invalid` with all problems when it is wrong or missing.
+pub fn load_policy(path: &Path) -> Result<Policy> {
+    let file = path.display().to_string();
+    let text = text_of(path, &file).map_err(|error| match error.hint {
+        Some(_) => Error::invalid(format!("there is no policy `{file}`")),
+        None => error,
+    })?;
+    let decoder = Decoder::new(&file, &text);
+    let Some(root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
+    if root.value == Value::Null {
+        return Err(Error::invalid(format!("`{file}` is empty")).hint("require: [{metric: f1, min: 0.55}]"));
+    }
+    let gate = decode_promotion(&At::root(&decoder, &root));
+    let problems = decoder.finish();
+    if problems.is_empty() {
+        Ok(Policy { file, sha256: sha256(text.as_bytes()), gate })
+    } else {
+        Err(refuse(&file, problems))
     }
 }

@@ -7,13 +7,17 @@
 mod decode;
 mod experiment;
 mod load;
+mod promotion;
 mod resolve;
 pub mod schema;
 mod yaml;
 
 pub use experiment::{
-    ColumnsSection, DataSection, EvaluationSection, ExperimentConfig, ExperimentSection, ModelSection,
-    PromotionSection, Require, StepSection,
+    ColumnsSection, DataSection, EvaluationSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection,
 };
-pub use load::{Override, load};
+pub use load::{Override, Policy, load, load_policy};
+pub use promotion::{
+    Bound, CalibrationRule, Guardrails, LatencyRule, Minimum, Mode, PromotionSection, Require, SizeRule, SubgroupRule,
+    Versus,
+};
 pub use resolve::{Experiment, resolve};

@@ -57,11 +57,8 @@ fn note(at: &At<'_, '_>, problem: &ParamProblem) {
 
 /// Looks up what a config names; `None` when something was wrong (the decoder has been told).
 pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
-    let Raw { mut config, steps, features, kind, params, metrics, primary, require } = raw;
+    let Raw { mut config, steps, features, kind, params, metrics, primary } = raw;
     for at in &metrics {
-        at.parsed(|name| find("metric", METRICS, name));
-    }
-    for (at, _) in &require {
         at.parsed(|name| find("metric", METRICS, name));
     }
     let primary = if primary.is_given() {

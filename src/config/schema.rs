@@ -67,6 +67,63 @@ fn names<T: Named + ?Sized>(catalog: &[&T]) -> Vec<&'static str> {
     catalog.iter().map(|entry| entry.name()).collect()
 }
 
+/// The gate; also what a policy file holds.
+fn promotion(metric: &Value) -> Value {
+    let number = |about: &str| json!({"type": "number", "description": about});
+    let count = |about: &str| json!({"type": "integer", "minimum": 0, "description": about});
+    let mut rule = object(
+        &["metric"],
+        &json!({
+            "metric": metric, "min": number("the least value that passes"), "max": number("the largest"),
+            "bound": {"enum": ["point", "lower", "upper"], "default": "point",
+                "description": "the value itself, or an end of its 95 % interval"},
+        }),
+    );
+    rule["anyOf"] = json!([{"required": ["min"]}, {"required": ["max"]}]);
+    let versus = object(
+        &["metric"],
+        &json!({
+            "metric": metric,
+            "mode": {"enum": ["superiority", "non_inferiority", "minimum_effect"], "default": "superiority"},
+            "margin": number("how much worse is still the same, for non_inferiority"),
+            "min_effect": number("how much better is worth a change, for minimum_effect"),
+            "alpha": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5, "default": 0.05},
+        }),
+    );
+    let subgroup = object(
+        &["column", "metric"],
+        &json!({
+            "column": text("one of `evaluation.subgroups`"), "metric": metric,
+            "min": number("the least value in each subgroup"), "max": number("the largest"),
+            "max_drop": number("how much worse than production's, on the same rows"),
+            "min_rows": count("smaller subgroups are not judged; 30 when absent"),
+        }),
+    );
+    let ratio = number("the candidate's over production's, at most");
+    let one_or_more = |item: &Value| json!({"anyOf": [item, {"type": "array", "items": item}]});
+    object(
+        &[],
+        &json!({
+            "to": {"enum": ["production", "staging"]},
+            "require": one_or_more(&rule),
+            "versus_production": one_or_more(&versus),
+            "guardrails": object(&[], &json!({
+                "subgroups": one_or_more(&subgroup),
+                "calibration": object(&["max_ece"], &json!({"max_ece": number("the largest calibration error")})),
+                "latency": object(&["max_ratio"], &json!({"max_ratio": ratio,
+                    "quantile": {"enum": ["p50", "p95", "p99"], "default": "p95"},
+                    "batch": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 1}})),
+                "size": object(&[], &json!({"max_mb": number("megabytes at most"), "max_ratio": ratio})),
+            })),
+            "minimum": object(&[], &json!({
+                "rows": count("test rows at least"), "positives": count("positive test rows at least"),
+            })),
+            "inconclusive": {"enum": ["refuse", "promote"], "default": "refuse"},
+            "otherwise": {"enum": ["staging", "none"], "default": "staging"},
+        }),
+    )
+}
+
 /// The JSON Schema (draft 2020-12) of an experiment config.
 #[must_use]
 pub fn schema() -> Value {
@@ -87,9 +144,6 @@ pub fn schema() -> Value {
         })
         .collect();
     let metric = json!({"enum": names(METRICS)});
-    let mut rule =
-        object(&["metric"], &json!({"metric": metric, "min": {"type": "number"}, "max": {"type": "number"}}));
-    rule["anyOf"] = json!([{"required": ["min"]}, {"required": ["max"]}]);
     let mut model = object(
         &["kind"],
         &json!({
@@ -116,11 +170,7 @@ pub fn schema() -> Value {
                 "bootstrap": {"type": "integer", "minimum": 0, "maximum": 100_000, "default": 1000},
                 "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.5},
             })),
-            "promotion": object(&[], &json!({
-                "to": {"enum": ["production", "staging"]},
-                "require": {"type": "array", "items": rule},
-                "otherwise": {"enum": ["staging", "none"]},
-            })),
+            "promotion": promotion(&metric),
         }),
     );
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();

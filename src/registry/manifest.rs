@@ -13,6 +13,8 @@ use crate::names::{ModelName, RunId, Version};
 pub const FORMAT_VERSION: u32 = 1;
 /// The manifest's file name.
 pub const FILE: &str = "manifest.json";
+/// The name of the checkpoint's own manifest inside a release.
+pub const CHECKPOINT_FILE: &str = "checkpoint_manifest.json";
 
 /// Size and SHA-256 of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,10 @@ pub struct Manifest {
     /// The same field by field: a sentence encoder's revision, lengths, digests, and how near its dtype is to f32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedder_identity: Option<serde_json::Value>,
+    /// In a release (a checkpoint's files with those that other systems need): SHA-256 of the checkpoint's manifest, which
+    /// lies beside this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// Every file but this one.
     pub files: BTreeMap<String, FileFacts>,
 }
@@ -80,8 +86,16 @@ impl Manifest {
     /// `NotFound` when there is none, `Failed` when it is damaged or from a newer build.
     pub fn read(folder: &Path) -> Result<(Self, String)> {
         let path = folder.join(FILE);
-        let text = read_text(&path)?;
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|cause| damaged(&path, cause))?;
+        Ok((Self::read_file(&path)?, sha256_file(&path)?.1))
+    }
+
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Failed` when it is damaged or from a newer build.
+    pub fn read_file(path: &Path) -> Result<Self> {
+        let text = read_text(path)?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|cause| damaged(path, cause))?;
         let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
         if format > u64::from(FORMAT_VERSION) {
             return Err(Error::failed(format!(
@@ -90,7 +104,6 @@ impl Manifest {
             ))
             .hint("use a newer mlops"));
         }
-        let manifest = serde_json::from_value(value).map_err(|cause| damaged(&path, cause))?;
-        Ok((manifest, sha256(text.as_bytes())))
+        serde_json::from_value(value).map_err(|cause| damaged(path, cause))
     }
 }

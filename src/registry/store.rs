@@ -1,5 +1,6 @@
 //! Publishing version folders, checking them, and mirroring the stages: `production/<model>/active` tells the truth.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -24,12 +25,31 @@ pub fn publish(layout: &Layout, manifest: Manifest, fill: impl FnOnce(&Path) -> 
     Ok(sealed)
 }
 
-/// Checks every file of a published folder against its manifest.
+/// Checks every file of a published folder against its manifest; gives the manifest with the SHA-256 of the checkpoint's
+/// (its own, where the folder is no release).
 ///
 /// # Errors
 /// `NotFound` without a manifest; `Failed` naming the first file that is missing, changed or not listed.
 pub fn check_folder(folder: &Path) -> Result<(Manifest, String)> {
     let (manifest, sealed) = Manifest::read(folder)?;
+    check_files(folder, &manifest)?;
+    let Some(checkpoint) = &manifest.checkpoint else { return Ok((manifest, sealed)) };
+    // A release is what its checkpoint was, and more: the checkpoint's manifest says so file by file.
+    let path = folder.join(manifest::CHECKPOINT_FILE);
+    let (_, found) = sha256_file(&path)?;
+    if found != *checkpoint {
+        return Err(Error::failed(format!("`{}` is not the manifest of the release's checkpoint", path.display()))
+            .hint(DAMAGED));
+    }
+    let original = Manifest::read_file(&path)?;
+    if let Some((name, _)) = original.files.iter().find(|(name, facts)| manifest.files.get(*name) != Some(*facts)) {
+        return Err(Error::failed(format!("`{}` is not the checkpoint's", folder.join(name).display())).hint(DAMAGED));
+    }
+    let checkpoint = checkpoint.clone();
+    Ok((manifest, checkpoint))
+}
+
+fn check_files(folder: &Path, manifest: &Manifest) -> Result<()> {
     for (name, facts) in &manifest.files {
         let path = folder.join(name);
         if !path.is_file() {
@@ -41,7 +61,7 @@ pub fn check_folder(folder: &Path) -> Result<(Manifest, String)> {
             return Err(Error::failed(format!("`{}` is damaged: {what}", path.display())).hint(DAMAGED));
         }
     }
-    Ok((manifest, sealed))
+    Ok(())
 }
 
 const DAMAGED: &str =
@@ -65,24 +85,32 @@ pub fn versions_in(folder: &Path) -> Vec<Version> {
     versions
 }
 
-/// Copies a version's folder file by file, checks the copy and publishes it; an equal copy that is there is kept.
+/// Copies a version's folder file by file, checks the copy and publishes it; a copy that is there is kept when it is of
+/// the same checkpoint and has every file.
 fn copy_version(from: &Path, to: &Path) -> Result<()> {
     // The source is checked first: a damaged one must not cost the copy that is there.
     let (source, sealed) = check_folder(from)?;
-    if check_folder(to).is_ok_and(|(_, there)| there == sealed) {
+    let has_all = |there: &Manifest| source.files.iter().all(|(name, facts)| there.files.get(name) == Some(facts));
+    if check_folder(to).is_ok_and(|(there, of)| of == sealed && has_all(&there)) {
         return Ok(());
     }
     let _ = fs::remove_dir_all(to);
     publish_dir(to, |partial| {
-        for name in source.files.keys().map(String::as_str).chain([manifest::FILE]) {
-            fs::copy(from.join(name), partial.join(name))
-                .context(|| format!("cannot copy `{name}` to `{}`", to.display()))?;
-        }
+        copy_files(&source, from, partial)?;
+        copy_file(&from.join(manifest::FILE), &partial.join(manifest::FILE))?;
         check_folder(partial).map(|_| ())
     })
 }
 
-/// Puts a copy of a version beside the validated ones.
+fn copy_files(manifest: &Manifest, from: &Path, to: &Path) -> Result<()> {
+    manifest.files.keys().try_for_each(|name| copy_file(&from.join(name), &to.join(name)))
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display())).map(|_| ())
+}
+
+/// Puts a copy of a version beside the validated ones; a release of it that is there is kept.
 ///
 /// # Errors
 /// `Failed` when the version is damaged or the disk refuses.
@@ -90,13 +118,50 @@ pub fn mirror_staging(layout: &Layout, model: &ModelName, version: Version) -> R
     copy_version(&layout.checkpoint(model, version), &layout.validated(model, version))
 }
 
-/// Puts a copy of a version into production without switching to it. Call `mirror_production` after the decision is
-/// recorded.
+/// Makes a release of a version beside the validated ones: the files of its checkpoint, and what `fill` adds to them in
+/// the folder that it is given. All or nothing.
+///
+/// # Errors
+/// What `fill` says; `Failed` when the version is damaged or the disk refuses.
+pub fn release(
+    layout: &Layout,
+    model: &ModelName,
+    version: Version,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let (from, to) = (layout.checkpoint(model, version), layout.validated(model, version));
+    let (source, sealed) = check_folder(&from)?;
+    let fill = |partial: &Path| {
+        copy_files(&source, &from, partial)?;
+        copy_file(&from.join(manifest::FILE), &partial.join(manifest::CHECKPOINT_FILE))?;
+        fill(partial)?;
+        Manifest { checkpoint: Some(sealed), files: BTreeMap::new(), ..source.clone() }.seal(partial)?;
+        check_folder(partial).map(|_| ())
+    };
+    let built = crate::fs::temporary(&to);
+    let _ = fs::remove_dir_all(&built);
+    publish_dir(&built, fill)?;
+    crash_point("release.before_exchange");
+    // What was there is an older release of the same checkpoint, or a plain copy. It goes by one rename; between the two
+    // there is none, and the next promotion makes it again.
+    let gone = crate::fs::temporary(&built);
+    let _ = fs::rename(&to, &gone);
+    fs::rename(&built, &to).context(|| format!("cannot publish `{}`", to.display()))?;
+    let _ = fs::remove_dir_all(gone);
+    to.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Puts a version into production without switching to it: its release where there is one, else its checkpoint. Call
+/// `mirror_production` after the decision is recorded.
 ///
 /// # Errors
 /// `Failed` when the version is damaged or the disk refuses.
 pub fn prepare_production(layout: &Layout, model: &ModelName, version: Version) -> Result<()> {
-    copy_version(&layout.checkpoint(model, version), &layout.production(model, version))
+    let (checkpoint, validated) = (layout.checkpoint(model, version), layout.validated(model, version));
+    let sealed = |folder: &Path| check_folder(folder).map(|(_, sealed)| sealed);
+    // A release of another checkpoint (deleted, trained again under the same number) is none.
+    let released = sealed(&validated).is_ok_and(|there| sealed(&checkpoint).map_or(true, |sealed| sealed == there));
+    copy_version(if released { &validated } else { &checkpoint }, &layout.production(model, version))
 }
 
 /// Makes `production/<model>/` say what the rows say: `active` and `previous` point to these versions, other versions

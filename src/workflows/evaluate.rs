@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::promote::{Check, stored_config};
+use super::gate::{Check, require};
+use super::promote::stored_config;
 use super::reading::{From, number_texts, read_rows, read_training_rows, signal};
 use super::record::{PredictionColumns, What, code_tags, recorded};
 use super::session::Session;
@@ -210,12 +211,7 @@ pub(super) fn known_id(
 
 fn gate(experiment: &Experiment, evaluation: &Evaluation) -> Vec<Check> {
     let rules = experiment.config.promotion.require.iter();
-    rules
-        .map(|rule| {
-            let value = evaluation.metrics.get(&rule.metric).and_then(|estimate| estimate.value);
-            super::promote::check(rule, value)
-        })
-        .collect()
+    rules.map(|rule| require(rule, evaluation.metrics.get(&rule.metric))).collect()
 }
 
 fn log(

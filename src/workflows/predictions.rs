@@ -52,6 +52,12 @@ impl Predictions {
     #[must_use]
     pub fn part(&self, part: &str) -> Self {
         let rows: Vec<usize> = (0..self.len()).filter(|row| self.parts[*row] == part).collect();
+        self.rows(&rows)
+    }
+
+    /// These rows, in this order.
+    #[must_use]
+    pub fn rows(&self, rows: &[usize]) -> Self {
         let classes = self.labels.len();
         let texts = |cells: &[String]| rows.iter().map(|row| cells[*row].clone()).collect::<Vec<_>>();
         let numbers =

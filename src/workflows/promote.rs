@@ -1,18 +1,22 @@
 //! `promote`: the gate, the stage, the ledger, the switch.
 //!
-//! Order: copy the folder into `production/`, ask its golden rows (the smoke test), change the rows in one transaction
-//! (compare-and-swap on the present holder), switch the link. A crash before the transaction changes nothing that
-//! anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
+//! Order: hold the version against its gate, ask its golden rows (the smoke test), make the release beside the validated
+//! versions (with the exported file, whose parity is part of the gate), copy it into `production/`, change the rows in
+//! one transaction (compare-and-swap on the present holder), switch the link. A crash before the transaction changes
+//! nothing that anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
+
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::compare::tested_elsewhere;
+use super::gate::{Gate, Subject, Verdict, judge, overall, refusal};
 use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::catalog::find;
-use crate::config::{ExperimentConfig, Require};
+use crate::config::{ExperimentConfig, Policy, PromotionSection};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::{crash_point, read_text};
 use crate::metrics::METRICS;
@@ -38,19 +42,8 @@ pub struct Request {
     pub reason: String,
     /// Let `best` compare candidates that were tested on different rows.
     pub allow_different_data: bool,
-}
-
-/// One line of the gate, looked at.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Check {
-    /// The metric.
-    pub metric: String,
-    /// Its value on the test rows; none when it is not defined.
-    pub value: Option<f64>,
-    /// The rule in words: `>= 0.55`.
-    pub rule: String,
-    /// Whether it holds.
-    pub passed: bool,
+    /// A gate that stands in for the config's.
+    pub policy: Option<Policy>,
 }
 
 /// One candidate of `best`.
@@ -80,9 +73,15 @@ pub struct Outcome {
     /// The stage now (or, with `dry_run`, the one it would have).
     pub to: Stage,
     /// The gate, line by line.
-    pub checks: Vec<Check>,
-    /// Whether every line of the gate held.
+    #[serde(flatten)]
+    pub gate: Gate,
+    /// What all lines say together.
+    pub verdict: Verdict,
+    /// Whether the gate lets the version through: an inconclusive one does where the rules say `inconclusive: promote`.
     pub passed: bool,
+    /// The policy file that stood in for the config's gate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Promoted against the gate.
     pub forced: bool,
     /// The version that was in production before.
@@ -108,29 +107,39 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let started_ms = project.now_ms();
     session.stage("checking")?;
     let (located, candidates) = choose(project, request)?;
-    let config = stored_config(&located)?;
     let _lock = if request.dry_run { None } else { Some(project.lock(&located.model, "promoting")?) };
+    let candidate = Subject::open(project, located.clone())?;
+    let config = &candidate.config;
+    let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
     let tracker = if request.dry_run { project.reader()? } else { project.tracker()? };
     let row = tracker.version(located.model.as_str(), located.version)?;
-    let run = row.run_id.as_ref().map(|run| tracker.run(run.as_str())).transpose()?;
-    let wanted = request.to.map_or_else(|| Stage::parse(&config.promotion.to), Ok)?;
-    let gated = wanted == Stage::Production;
-    let checks = if gated { gate(&config.promotion.require, run.as_ref()) } else { Vec::new() };
-    let passed = checks.iter().all(|check| check.passed);
-    let to = if passed || request.force { wanted } else { fallback(&config, row.stage)? };
+    let wanted = request.to.map_or_else(|| Stage::parse(&rules.to), Ok)?;
     let production = project.production_version(&located.model)?;
+    let holder = production.filter(|holder| *holder != located.version);
+    let gate = if wanted == Stage::Production {
+        let holder = holder.map(|holder| project.locate(&format!("{}/{}", located.model, holder.0), Prefer::Latest));
+        let holder = holder.transpose()?.map(|holder| Subject::open(project, holder)).transpose()?;
+        judge(session, rules, &candidate, holder.as_ref())?
+    } else {
+        Gate::default()
+    };
+    let verdict = overall(&gate.checks);
+    let passed = verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == "promote");
+    let to = if passed || request.force { wanted } else { fallback(rules, row.stage)? };
     let mut outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
         from: row.stage,
         to,
+        gate,
+        verdict,
         passed,
+        policy: request.policy.as_ref().map(|policy| policy.file.clone()),
         forced: request.force && !passed,
-        previous: production.filter(|holder| *holder != located.version),
+        previous: holder,
         candidates,
         dry_run: request.dry_run,
         golden_rows: 0,
-        checks,
     };
     if row.stage == Stage::Production && to == Stage::Staging && !request.force {
         return Err(Error::invalid(format!("{} {} is in production", located.model, located.version))
@@ -140,26 +149,41 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         return Ok(outcome);
     }
     outcome.golden_rows = smoke_test(session, &located)?;
+    let mut released = None;
     if to == Stage::Production {
         session.stage("copying into production")?;
+        if production != Some(located.version) {
+            released = Some(make_release(session, &candidate, &outcome)?);
+        }
         prepare_production(&project.layout, &located.model, located.version)?;
     } else if to == Stage::Staging {
         mirror_staging(&project.layout, &located.model, located.version)?;
     }
     crash_point("promote.before_rows");
-    decide(project, request, &outcome, production)?;
+    let evidence = json!({
+        "verdict": outcome.verdict,
+        "checks": outcome.gate.checks,
+        "compared_on": outcome.gate.compared_on,
+        "policy": request.policy.as_ref().map(|policy| json!({"file": policy.file, "sha256": policy.sha256})),
+        "rules": rules,
+        "candidates": outcome.candidates,
+        "golden_rows": outcome.golden_rows,
+        "release": released,
+    });
+    decide(project, request, &outcome, production, &evidence)?;
     crash_point("promote.after_rows");
     project.mirror(&located.model)?;
-    light(session, &recorded(&located, &config, &outcome, started_ms));
+    light(session, &recorded(&located, config, &outcome, started_ms));
     Ok(outcome)
 }
 
 /// The decision as a finished run of the model's experiment; the ledger has it with its evidence.
 fn recorded(located: &Located, config: &ExperimentConfig, outcome: &Outcome, started_ms: i64) -> Light {
-    let decision = match (outcome.passed, outcome.forced) {
-        (true, _) => "promoted",
-        (false, true) => "forced",
-        (false, false) => "refused",
+    let decision = match (outcome.passed, outcome.forced, outcome.verdict) {
+        (true, ..) => "promoted",
+        (false, true, _) => "forced",
+        (false, false, Verdict::Inconclusive) => "inconclusive",
+        (false, false, _) => "refused",
     };
     Light {
         experiment: config.experiment.name.to_string(),
@@ -186,13 +210,17 @@ pub fn version_tags(located: &Located, config: &ExperimentConfig) -> Vec<(String
 }
 
 /// Writes the decision: the refusal, the transition, or both.
-fn decide(project: &Project, request: &Request, outcome: &Outcome, production: Option<Version>) -> Result<()> {
+fn decide(
+    project: &Project,
+    request: &Request,
+    outcome: &Outcome,
+    production: Option<Version>,
+    evidence: &serde_json::Value,
+) -> Result<()> {
     let tracker = project.tracker()?;
     let actor = &project.surroundings.actor;
-    let evidence =
-        json!({"checks": outcome.checks, "candidates": outcome.candidates, "golden_rows": outcome.golden_rows});
     if !outcome.passed && !outcome.forced {
-        let reason = refusal(&outcome.checks);
+        let reason = refusal(&outcome.gate.checks);
         let (model, version) = (&outcome.model, outcome.version);
         tracker.record_decision(
             model.as_str(),
@@ -201,7 +229,7 @@ fn decide(project: &Project, request: &Request, outcome: &Outcome, production: O
             actor,
             false,
             &reason,
-            &evidence,
+            evidence,
             project.now_ms(),
         )?;
     }
@@ -209,8 +237,9 @@ fn decide(project: &Project, request: &Request, outcome: &Outcome, production: O
         return Ok(());
     }
     let made = match (request.reason.trim(), outcome.passed) {
-        ("", true) => "the gate passed".to_owned(),
-        ("", false) => refusal(&outcome.checks),
+        ("", true) if outcome.verdict == Verdict::Pass => "the gate passed".to_owned(),
+        ("", true) => format!("the gate was inconclusive, which its rules let pass: {}", refusal(&outcome.gate.checks)),
+        ("", false) => refusal(&outcome.gate.checks),
         (reason, _) => reason.to_owned(),
     };
     tracker.transition(&Transition {
@@ -222,44 +251,19 @@ fn decide(project: &Project, request: &Request, outcome: &Outcome, production: O
         actor,
         forced: outcome.forced,
         reason: &made,
-        evidence: &evidence,
+        evidence,
         now_ms: project.now_ms(),
     })?;
     Ok(())
 }
 
-/// The refusal in one line: `f1 0.51 (needs >= 0.55)`.
-#[must_use]
-pub fn refusal(checks: &[Check]) -> String {
-    let failed = checks.iter().filter(|check| !check.passed);
-    let text = failed.map(|check| {
-        let value = check.value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
-        format!("{} {value} (needs {})", check.metric, check.rule)
-    });
-    text.collect::<Vec<_>>().join(", ")
-}
-
 /// Where a refused version goes: the config's `otherwise`, but never down from where it is.
-fn fallback(config: &ExperimentConfig, from: Stage) -> Result<Stage> {
-    Ok(if from == Stage::None { Stage::parse(&config.promotion.otherwise)? } else { from })
+fn fallback(rules: &PromotionSection, from: Stage) -> Result<Stage> {
+    Ok(if from == Stage::None { Stage::parse(&rules.otherwise)? } else { from })
 }
 
-fn gate(rules: &[Require], run: Option<&Run>) -> Vec<Check> {
-    let value = |rule: &Require| run.and_then(|run| run.metrics.get(&rule.metric).copied());
-    rules.iter().map(|rule| check(rule, value(rule).filter(|value| !value.is_nan()))).collect()
-}
-
-/// Holds a rule against a value; a value that is not defined never passes.
-#[must_use]
-pub fn check(rule: &Require, value: Option<f64>) -> Check {
-    let holds = |value: f64| rule.min.is_none_or(|min| value >= min) && rule.max.is_none_or(|max| value <= max);
-    let words = [rule.min.map(|min| format!(">= {min}")), rule.max.map(|max| format!("<= {max}"))];
-    Check {
-        metric: rule.metric.clone(),
-        value,
-        rule: words.into_iter().flatten().collect::<Vec<_>>().join(" and "),
-        passed: value.is_some_and(holds),
-    }
+fn make_release(_: &Session<'_>, _: &Subject, _: &Outcome) -> Result<serde_json::Value> {
+    Ok(serde_json::Value::Null)
 }
 
 /// The config that a version was trained with.
@@ -267,7 +271,15 @@ pub fn check(rule: &Require, value: Option<f64>) -> Check {
 /// # Errors
 /// `Failed` when it is damaged.
 pub fn stored_config(located: &Located) -> Result<ExperimentConfig> {
-    let path = located.folder.join("config.yaml");
+    read_config(&located.folder)
+}
+
+/// The rendered config in a version's or a run's folder.
+///
+/// # Errors
+/// `NotFound` when there is none, `Failed` when it is damaged.
+pub fn read_config(folder: &Path) -> Result<ExperimentConfig> {
+    let path = folder.join("config.yaml");
     serde_yaml::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
 }
 

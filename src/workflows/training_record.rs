@@ -191,6 +191,7 @@ pub(super) fn publish_version(
         data_fingerprint: (*fingerprint).to_owned(),
         embedder: bundle.features.embedder(),
         embedder_identity: bundle.features.embedder_identity(),
+        checkpoint: None,
         files: BTreeMap::new(),
     };
     let sealed = publish(&project.layout, manifest, |folder| {

@@ -11,6 +11,7 @@ mod crash;
 mod data;
 mod embed;
 mod evaluate;
+mod gate;
 mod gc;
 mod peers;
 mod predict;

@@ -25,7 +25,7 @@ fn a_passed_gate_leads_to_production() {
     let answer = project.run(&["promote", "points"]).ok();
     assert_eq!(answer.stderr, "");
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
-    gate  f1 >= 0.55 is 0.8571  yes
+    gate  f1  >= 0.55  0.8571  yes
     points v1 went from None to Production
     active  production/points/active -> v1  (8 golden rows answered as in training)
     ");
@@ -48,7 +48,7 @@ fn a_refused_gate_leads_to_staging_and_exit_3() {
     project.train("lr", &[]);
     let answer = project.run(&["promote", "points"]).code(3);
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
-    gate  f1 >= 0.99 is 0.8571  no
+    gate  f1  >= 0.99  0.8571  no
     points v1 went from None to Staging: the gate refused production
     ");
     assert_eq!(project.stages(), ["Staging"]);
@@ -218,7 +218,7 @@ fn force_needs_a_reason_and_is_written_down() {
     assert_eq!(project.stages(), ["None"]);
     let answer = project.run(&["promote", "points", "--force", "--reason", "agreed with Kim"]).ok();
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
-    gate  f1 >= 0.99 is 0.8571  no
+    gate  f1  >= 0.99  0.8571  no
     points v1 went from None to Production, forced against the gate
     active  production/points/active -> v1  (8 golden rows answered as in training)
     ");
@@ -233,7 +233,7 @@ fn a_dry_run_changes_nothing() {
     let (tree, history) = (project.tree(), ledger(&project));
     let answer = project.run(&["promote", "points", "--dry-run"]).ok();
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
-    gate  f1 >= 0.55 is 0.8571  yes
+    gate  f1  >= 0.55  0.8571  yes
     points v1 would go from None to Production
     ");
     assert_eq!((project.tree(), ledger(&project), project.stages()), (tree, history, vec!["None".to_owned()]));

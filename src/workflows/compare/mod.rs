@@ -1,0 +1,16 @@
+//! `compare`: runs side by side on the same test rows, and whether what differs is more than noise.
+//!
+//! `select` turns names into runs, `column` reads what a column shows, `table` puts the rows together, `paired_test`
+//! holds the candidates against the baseline, `flips` names the rows whose answer changed.
+
+mod column;
+mod flips;
+mod paired_test;
+mod select;
+mod table;
+
+pub use column::{Column, direction};
+pub use flips::{Flip, Flips};
+pub use paired_test::{Wish, tested_elsewhere};
+pub use select::{find_run, runs_of};
+pub use table::{Outcome, Request, Row, compare};

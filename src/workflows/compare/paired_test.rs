@@ -1,0 +1,121 @@
+//! The candidates against the baseline, on the stored answers of each: is the difference more than noise?
+
+use super::super::paired::{Overlap, Paired, answers, pair};
+use super::column::Column;
+use super::table::Request;
+use crate::catalog::find;
+use crate::comparison::{Difference, Options, TestKind, correct_for_many};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::METRICS;
+use crate::names::RunId;
+use crate::project::Project;
+use crate::tracking::Run;
+
+/// Which paired test is wished for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The test.
+    pub test: TestKind,
+    /// True when it must be made: what stands in its way is an error then, else a remark.
+    pub needed: bool,
+    /// The seed of what is drawn.
+    pub seed: u64,
+    /// Replicates or permutations.
+    pub replicates: usize,
+}
+
+/// The paired tests of all candidates.
+#[derive(Default)]
+pub(super) struct Tested {
+    /// Each candidate with the answers and what the test says.
+    pub candidates: Vec<(Run, Paired, Difference)>,
+    /// The run that they were held against.
+    pub baseline: Option<Run>,
+    /// Why there is none, where one could have been expected.
+    pub why_not: Option<String>,
+}
+
+impl Tested {
+    /// What the test says of a run.
+    pub(super) fn of(&self, run: &RunId) -> Option<&Difference> {
+        self.candidates.iter().find(|(candidate, ..)| candidate.id == *run).map(|(.., difference)| difference)
+    }
+}
+
+/// The first run that was tested on other rows than the first of them.
+#[must_use]
+pub fn tested_elsewhere(runs: &[Run]) -> Option<&Run> {
+    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
+    runs.iter().find(|run| tested_on(run) != tested_on(&runs[0]))
+}
+
+/// Refuses runs whose test rows differ.
+pub(super) fn check_same_rows(runs: &[Run]) -> Result<()> {
+    match tested_elsewhere(runs) {
+        None => Ok(()),
+        Some(other) => Err(Error::invalid(format!(
+            "runs {} and {} were tested on different rows: their metrics cannot be compared",
+            runs[0].id.short(),
+            other.id.short()
+        ))
+        .hint(
+            "`mlops evaluate MODEL --data …` gives both the same rows; `--allow-different-data` compares all the same",
+        )),
+    }
+}
+
+/// The paired test of every candidate against the baseline, where there is one; p-values of several candidates by Holm.
+pub(super) fn differences(
+    project: &Project,
+    request: &Request,
+    judged: &Column,
+    runs: &[Run],
+    baseline: Option<&Run>,
+) -> Result<Tested> {
+    let wish = request.test;
+    let none = |why: String| Ok(Tested { why_not: Some(why), ..Tested::default() });
+    let Some(baseline) = baseline else {
+        if wish.needed {
+            return Err(Error::invalid("a paired test needs a baseline").hint("--baseline RUN, or name two runs"));
+        }
+        return Ok(Tested::default());
+    };
+    let metric = match find("metric", METRICS, &judged.metric) {
+        Ok(metric) if judged.is_last_value() => metric,
+        _ if wish.needed => {
+            return Err(Error::invalid(format!("`{}` is no metric of rows: it has no paired test", judged.text))
+                .hint("`mlops schema --list metrics` shows those that have"));
+        }
+        _ => return none(format!("`{}` is no metric of rows", judged.text)),
+    };
+    let options = Options { test: wish.test, seed: wish.seed, replicates: wish.replicates, ..Options::default() };
+    let made = all(project, request, metric, runs, baseline, &options);
+    match made {
+        Err(error) if error.kind == ErrorKind::Invalid && !wish.needed => none(error.message),
+        made => made,
+    }
+}
+
+fn all(
+    project: &Project,
+    request: &Request,
+    metric: &'static dyn crate::metrics::Metric,
+    runs: &[Run],
+    baseline: &Run,
+    options: &Options,
+) -> Result<Tested> {
+    let overlap = if request.allow_different_data { Overlap::Some } else { Overlap::All };
+    let old = answers(project, baseline)?;
+    let mut candidates = Vec::new();
+    for run in runs.iter().filter(|run| run.id != baseline.id) {
+        let paired = pair((baseline, &old), (run, &answers(project, run)?), overlap)?;
+        let difference = paired.difference(metric, options)?;
+        candidates.push((run.clone(), paired, difference));
+    }
+    if candidates.len() > 1 {
+        let mut found: Vec<Difference> = candidates.iter().map(|(.., difference)| difference.clone()).collect();
+        correct_for_many(&mut found);
+        candidates.iter_mut().zip(found).for_each(|((.., difference), corrected)| *difference = corrected);
+    }
+    Ok(Tested { candidates, baseline: Some(baseline.clone()), why_not: None })
+}

@@ -1,0 +1,60 @@
+//! From what a person names to runs.
+
+use super::column::direction;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Direction;
+use crate::names::ExperimentName;
+use crate::project::{Prefer, Project};
+use crate::tracking::{Run, Search, View};
+
+/// Finds a run: an id or a unique prefix, `@latest`, `@best:f1`.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub fn find_run(project: &Project, named: &str) -> Result<Run> {
+    let tracker = project.reader()?;
+    if named == "@latest" {
+        return tracker.latest_run(None, None);
+    }
+    if let Some(metric) = named.strip_prefix("@best:") {
+        let (run, skipped) = tracker.best_run(metric, direction(metric)? == Direction::Maximize, None)?;
+        if skipped > 0 {
+            project.note(format!("@best:{metric}: {skipped} run(s) without a number were skipped"));
+        }
+        return Ok(run);
+    }
+    tracker.run(named)
+}
+
+/// The runs that an item names: a run, all training runs of an experiment, the run of a model version.
+///
+/// # Errors
+/// `NotFound` when it names nothing.
+pub fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
+    let tracker = project.reader()?;
+    let not_a_run = match find_run(project, item) {
+        Ok(run) => return Ok(vec![run]),
+        Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
+        Err(error) => error,
+    };
+    if ExperimentName::parse(item).is_ok()
+        && let Ok(experiment) = tracker.experiment(item)
+    {
+        let filter = "command = 'train' AND status = 'FINISHED'";
+        let (experiments, limit) = (&[experiment.id], usize::MAX >> 1);
+        let search = Search { experiments, filter, order: &[], limit, offset: 0, view: View::Active };
+        let runs = tracker.search_runs(&search)?;
+        return if runs.is_empty() {
+            Err(Error::not_found(format!("experiment `{item}` has no finished training run")))
+        } else {
+            Ok(runs)
+        };
+    }
+    match project.locate(item, Prefer::ProductionElseLatest) {
+        Ok(located) => Ok(vec![tracker.run(located.run_id.as_str())?]),
+        Err(error) if error.kind == ErrorKind::Failed => Err(error),
+        Err(_) if item.len() >= 4 && item.bytes().all(|byte| byte.is_ascii_hexdigit()) => Err(not_a_run),
+        Err(_) => Err(Error::not_found(format!("`{item}` is no run, experiment or model"))
+            .hint("`mlops runs list`, `mlops experiments list` and `mlops models list` show what there is")),
+    }
+}

@@ -1,0 +1,95 @@
+//! One line of the gate, looked at.
+
+use serde::Serialize;
+
+use crate::comparison::Difference;
+
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// There is nothing to hold it against: no version is in production.
+    NotApplicable,
+    /// It holds.
+    Pass,
+    /// The rows do not say: the interval crosses the bound.
+    Inconclusive,
+    /// It does not hold.
+    Fail,
+}
+
+/// Which part of the gate a line belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A bound on a metric.
+    Require,
+    /// How many rows the answer rests on.
+    Minimum,
+    /// The comparison with production.
+    VersusProduction,
+    /// A metric of a subgroup.
+    Subgroup,
+    /// The calibration error.
+    Calibration,
+    /// The time of an answer.
+    Latency,
+    /// The bytes of a version.
+    Size,
+}
+
+/// One line of the gate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// The part of the gate.
+    pub kind: Kind,
+    /// What is looked at: a metric, `f1 (region=서울)`, `rows`, `latency p95`.
+    pub metric: String,
+    /// Its value; none when it is not defined.
+    pub value: Option<f64>,
+    /// The rule in words: `>= 0.55`.
+    pub rule: String,
+    /// What the line says.
+    pub verdict: Verdict,
+    /// Whether it lets the version through.
+    pub passed: bool,
+    /// The numbers behind it, in words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// The paired comparison with production.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Box<Difference>>,
+}
+
+impl Check {
+    /// A line; an inconclusive one does not pass.
+    #[must_use]
+    pub fn new(kind: Kind, metric: impl Into<String>, value: Option<f64>, rule: String, verdict: Verdict) -> Self {
+        let passed = verdict <= Verdict::Pass;
+        Self { kind, metric: metric.into(), value, rule, verdict, passed, detail: String::new(), difference: None }
+    }
+
+    /// The line with the numbers behind it.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+}
+
+/// What all lines say together: the worst of them.
+#[must_use]
+pub fn overall(checks: &[Check]) -> Verdict {
+    checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Pass).max(Verdict::Pass)
+}
+
+/// The refusal in one line: `f1 0.51 (needs >= 0.55)`.
+#[must_use]
+pub fn refusal(checks: &[Check]) -> String {
+    let failed = checks.iter().filter(|check| !check.passed);
+    let text = failed.map(|check| {
+        let value = check.value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
+        let word = if check.verdict == Verdict::Inconclusive { "inconclusive: needs" } else { "needs" };
+        format!("{} {value} ({word} {})", check.metric, check.rule)
+    });
+    text.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,121 @@
+//! A version that stands before the gate, with what is stored of it.
+
+use std::cell::OnceCell;
+
+use serde::Deserialize;
+
+use super::super::paired::answers;
+use super::super::predictions::Predictions;
+use super::super::promote::stored_config;
+use crate::config::ExperimentConfig;
+use crate::error::{Context, Error, Result};
+use crate::fs::read_text;
+use crate::metrics::Evaluation;
+use crate::names::ExperimentName;
+use crate::project::{Located, Project};
+use crate::registry::Manifest;
+use crate::tracking::{Run, Search, View};
+
+/// A version with its run, its config and, on demand, its answers.
+pub struct Subject {
+    /// Where it lies.
+    pub located: Located,
+    /// The run that made it; none when its row is gone.
+    pub run: Option<Run>,
+    /// The config that it was trained with.
+    pub config: ExperimentConfig,
+    evaluation: OnceCell<Option<Evaluation>>,
+    answers: OnceCell<Predictions>,
+}
+
+#[derive(Deserialize)]
+struct MetricsDocument {
+    splits: std::collections::BTreeMap<String, Evaluation>,
+}
+
+impl Subject {
+    /// Opens a version.
+    ///
+    /// # Errors
+    /// `Failed` when its config or the database cannot be read.
+    pub fn open(project: &Project, located: Located) -> Result<Self> {
+        let row = project.reader()?.version(located.model.as_str(), located.version)?;
+        let run = row.run_id.as_ref().map(|run| project.reader()?.run(run.as_str())).transpose()?;
+        let config = stored_config(&located)?;
+        Ok(Self { located, run, config, evaluation: OnceCell::new(), answers: OnceCell::new() })
+    }
+
+    /// The value of a metric on its test rows.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.run.as_ref()?.metrics.get(name).copied().filter(|value| !value.is_nan())
+    }
+
+    /// The metrics of its test rows with their intervals, as training wrote them; none when the run's folder is gone.
+    ///
+    /// # Errors
+    /// `Failed` when the file is damaged.
+    pub fn evaluation(&self, project: &Project) -> Result<Option<&Evaluation>> {
+        if let Some(known) = self.evaluation.get() {
+            return Ok(known.as_ref());
+        }
+        let read = match &self.run {
+            None => None,
+            Some(run) => {
+                let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
+                let path = folder.join("metrics.json");
+                if path.is_file() {
+                    let document: MetricsDocument = serde_json::from_str(&read_text(&path)?)
+                        .context(|| format!("`{}` is damaged", path.display()))?;
+                    document.splits.into_iter().find(|(part, _)| part == "test").map(|(_, evaluation)| evaluation)
+                } else {
+                    None
+                }
+            }
+        };
+        Ok(self.evaluation.get_or_init(|| read).as_ref())
+    }
+
+    /// Its answers about its test rows.
+    ///
+    /// # Errors
+    /// `Invalid` when there are none.
+    pub fn answers(&self, project: &Project) -> Result<&Predictions> {
+        if let Some(known) = self.answers.get() {
+            return Ok(known);
+        }
+        let run = self.run.as_ref().ok_or_else(|| {
+            let (model, version) = (&self.located.model, self.located.version);
+            Error::invalid(format!("the run that made {model} {version} is gone, and its answers with it"))
+        })?;
+        let read = answers(project, run)?;
+        Ok(self.answers.get_or_init(|| read))
+    }
+
+    /// The bytes of its files, as they were trained.
+    ///
+    /// # Errors
+    /// `Failed` when the manifest cannot be read.
+    pub fn bytes(&self, project: &Project) -> Result<u64> {
+        let checkpoint = project.layout.checkpoint(&self.located.model, self.located.version);
+        let folder = if checkpoint.is_dir() { &checkpoint } else { &self.located.folder };
+        let (manifest, _) = Manifest::read(folder)?;
+        Ok(manifest.files.values().map(|facts| facts.size).sum())
+    }
+
+    /// The runs in which it answered rows: its training run, and every finished evaluation.
+    ///
+    /// # Errors
+    /// `Failed` when the database cannot be read.
+    pub fn answered(&self, project: &Project) -> Result<Vec<Run>> {
+        let (model, version) = (&self.located.model, self.located.version.0);
+        let filter = format!(
+            "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{model}' AND tags.version = '{version}'"
+        );
+        let limit = usize::MAX >> 1;
+        let search = Search { experiments: &[], filter: &filter, order: &[], limit, offset: 0, view: View::Active };
+        let mut runs = project.reader()?.search_runs(&search)?;
+        runs.extend(self.run.clone());
+        Ok(runs)
+    }
+}

@@ -1,0 +1,115 @@
+//! A candidate against the version in production, row by row on rows that both have answered.
+
+use serde::Serialize;
+
+use super::super::paired::{Overlap, Paired, answers, pair};
+use super::super::reading::stream;
+use super::check::{Check, Kind, Verdict};
+use super::subject::Subject;
+use crate::catalog::find;
+use crate::comparison::{Difference, Options, Outcome, Rule, decide};
+use crate::config::{Mode, Versus};
+use crate::error::{ErrorKind, Result};
+use crate::metrics::METRICS;
+use crate::names::RunId;
+use crate::project::Project;
+
+/// The rows of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rows {
+    /// How many.
+    pub rows: usize,
+    /// The run with the candidate's answers.
+    pub candidate: RunId,
+    /// The run with production's answers.
+    pub production: RunId,
+    /// The digest of the rows' ids and labels.
+    pub test_ids: String,
+}
+
+/// Why there are no such rows, and what to do.
+pub(super) type Both = std::result::Result<(Rows, Paired), String>;
+
+/// The newest rows that both versions have answered: the test rows of training, or those of an evaluation.
+pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &Subject) -> Result<Both> {
+    let (new, old) = (candidate.answered(project)?, production.answered(project)?);
+    let tested_on = |run: &crate::tracking::Run| run.tags.get("test_ids").cloned();
+    let pairs = new.iter().flat_map(|new| old.iter().map(move |old| (new, old)));
+    let same = pairs.filter(|(new, old)| tested_on(new).is_some() && tested_on(new) == tested_on(old));
+    let Some((new, old)) = same.max_by_key(|(new, old)| (new.start_ms.max(old.start_ms), new.start_ms, new.id.clone()))
+    else {
+        let [new, old] = [candidate, production].map(|one| format!("{}/{}", one.located.model, one.located.version.0));
+        return Ok(Err(format!(
+            "no rows that both have answered: `mlops evaluate {new} --data F` and `mlops evaluate {old} --data F` on newer rows"
+        )));
+    };
+    let read = |run| answers(project, run);
+    let paired = read(new).and_then(|new_answers| {
+        let old_answers = read(old)?;
+        pair((old, &old_answers), (new, &new_answers), Overlap::All)
+    });
+    let paired = match paired {
+        Ok(paired) => paired,
+        // Other classes, or answers that were deleted: the line of the gate says it.
+        Err(error) if error.kind == ErrorKind::Invalid => return Ok(Err(error.message)),
+        Err(error) => return Err(error),
+    };
+    let (candidate, production) = (new.id.clone(), old.id.clone());
+    let test_ids = tested_on(new).unwrap_or_default();
+    Ok(Ok((Rows { rows: paired.ids.len(), candidate, production, test_ids }, paired)))
+}
+
+/// Holds the candidate against production by one rule.
+///
+/// # Errors
+/// `Invalid` when the test does not fit the metric.
+pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Check> {
+    let (asked, words) = match (rule.mode, rule.margin, rule.min_effect) {
+        (Mode::NonInferiority, margin, _) => {
+            let margin = margin.unwrap_or_default();
+            (Rule::NonInferiority(margin), format!("not worse than production by {margin}"))
+        }
+        (Mode::MinimumEffect, _, least) => {
+            let least = least.unwrap_or_default();
+            (Rule::MinimumEffect(least), format!("better than production by {least}"))
+        }
+        (Mode::Superiority, ..) => (Rule::Superiority, "better than production".to_owned()),
+    };
+    let line = |value, verdict| Check::new(Kind::VersusProduction, &rule.metric, value, words, verdict);
+    let paired = match both {
+        None => return Ok(line(None, Verdict::NotApplicable).detail("nothing in production")),
+        Some(Err(why)) => return Ok(line(None, Verdict::Fail).detail(why)),
+        Some(Ok((_, paired))) => paired,
+    };
+    let options = Options { alpha: rule.alpha, seed: stream(seed, "versus_production"), ..Options::default() };
+    let difference = paired.difference(find("metric", METRICS, &rule.metric)?, &options)?;
+    let decision = decide(&difference, asked);
+    let verdict = match decision.outcome {
+        Outcome::Pass => Verdict::Pass,
+        Outcome::Inconclusive => Verdict::Inconclusive,
+        Outcome::Fail => Verdict::Fail,
+    };
+    let detail = words_of(&difference, verdict);
+    Ok(Check { difference: Some(Box::new(difference.clone())), ..line(difference.effect, verdict).detail(detail) })
+}
+
+/// The numbers of a comparison in one line.
+fn words_of(found: &Difference, verdict: Verdict) -> String {
+    let (Some(lower), Some(upper)) = (found.lower, found.upper) else {
+        return found.reason.clone().unwrap_or_default();
+    };
+    // One-sided at alpha on each side: two-sided at twice alpha.
+    let level = ((1.0 - 2.0 * found.alpha) * 1000.0).round() / 10.0;
+    let mut text = format!(
+        "{level} % interval [{lower:+.4}, {upper:+.4}]; {}, {} rows",
+        found.test,
+        crate::text::thousands(found.n)
+    );
+    if let (Verdict::Inconclusive, Some(rows)) = (verdict, found.rows_needed) {
+        text += &format!("; about {} rows would decide", crate::text::thousands(rows));
+    }
+    if let Some(note) = &found.note {
+        text += &format!("; {note}");
+    }
+    text
+}
