@@ -20,7 +20,7 @@ use crate::catalog::Named as _;
 use crate::error::{Error, Result};
 use crate::metrics::metric::{Direction, Metric, Reads};
 use crate::metrics::roc_auc::RocAuc;
-use crate::stats::delong::delong;
+use crate::stats::delong::{DeLong, delong};
 use crate::stats::mcnemar::{self, Method};
 use crate::stats::paired_t::PairedT;
 use crate::stats::sign_flip::sign_flip;
@@ -114,7 +114,11 @@ pub fn compare(metric: &dyn Metric, pair: &Pair<'_>, options: &Options) -> Resul
     let what = format!("`{}` with {} classes", metric.name(), pair.n_classes);
     let kind = pick(&what, &fitting_tests(metric, pair.n_classes), options.test)?;
     let sides = pair.scored(metric);
-    let values = sides.map(|side| metric.score(&side));
+    let areas = if kind == TestKind::DeLong { areas_by_delong(pair) } else { None };
+    let values = match &areas {
+        Some(found) => found.test.areas.map(Ok),
+        None => sides.map(|side| metric.score(&side)),
+    };
     let difference = Difference::of(metric.name(), metric.direction(), pair.rows(), values, (kind, options));
     if values.iter().any(Result::is_err) {
         return Ok(difference);
@@ -124,7 +128,7 @@ pub fn compare(metric: &dyn Metric, pair: &Pair<'_>, options: &Options) -> Resul
     }
     let found = match kind {
         TestKind::McNemar => Some(by_mcnemar(pair, options)),
-        TestKind::DeLong => by_delong(pair, options),
+        TestKind::DeLong => areas.map(|found| by_delong(&found, options)),
         TestKind::Auto | TestKind::Bootstrap if metric.reads() == Reads::Labels => of_labels(metric, pair, options),
         TestKind::Auto | TestKind::Bootstrap => of_scores(metric, pair, options),
         TestKind::Permutation | TestKind::T | TestKind::Wilcoxon => {
@@ -201,22 +205,32 @@ fn by_mcnemar(pair: &Pair<'_>, options: &Options) -> Evidence {
     }
 }
 
-fn by_delong(pair: &Pair<'_>, options: &Options) -> Option<Evidence> {
+/// `DeLong`'s test, which counts the areas on the way, and the rows that the two score differently.
+struct Areas {
+    test: DeLong,
+    differing: u64,
+}
+
+fn areas_by_delong(pair: &Pair<'_>) -> Option<Areas> {
     let positive: Vec<bool> = pair.truth.iter().map(|class| *class == 1).collect();
     let of_positive = |scores: &[f64]| scores.iter().skip(1).step_by(2).copied().collect::<Vec<f64>>();
     let (baseline, candidate) = (of_positive(pair.baseline.scores), of_positive(pair.candidate.scores));
-    let found = delong(&positive, &baseline, &candidate)?;
-    Some(Evidence {
-        effect: found.effect(),
-        interval: found.interval(options.level),
-        bounds: found.interval(1.0 - 2.0 * options.alpha),
-        se: found.standard_error,
-        p: found.p(),
+    let differing = baseline.iter().zip(&candidate).filter(|(left, right)| left != right).count() as u64;
+    Some(Areas { test: delong(&positive, &baseline, &candidate)?, differing })
+}
+
+fn by_delong(Areas { test, differing }: &Areas, options: &Options) -> Evidence {
+    Evidence {
+        effect: test.effect(),
+        interval: test.interval(options.level),
+        bounds: test.interval(1.0 - 2.0 * options.alpha),
+        se: test.standard_error,
+        p: test.p(),
         test: "DeLong".into(),
         method: "DeLong".into(),
-        differing: baseline.iter().zip(&candidate).filter(|(left, right)| left != right).count() as u64,
+        differing: *differing,
         discordant: None,
-    })
+    }
 }
 
 /// Of per-row gains.
@@ -338,6 +352,9 @@ mod tests {
         assert_eq!((found.test.as_str(), found.verdict), ("DeLong", Verdict::Inconclusive));
         assert!((found.p.expect("tested") - 0.107_229).abs() < 1e-6);
         assert!((found.effect.expect("tested") - 0.171_429).abs() < 1e-6);
+        // The areas are the metric's own values, to the last bit.
+        let values = paired(&baseline, &candidate, 2).scored(&RocAuc).map(|side| RocAuc.score(&side).ok());
+        assert_eq!([found.baseline, found.candidate], values);
         assert!(found.rows_needed > Some(12));
     }
 
@@ -359,7 +376,7 @@ mod tests {
                         let same = compare(*metric, &paired(&good, &good, classes), &quick(test)).expect("it fits");
                         assert_eq!((same.verdict, same.effect), (Verdict::Inconclusive, Some(0.0)), "{name}");
                         assert_eq!((same.p, same.rows_needed), (Some(1.0), None), "{name}");
-                        assert_eq!(same.note.as_deref(), Some("the two answer every row alike"), "{name}");
+                        assert_eq!(same.note.as_deref(), Some("no row tells the two apart"), "{name}");
                         let written = serde_json::to_string(&there).expect("plain data");
                         assert_eq!(serde_json::from_str::<Difference>(&written).expect("what was written"), there);
                     }

@@ -163,7 +163,7 @@ impl Difference {
         let halvings = i32::try_from(evidence.differing.min(2000)).unwrap_or(i32::MAX);
         let chance = 0.5_f64.powi(halvings);
         if evidence.differing == 0 {
-            self.note = Some("the two answer every row alike".into());
+            self.note = Some("no row tells the two apart".into());
         } else if 2.0 * chance > 1.0 - self.level {
             let rows = if evidence.differing == 1 { "1 row is" } else { &format!("{} rows are", evidence.differing) };
             self.note = Some(format!("only {rows} answered differently: too few to prove anything"));

@@ -81,11 +81,7 @@ pub(super) fn of_scores(metric: &dyn Metric, pair: &Pair<'_>, options: &Options)
 /// Of the mean of differences, gains positive.
 pub(super) fn of_values(differences: &[f64], options: &Options) -> Option<Evidence> {
     let rows = differences.len();
-    let mean = |counts: &[u32]| {
-        let products = differences.iter().zip(counts).map(|(value, count)| value * f64::from(*count));
-        products.sum::<f64>() / rows as f64
-    };
-    let replicates = bootstrap::replicates(rows, options.replicates, options.seed, mean);
+    let replicates = bootstrap::means(differences, options.replicates, options.seed);
     let sum: f64 = differences.iter().sum();
     let jackknife = || differences.iter().map(|value| ((sum - value) / (rows - 1) as f64, 1)).collect();
     let differing = differences.iter().filter(|value| **value != 0.0).count() as u64;

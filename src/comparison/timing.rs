@@ -61,6 +61,12 @@ fn timing() {
     of_rows(100_000, &F1, 50.0);
     of_rows(100_000, &F1_MACRO, 50.0);
     of_rows(1_000_000, &RocAuc, 500.0);
+    let positive: Vec<bool> = (0..1_000_000).map(|row| noise(row, 0.754_877_666) < 0.4).collect();
+    let scores = |step| (0..1_000_000).map(|row| noise(row, step)).collect::<Vec<f64>>();
+    let (first, second) = (scores(0.569_840_29), scores(0.618_033_989));
+    report("DeLong alone, 1,000,000 rows", 500.0, || {
+        assert!(crate::stats::delong::delong(&positive, &first, &second).is_some());
+    });
     of_rows(100_000, &LogLoss, 10_000.0);
     of_rows(10_000, &AveragePrecision, 10_000.0);
     let values = |step| (0..10_000).map(|row| noise(row, step)).collect::<Vec<f64>>();

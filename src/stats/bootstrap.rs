@@ -8,6 +8,7 @@
 //! statistic is not defined (NaN) are left out; when they are more than half, there is no interval.
 
 use rand::Rng as _;
+use rand_pcg::Pcg64;
 use rayon::prelude::*;
 
 use crate::stats::generator::generator;
@@ -19,12 +20,27 @@ const PURPOSE: [u8; 8] = *b"bootstra";
 pub fn resample(seed: u64, replicate: usize, counts: &mut [u32]) {
     counts.fill(0);
     let mut generator = generator(PURPOSE, seed, replicate as u64);
-    let rows = counts.len() as u128;
+    let rows = counts.len();
     for _ in 0..rows {
-        // The high half of a 64 × 64-bit product is a row; its bias, below rows / 2⁶⁴, cannot be seen.
-        let row = (u128::from(generator.next_u64()) * rows) >> 64;
-        counts[row as usize] += 1;
+        counts[row(&mut generator, rows)] += 1;
     }
+}
+
+/// One of `rows` rows.
+fn row(generator: &mut Pcg64, rows: usize) -> usize {
+    // The high half of a 64 × 64-bit product is a row; its bias, below rows / 2⁶⁴, cannot be seen.
+    ((u128::from(generator.next_u64()) * rows as u128) >> 64) as usize
+}
+
+/// The mean of the drawn values in each replicate, in order: the draws of `replicates`, without the counts.
+#[must_use]
+pub fn means(values: &[f64], replicates: usize, seed: u64) -> Vec<f64> {
+    let one = |replicate| {
+        let mut generator = generator(PURPOSE, seed, replicate as u64);
+        let sum: f64 = (0..values.len()).map(|_| values[row(&mut generator, values.len())]).sum();
+        sum / values.len() as f64
+    };
+    (0..replicates).into_par_iter().map(one).collect()
 }
 
 /// The statistic of each replicate, in order. `statistic` gets the counts of its rows.
@@ -74,7 +90,9 @@ mod tests {
     fn interval_of_a_mean_is_the_normal_one() {
         // 1, 2, …, 1000: the standard error is sqrt((n² − 1) / 12 / n) = 9.1287, so the interval is 500.5 ± 17.89.
         let values: Vec<f64> = (1..=1000).map(f64::from).collect();
-        let means = replicates(1000, 4000, 11, |counts| mean(&values, counts));
+        let counted = replicates(1000, 4000, 11, |counts| mean(&values, counts));
+        let means = means(&values, 4000, 11);
+        assert!(counted.iter().zip(&means).all(|(counted, drawn)| (counted - drawn).abs() < 1e-9));
         let (low, high) = percentile_interval(&means, 0.95).expect("all are defined");
         assert!((low - 482.61).abs() < 1.5 && (high - 518.39).abs() < 1.5, "[{low}, {high}]");
     }

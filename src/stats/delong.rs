@@ -11,7 +11,6 @@
 //! definition over all pairs, and the golden values of the team's statistics notes.
 
 use crate::stats::distributions::{normal_quantile, normal_two_sided};
-use crate::stats::ranks::descending;
 
 /// Two areas and what joins them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,15 +31,11 @@ pub fn delong(positive: &[bool], first: &[f64], second: &[f64]) -> Option<DeLong
     if positives < 2 || negatives < 2 {
         return None;
     }
-    let (first, second) = rayon::join(
+    let ((first, first_area), (second, second_area)) = rayon::join(
         || placements(positive, first, positives, negatives),
         || placements(positive, second, positives, negatives),
     );
-    let mean = |placements: &[f64]| {
-        let of = placements.iter().zip(positive).filter(|(_, positive)| **positive).map(|(value, _)| value);
-        of.sum::<f64>() / positives as f64
-    };
-    let areas = [mean(&first), mean(&second)];
+    let areas = [first_area, second_area];
     // Sums of squares and products about the means: [aa, ab, bb] of positive and of negative rows.
     let mut sums = [[0.0; 3]; 2];
     for ((first, second), positive) in first.iter().zip(&second).zip(positive) {
@@ -87,24 +82,29 @@ impl DeLong {
     }
 }
 
-/// The placement of each row, by a walk from the highest score down.
-fn placements(positive: &[bool], scores: &[f64], positives: usize, negatives: usize) -> Vec<f64> {
-    let order = descending(scores.iter().copied());
+/// The placement of each row, by a walk from the highest score down, and the area, counted as in `ranks::area`.
+fn placements(positive: &[bool], scores: &[f64], positives: usize, negatives: usize) -> (Vec<f64>, f64) {
+    // Sorted with their rows and kinds, so that the walk reads in order; within a tie the order does not matter.
+    let rows = scores.iter().zip(0_u32..).zip(positive);
+    // −0.0 + 0.0 is 0.0: the two zeros are one score.
+    let mut sorted: Vec<(f64, u32, bool)> = rows.map(|((score, row), kind)| (score + 0.0, row, *kind)).collect();
+    sorted.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
     let mut placements = vec![0.0; scores.len()];
-    let (mut positives_above, mut negatives_above) = (0, 0);
-    for group in order.chunk_by(|left, right| scores[*left as usize] == scores[*right as usize]) {
-        let in_group = group.iter().filter(|row| positive[**row as usize]).count();
+    let (mut positives_above, mut negatives_above, mut halves) = (0, 0, 0_u128);
+    for group in sorted.chunk_by(|left, right| left.0 == right.0) {
+        let in_group = group.iter().filter(|(.., positive)| *positive).count();
         let others = group.len() - in_group;
         // Twice the counts are whole numbers.
         let of_negative = (2 * positives_above + in_group) as f64 / (2 * positives) as f64;
         let of_positive = (2 * (negatives - negatives_above) - others) as f64 / (2 * negatives) as f64;
-        for row in group {
-            placements[*row as usize] = if positive[*row as usize] { of_positive } else { of_negative };
+        for (_, row, positive) in group {
+            placements[*row as usize] = if *positive { of_positive } else { of_negative };
         }
+        halves += others as u128 * (2 * positives_above + in_group) as u128;
         positives_above += in_group;
         negatives_above += others;
     }
-    placements
+    (placements, halves as f64 / (2.0 * positives as f64 * negatives as f64))
 }
 
 #[cfg(test)]
