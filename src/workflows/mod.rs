@@ -9,6 +9,7 @@ pub mod gc;
 pub mod init;
 pub mod predict;
 pub mod promote;
+pub mod prune;
 pub mod reading;
 pub mod recommend;
 pub mod record;
@@ -16,5 +17,6 @@ pub mod rollback;
 pub mod session;
 pub mod train;
 mod training_record;
+pub mod versions;
 
 pub use session::{Progress, Session};
