@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Lock, create_dir};
 use crate::names::{ModelName, RunId, Version};
 use crate::registry::{Layout, Selector, check_folder, versions_on_disk};
-use crate::tracking::{Process, Stage, Status, Tracker};
+use crate::tracking::{Process, Stage, Status, Tracker, previous_holder};
 
 /// What only the door knows: time, randomness, who is asking, where.
 pub struct Surroundings {
@@ -231,6 +231,13 @@ impl Project {
     }
 
     fn located_version(&self, model: &ModelName, version: Version) -> Result<Located> {
+        let registered = self.tracker_for_reading().and_then(|tracker| tracker.version(model.as_str(), version).ok());
+        if registered.is_none()
+            && let Some(tracker) = self.tracker_for_reading()
+            && let Ok(Some(gone)) = tracker.departure(model.as_str(), version)
+        {
+            return Err(Error::not_found(gone).hint(format!("`mlops models history {model}` says by whom and why")));
+        }
         let production = self.layout.production(model, version);
         let checkpoint = self.layout.checkpoint(model, version);
         let folder = if production.is_dir() { &production } else { &checkpoint };
@@ -249,7 +256,6 @@ impl Project {
             let elsewhere = folder != &checkpoint && checkpoint.is_dir();
             if elsewhere && !serves() { located(&checkpoint).map_err(|_| error) } else { Err(error) }
         })?;
-        let registered = self.tracker_for_reading().and_then(|tracker| tracker.version(model.as_str(), version).ok());
         if registered.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
             return Err(Error::failed(format!(
                 "`{}` is not what was registered as {model} {version}",
@@ -336,7 +342,8 @@ impl Project {
         Ok(())
     }
 
-    /// The version that a rollback goes to: the holder before the present one, rolled-back ones left out.
+    /// The version that a rollback goes to: the holder before the present one, without those that were rolled back,
+    /// deleted or pruned.
     ///
     /// # Errors
     /// `Failed` when the database cannot be read.
@@ -346,19 +353,7 @@ impl Project {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
             history => history?,
         };
-        let mut holders: Vec<Version> = Vec::new();
-        for entry in history.iter().filter(|entry| entry.to == Some(Stage::Production)) {
-            if entry.action == "rolled_back" {
-                holders.pop();
-            }
-            if holders.last() != Some(&entry.version) {
-                holders.push(entry.version);
-            }
-        }
-        if holders.last().copied() == active {
-            holders.pop();
-        }
-        Ok(holders.pop().filter(|previous| Some(*previous) != active))
+        Ok(previous_holder(&history, active))
     }
 }
 

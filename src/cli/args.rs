@@ -103,9 +103,8 @@ pub enum Command {
     /// List, show, create, delete and restore experiments
     #[command(subcommand)]
     Experiments(super::experiments::Command),
-    /// List, show and name model versions, and their history
-    #[command(subcommand)]
-    Models(super::models::Command),
+    /// List, show, name, pin and delete model versions, and their history
+    Models(super::models::Args),
     /// Check that database and folders agree
     Doctor(super::doctor::Args),
     /// Give the disk back what nothing refers to

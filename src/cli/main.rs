@@ -68,7 +68,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Recommend(args) => super::recommend::run(&door, &args),
         Command::Runs(command) => super::runs::run(&door, &command),
         Command::Experiments(command) => super::experiments::run(&door, &command),
-        Command::Models(command) => super::models::run(&door, &command),
+        Command::Models(args) => super::models::run(&door, &args),
         Command::Doctor(args) => super::doctor::run(&door, &args),
         Command::Gc(args) => super::gc::run(&door, &args),
         Command::Schema(args) => super::schema::run(&door, &args),

@@ -85,10 +85,22 @@ impl Layout {
         self.checkpoints_of(model).join(version.to_string())
     }
 
+    /// The folder of all models' versions that reached Staging.
+    #[must_use]
+    pub fn all_validated(&self) -> PathBuf {
+        self.root.join("checkpoints/validated")
+    }
+
+    /// The folder of a model's versions that reached Staging.
+    #[must_use]
+    pub fn validated_of(&self, model: &ModelName) -> PathBuf {
+        self.all_validated().join(model.as_str())
+    }
+
     /// A version that reached Staging.
     #[must_use]
     pub fn validated(&self, model: &ModelName, version: Version) -> PathBuf {
-        self.root.join("checkpoints/validated").join(model.as_str()).join(version.to_string())
+        self.validated_of(model).join(version.to_string())
     }
 
     /// A model's folder in production.

@@ -71,7 +71,8 @@ impl Tracker {
     /// Opens an existing database; every write is then an error.
     ///
     /// # Errors
-    /// `NotFound` when there is none; else as `open`, and `Failed` when its schema is older than this program.
+    /// `NotFound` when there is none; else as `open`, and `Failed` when it has no schema yet. One of an older program is read as
+    /// it is.
     pub fn open_read_only(path: &Path) -> Result<Self> {
         let path = located(path)?;
         if !path.exists() {
@@ -93,7 +94,8 @@ impl Tracker {
         });
         let (tracker, found) = opened?;
         migrations::check(&found, MIGRATIONS.len(), &tracker.path)?;
-        if found.version < MIGRATIONS.len() {
+        migrations::stand_in(&tracker.lock(), &found).map_err(|error| at(&tracker.path, error))?;
+        if found.version == 0 {
             let text = format!(
                 "`{}` has schema version {}, this program needs {}",
                 tracker.path.display(),

@@ -16,7 +16,29 @@ use crate::error::{Error, Result};
 pub(super) const APPLICATION_ID: i64 = 0x6d6c_6f70;
 
 /// Never edit an entry that a person may have run: append one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PINS];
+
+/// Entry by entry, what stands in for a migration in a database that may only be read and has not seen it: empty
+/// temporary tables of this connection. Without the first there is nothing to read.
+pub(super) const STAND_INS: &[&str] = &["", PINS_STAND_IN];
+
+const PINS: &str = "
+CREATE TABLE model_pins (
+  model INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  pinned_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (model, version),
+  FOREIGN KEY (model, version) REFERENCES model_versions (model, version)
+) STRICT, WITHOUT ROWID;
+";
+
+const PINS_STAND_IN: &str = "
+CREATE TEMP TABLE model_pins (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, pinned_ms INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT;
+";
 
 const FIRST: &str = "
 PRAGMA application_id = 0x6d6c6f70;
@@ -188,6 +210,16 @@ pub(super) fn migrate(connection: &Connection, migrations: &[&str], path: &Path)
     Ok(transaction.commit()?)
 }
 
+/// Lets a database be read that an older version of this program wrote and this one may not change: what its schema
+/// lacks is there, empty, in this connection only.
+pub(super) fn stand_in(connection: &Connection, found: &Identity) -> Result<()> {
+    connection.execute_batch("PRAGMA temp_store = MEMORY")?;
+    for stand_in in STAND_INS.get(found.version..).unwrap_or_default() {
+        connection.execute_batch(stand_in)?;
+    }
+    Ok(())
+}
+
 /// Refuses what this program must not touch: another program's file, or one from a newer version of this one.
 pub(super) fn check(found: &Identity, known: usize, path: &Path) -> Result<()> {
     if found.foreign {
@@ -221,9 +253,13 @@ mod tests {
 
     #[test]
     fn a_published_migration_is_never_edited() {
-        let digest = crate::fs::sha256(MIGRATIONS[0].as_bytes());
-        let expected = "60e69f54019879d411c07fad35193b6d6b8241c4539515c7a776fb18e449f07c";
-        assert_eq!(digest, expected, "databases with the old text exist: append a migration instead");
+        let digests: Vec<String> = MIGRATIONS.iter().map(|text| crate::fs::sha256(text.as_bytes())).collect();
+        let expected = [
+            "60e69f54019879d411c07fad35193b6d6b8241c4539515c7a776fb18e449f07c",
+            "e852f19d685b9afffe17946eb3d4f3c47db5ae5984d25e22e3e0d841251018ea",
+        ];
+        assert_eq!(digests, expected, "databases with the old text exist: append a migration instead");
+        assert_eq!(MIGRATIONS.len(), STAND_INS.len(), "each migration says what stands in for it");
     }
 
     #[test]
@@ -243,6 +279,43 @@ mod tests {
         assert_eq!(sum, 3);
     }
 
+    /// A database as the first version of this program left it: one version of one model.
+    fn of_the_first_version(path: &Path) {
+        let connection = Connection::open(path).unwrap();
+        migrate(&connection, &MIGRATIONS[..1], path).unwrap();
+        let rows = "INSERT INTO registered_models VALUES (1, 'reviews', 5);
+            INSERT INTO model_versions VALUES (1, 1, NULL, 'Production', 5, 5, 'sha', 'old');
+            INSERT INTO ledger VALUES (1, 'reviews', 1, 5, 'registered', NULL, 'None', NULL, 'kim', 0, '', 'null');";
+        connection.execute_batch(rows).unwrap();
+    }
+
+    #[test]
+    fn an_old_database_is_read_as_it_is_and_migrated_when_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.db");
+        of_the_first_version(&path);
+        let before = std::fs::read(&path).unwrap();
+        let reader = Tracker::open_read_only(&path).unwrap();
+        let old = reader.versions("reviews").unwrap();
+        assert_eq!((old.len(), old[0].description.as_str(), &old[0].pinned), (1, "old", &None));
+        assert_eq!(reader.models().unwrap()[0].pinned, []);
+        assert_eq!(reader.read(identity).unwrap().version, 1);
+        assert_eq!(std::fs::read(&path).unwrap(), before, "reading changes nothing");
+        drop(reader);
+
+        let tracker = Tracker::open(&path).unwrap();
+        assert_eq!(tracker.read(identity).unwrap().version, MIGRATIONS.len());
+        assert_eq!(tracker.versions("reviews").unwrap(), old);
+        assert_eq!(tracker.history("reviews").unwrap().len(), 1);
+        tracker.pin_version("reviews", crate::names::Version(1), "audit", "kim", 9).unwrap();
+        let reader = Tracker::open_read_only(&path).unwrap();
+        assert_eq!(reader.versions("reviews").unwrap()[0].pinned.as_ref().unwrap().reason, "audit");
+        // A file without our schema has nothing that could be read.
+        let empty = folder.path().join("empty.db");
+        Connection::open(&empty).unwrap().execute_batch("PRAGMA application_id = 0x6d6c6f70").unwrap();
+        assert!(Tracker::open_read_only(&empty).err().unwrap().message.contains("has schema version 0"));
+    }
+
     #[test]
     fn a_newer_or_foreign_database_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
@@ -252,7 +325,7 @@ mod tests {
         for opened in [Tracker::open(&newer), Tracker::open_read_only(&newer)] {
             let error = opened.err().unwrap();
             assert_eq!(error.kind, ErrorKind::Failed);
-            assert!(error.message.ends_with("has schema version 99, this program knows 1"), "{error}");
+            assert!(error.message.ends_with("has schema version 99, this program knows 2"), "{error}");
             assert!(error.hint.unwrap().contains("update mlops"));
         }
         let foreign = folder.path().join("mlflow.db");

@@ -3,8 +3,9 @@
 //!
 //! `record` holds the plain structs that come back, `database` opens the file and gives transactions, `migrations`
 //! is the schema. `Tracker` is one type; each file adds the verbs of its noun: `experiments`, `runs`, `logging`
-//! (params, metrics, tags, artifacts, inputs), `models`, `ledger` (stages and who decided what), `search` (over
-//! `filter` and `lexer`, the language). Times and ids are given by the caller. `SQLite` is known here and nowhere else.
+//! (params, metrics, tags, artifacts, inputs), `models`, `ledger` (stages and who decided what), `retention` (pins, what
+//! refers to a version, its removal), `search` (over `filter` and `lexer`, the language). `timeline` reads a ledger up
+//! to a moment. Times and ids are given by the caller. `SQLite` is known here and nowhere else.
 
 mod database;
 mod experiments;
@@ -15,14 +16,18 @@ mod logging;
 mod migrations;
 mod models;
 mod record;
+mod retention;
 mod runs;
 mod search;
+mod timeline;
 
 pub use database::Tracker;
 pub use ledger::Transition;
 pub use logging::Batch;
 pub use record::{
     Artifact, BOOKKEEPING, Durations, Experiment, ExperimentStatistics, Input, LedgerEntry, Metric, MetricStatistics,
-    MetricSummary, ModelVersion, NewRun, Process, RegisteredModel, Run, Stage, Status, View,
+    MetricSummary, ModelVersion, NewRun, Pin, Process, RegisteredModel, Run, Stage, Status, View,
 };
+pub use retention::{Removal, removable};
 pub use search::Search;
+pub use timeline::{AliasAt, StateAt, VersionAt, previous_holder, state_at};

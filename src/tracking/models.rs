@@ -1,4 +1,5 @@
-//! Registered models: their versions and aliases. Stages and the ledger are in `ledger`.
+//! Registered models: their versions and aliases. Stages and the ledger are in `ledger`, pins and removal in
+//! `retention`.
 //!
 //! A version's number is given by the caller and never used twice, not even after the version was deleted: every
 //! registration is a line of the ledger, and the ledger forgets nothing.
@@ -9,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::database::Tracker;
 use super::ledger::{Line, write_line};
-use super::record::{ModelVersion, RegisteredModel, Stage};
+use super::record::{ModelVersion, Pin, RegisteredModel, Stage};
 use super::runs::run_id;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, RunId, Version};
@@ -47,8 +48,13 @@ impl Tracker {
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
                 params![needed(connection, model.as_str())?, version.0, run, now_ms, manifest_sha256, description],
             )?;
-            let line =
-                Line { to: Some(Stage::None), ..Line::new(model.as_str(), version, "registered", actor, now_ms) };
+            // The ledger outlives the version: it says which run and which files it was.
+            let evidence = serde_json::json!({"run_id": run_id, "manifest_sha256": manifest_sha256});
+            let line = Line {
+                to: Some(Stage::None),
+                evidence: &evidence,
+                ..Line::new(model.as_str(), version, "registered", actor, now_ms)
+            };
             write_line(connection, &line)
         })
     }
@@ -144,30 +150,6 @@ impl Tracker {
             write_line(connection, &line)
         })
     }
-
-    /// Deletes a version for good; its lines in the ledger stay, and its number is not used again.
-    ///
-    /// # Errors
-    /// `NotFound`; `Refused` when it is in Staging or Production, or an alias points to it.
-    pub fn delete_version(&self, model: &str, version: Version, actor: &str, now_ms: i64) -> Result<()> {
-        self.write(|connection| {
-            let id = needed(connection, model)?;
-            let from = stage(connection, id, model, version)?;
-            if matches!(from, Stage::Staging | Stage::Production) {
-                return Err(Error::refused(format!("`{model}` {version} is in {}", from.as_str()))
-                    .hint("archive it first, or promote another version in its place"));
-            }
-            let aliases = load(connection, model, id, Some(version))?.pop().map_or(Vec::new(), |found| found.aliases);
-            if !aliases.is_empty() {
-                return Err(Error::refused(format!("`{model}` {version} has the alias `{}`", aliases.join("`, `")))
-                    .hint("remove the alias or point it to another version first"));
-            }
-            connection
-                .execute("DELETE FROM model_versions WHERE model = ?1 AND version = ?2", params![id, version.0])?;
-            let line = Line { from: Some(from), ..Line::new(model, version, "deleted", actor, now_ms) };
-            write_line(connection, &line)
-        })
-    }
 }
 
 /// The number of a model's row.
@@ -194,11 +176,13 @@ pub(super) fn stage(connection: &Connection, model: i64, name: &str, version: Ve
     let rows = statement.query_map([model], |row| Ok(Version(row.get(0)?).to_string()))?;
     let known = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let hint = if known.is_empty() {
-        "all its versions were deleted".to_owned()
+        "none of its versions is left".to_owned()
     } else {
         format!("the newest are {}", known.join(", "))
     };
-    Err(Error::not_found(format!("no version {version} of `{name}`")).hint(hint))
+    let gone = super::retention::departure(connection, name, version)?;
+    let text = gone.unwrap_or_else(|| format!("no version {version} of `{name}`"));
+    Err(Error::not_found(text).hint(hint))
 }
 
 /// The model versions, with their stage, whose run is in the condition (over `v` and its run `r`).
@@ -254,6 +238,7 @@ fn registered(connection: &Connection, name: Option<&str>) -> Result<Vec<Registe
             staging: Vec::new(),
             production: None,
             aliases: BTreeMap::new(),
+            pinned: Vec::new(),
         };
         models.insert(row.get(0)?, model);
     }
@@ -278,12 +263,24 @@ fn registered(connection: &Connection, name: Option<&str>) -> Result<Vec<Registe
             model.aliases.insert(row.get(1)?, Version(row.get(2)?));
         }
     }
+    let mut statement = connection.prepare_cached("SELECT model, version FROM model_pins ORDER BY model, version")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(model) = models.get_mut(&row.get(0)?) {
+            model.pinned.push(Version(row.get(1)?));
+        }
+    }
     let mut models: Vec<RegisteredModel> = models.into_values().collect();
     models.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(models)
 }
 
-fn load(connection: &Connection, name: &str, model: i64, only: Option<Version>) -> Result<Vec<ModelVersion>> {
+pub(super) fn load(
+    connection: &Connection,
+    name: &str,
+    model: i64,
+    only: Option<Version>,
+) -> Result<Vec<ModelVersion>> {
     let given: [&dyn ToSql; 2] = [&model, &only.map(|version| version.0)];
     let within = "v.model = ?1 AND (?2 IS NULL OR v.version = ?2)";
     let mut found: BTreeMap<u32, ModelVersion> = BTreeMap::new();
@@ -301,6 +298,15 @@ fn load(connection: &Connection, name: &str, model: i64, only: Option<Version>) 
     while let Some(row) = rows.next()? {
         if let Some(version) = found.get_mut(&row.get(0)?) {
             version.aliases.push(row.get(1)?);
+        }
+    }
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT v.version, v.pinned_ms, v.actor, v.reason FROM model_pins v WHERE {within}"
+    ))?;
+    let mut rows = statement.query(given)?;
+    while let Some(row) = rows.next()? {
+        if let Some(version) = found.get_mut(&row.get(0)?) {
+            version.pinned = Some(Pin { at_ms: row.get(1)?, actor: row.get(2)?, reason: row.get(3)? });
         }
     }
     let mut statement = connection.prepare_cached(&format!(
@@ -328,6 +334,7 @@ fn read_version(model: &str, row: &Row<'_>) -> Result<ModelVersion> {
         manifest_sha256: row.get(5)?,
         description: row.get(6)?,
         aliases: Vec::new(),
+        pinned: None,
         metrics: BTreeMap::new(),
     })
 }
@@ -339,6 +346,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::tracking::Transition;
+    use crate::tracking::retention::tests::remove;
     use crate::tracking::runs::tests::{Store, id, metric};
 
     fn register(store: &Store, version: u32, run: Option<&RunId>) -> Result<()> {
@@ -373,7 +381,7 @@ mod tests {
         register(&store, 1, Some(&id(1))).unwrap();
         register(&store, 3, None).unwrap();
         assert_eq!(store.next_version("reviews").unwrap(), 4);
-        store.delete_version("reviews", Version(3), "tester", 9).unwrap();
+        remove(&store, 3).unwrap();
         assert_eq!(store.next_version("reviews").unwrap(), 4);
         let error = register(&store, 3, None).unwrap_err();
         assert_eq!((error.kind, error.hint.unwrap().as_str()), (ErrorKind::Invalid, "the next free version is v4"));
@@ -384,6 +392,7 @@ mod tests {
         assert_eq!(store.version("reviews", Version(1)).unwrap(), versions[0]);
         let error = store.version("reviews", Version(3)).unwrap_err();
         assert_eq!((error.kind, error.hint.unwrap().as_str()), (ErrorKind::NotFound, "the newest are v1"));
+        assert_eq!(error.message, "`reviews` v3 was deleted on 1970-01-01");
         assert_eq!(store.model("revews").unwrap_err().hint.unwrap(), "did you mean `reviews`?");
     }
 
@@ -424,17 +433,18 @@ mod tests {
             staging: vec![Version(3)],
             production: Some(Version(1)),
             aliases: [("champion".to_owned(), Version(2))].into(),
+            pinned: Vec::new(),
         };
         assert_eq!(store.model("reviews").unwrap(), expected);
         assert_eq!(store.models().unwrap(), [expected]);
         assert_eq!(store.version("reviews", Version(2)).unwrap().aliases, ["champion"]);
         for version in 1..=3 {
-            let error = store.delete_version("reviews", Version(version), "tester", 20).unwrap_err();
+            let error = remove(&store, version).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Refused);
         }
         store.remove_alias("reviews", "champion", "tester", 30).unwrap();
         assert_eq!(store.remove_alias("reviews", "champion", "x", 30).unwrap_err().kind, ErrorKind::NotFound);
-        store.delete_version("reviews", Version(2), "tester", 40).unwrap();
+        remove(&store, 2).unwrap();
         let aliases: Vec<Value> = store
             .history("reviews")
             .unwrap()

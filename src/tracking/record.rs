@@ -351,9 +351,22 @@ pub struct ModelVersion {
     pub description: String,
     /// The aliases that point to it.
     pub aliases: Vec<String>,
+    /// Who keeps it from being removed, and why.
+    pub pinned: Option<Pin>,
     /// The latest metrics of its run.
     #[serde(flatten, serialize_with = "metrics_with_status")]
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// A version that is to be kept, whatever its age.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Pin {
+    /// Since when.
+    pub at_ms: i64,
+    /// Who pinned it.
+    pub actor: String,
+    /// Why; may be empty.
+    pub reason: String,
 }
 
 /// A registered model.
@@ -373,6 +386,8 @@ pub struct RegisteredModel {
     pub production: Option<Version>,
     /// Where the aliases point.
     pub aliases: BTreeMap<String, Version>,
+    /// Those that are pinned.
+    pub pinned: Vec<Version>,
 }
 
 /// One line of the ledger: who decided what about a version, when, why and on what evidence.
@@ -386,7 +401,8 @@ pub struct LedgerEntry {
     pub version: Version,
     /// When.
     pub at_ms: i64,
-    /// `registered`, `promoted`, `refused`, `archived`, `rolled_back`, `alias_set`, `alias_removed`, `deleted`.
+    /// `registered`, `promoted`, `refused`, `archived`, `rolled_back`, `alias_set`, `alias_removed`, `pinned`,
+    /// `unpinned`, `deleted` (by a person), `pruned` (by age).
     pub action: String,
     /// The stage before, when it changed.
     pub from: Option<Stage>,
@@ -427,6 +443,7 @@ mod tests {
             manifest_sha256: "a".into(),
             description: String::new(),
             aliases: vec![],
+            pinned: None,
             metrics: [("f1".into(), 0.5), ("loss".into(), f64::NAN)].into(),
         };
         let json = serde_json::to_value(&version).unwrap();

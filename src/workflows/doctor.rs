@@ -4,11 +4,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::prune::departed;
 use super::session::Session;
-use crate::error::{ErrorKind, Result};
+use super::versions::{Folders, named};
+use crate::error::{Context, ErrorKind, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Project;
-use crate::registry::{Manifest, check_folder, versions_in, versions_on_disk};
+use crate::registry::{Manifest, check_folder, mirror_staging, versions_in, versions_on_disk};
 use crate::tracking::{Stage, Transition};
 
 /// How a finding stands.
@@ -70,11 +72,13 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
 }
 
 /// Every model that has rows or folders.
-fn models(project: &Project) -> Result<Vec<ModelName>> {
+pub(super) fn models(project: &Project) -> Result<Vec<ModelName>> {
     let mut names: Vec<String> = project.reader()?.models()?.into_iter().map(|model| model.name).collect();
-    let folders =
-        std::fs::read_dir(project.layout.checkpoints()).into_iter().flatten().filter_map(std::result::Result::ok);
-    names.extend(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    let layout = &project.layout;
+    for above in [layout.checkpoints(), layout.all_validated()] {
+        let folders = std::fs::read_dir(above).into_iter().flatten().filter_map(std::result::Result::ok);
+        names.extend(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    }
     names.sort();
     names.dedup();
     Ok(names.iter().filter_map(|name| ModelName::parse(name).ok()).collect())
@@ -88,10 +92,19 @@ fn check_model(
 ) -> Result<()> {
     let _lock = if fix { Some(project.lock(model, "doctor")?) } else { None };
     let healed = if fix { State::Fixed } else { State::Fixable };
+    for (folder, gone) in departed(project, model)? {
+        if fix {
+            remove_dir(&folder)?;
+        }
+        find(format!("{model}: {}", folder.display()), healed, format!("{gone}, its folder was left behind"));
+    }
     let rows = project.reader()?.versions(model.as_str()).unwrap_or_default();
     for version in versions_on_disk(&project.layout, model) {
         let folder = project.layout.checkpoint(model, version);
         let what = format!("{model} {version}");
+        if project.reader()?.departure(model.as_str(), version)?.is_some() {
+            continue;
+        }
         match check_folder(&folder) {
             Err(error) => find(what, State::Broken, error.message),
             Ok((manifest, sealed)) => match rows.iter().find(|row| row.version == version) {
@@ -113,12 +126,54 @@ fn check_model(
             find(format!("{model} {}", row.version), State::Broken, "it is registered but its folder is gone".into());
         }
     }
+    check_validated(project, model, fix, find)?;
     check_production(project, model, fix, find)
 }
 
-/// What a link in a model's production folder points to.
-fn linked(link: &Path) -> Option<Version> {
-    std::fs::read_link(link).ok().and_then(|target| Version::parse(&target.to_string_lossy()).ok())
+/// Compares `checkpoints/validated/<model>/` with the rows: what is in Staging has a copy, and every copy is whole.
+fn check_validated(
+    project: &Project,
+    model: &ModelName,
+    fix: bool,
+    find: &mut impl FnMut(String, State, String),
+) -> Result<()> {
+    let layout = &project.layout;
+    let rows = project.reader()?.versions(model.as_str()).unwrap_or_default();
+    let mut versions = versions_in(&layout.validated_of(model));
+    versions.extend(rows.iter().filter(|row| row.stage == Stage::Staging).map(|row| row.version));
+    versions.sort();
+    versions.dedup();
+    for version in versions {
+        let (folder, what) = (layout.validated(model, version), format!("validated/{model} {version}"));
+        let Some(row) = rows.iter().find(|row| row.version == version) else {
+            // With a checkpoint it is adopted; one that the ledger calls gone has been told already.
+            let known = layout.checkpoint(model, version).is_dir()
+                || project.reader()?.departure(model.as_str(), version)?.is_some();
+            if !known {
+                find(what, State::Broken, "a copy of a version that is not registered and has no checkpoint".into());
+            }
+            continue;
+        };
+        let wrong = match check_folder(&folder) {
+            Ok((_, sealed)) if sealed == row.manifest_sha256 => continue,
+            Ok(_) => "it is not what was registered".to_owned(),
+            Err(_) if !folder.is_dir() => "it is in Staging, but has no validated copy".to_owned(),
+            Err(error) => error.message,
+        };
+        match if fix { mirror_staging(layout, model, version) } else { Ok(()) } {
+            Ok(()) => find(what, if fix { State::Fixed } else { State::Fixable }, wrong),
+            Err(error) => find(what, State::Broken, format!("{wrong}; {}", error.message)),
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder; one that another process has removed meanwhile is as good.
+pub(super) fn remove_dir(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.context(|| format!("cannot remove `{}`", folder.display())),
+    }
 }
 
 /// Compares `production/<model>/` with the rows.
@@ -130,7 +185,8 @@ fn check_production(
 ) -> Result<()> {
     let layout = &project.layout;
     let what = format!("production/{model}");
-    let (active, recorded) = (linked(&layout.active(model)), project.production_version(model)?);
+    let folders = Folders::of(layout, model);
+    let (active, recorded) = (folders.active, project.production_version(model)?);
     if let (Some(serving), None, false) = (active, recorded, was_ever_in_production(project, model)?) {
         // The database was lost, not the model: what serves goes on serving.
         let detail = format!("{serving} serves, but no decision about it is recorded (the database was lost?)");
@@ -140,17 +196,16 @@ fn check_production(
         find(what, if fix { State::Fixed } else { State::Fixable }, detail);
         return Ok(());
     }
-    let say = |version: Option<Version>| version.map_or("nothing".to_owned(), |version| version.to_string());
     let mut wrong = Vec::new();
     if active != recorded {
-        wrong.push(format!("`active` points to {}, the ledger says {}", say(active), say(recorded)));
+        wrong.push(format!("`active` points to {}, the ledger says {}", named(active), named(recorded)));
     }
-    let (previous, before) = (linked(&layout.previous(model)), project.previous_production(model)?);
+    let (previous, before) = (folders.previous, project.previous_production(model)?);
     if previous != before {
-        wrong.push(format!("`previous` points to {}, the ledger says {}", say(previous), say(before)));
+        wrong.push(format!("`previous` points to {}, the ledger says {}", named(previous), named(before)));
     }
-    let strays = versions_in(&layout.production_of(model));
-    let strays = strays.into_iter().filter(|version| Some(*version) != recorded && Some(*version) != before);
+    let strays =
+        folders.production.into_iter().filter(|version| Some(*version) != recorded && Some(*version) != before);
     wrong.extend(strays.map(|version| format!("{version} is there but not in production")));
     if let Some(version) = recorded {
         let row = project.reader()?.version(model.as_str(), version)?;

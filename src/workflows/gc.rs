@@ -1,14 +1,16 @@
 //! `gc`: gives the disk back what nothing refers to: deleted runs for good, what processes that died left behind, vectors
-//! that were not used for long. A run that a model version came from is never among them.
+//! that were not used for long, and, when asked, old model versions (`prune`). A run that a model version came from is
+//! never among them.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::doctor::leftovers;
+use super::doctor::{leftovers, models, remove_dir};
+use super::prune::{KeptVersion, OldVersion, Policy, departed, prune, size};
 use super::session::Session;
 use crate::embeddings::{Cache, Prune, Pruned};
-use crate::error::{Context, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::names::{ExperimentName, RunId};
 use crate::project::Project;
 
@@ -19,6 +21,8 @@ pub struct Request {
     pub cache_unused_days: u32,
     /// Vectors beyond so many bytes, those first that were not used for longest.
     pub cache_max_bytes: Option<u64>,
+    /// Which model versions are old; none go when absent.
+    pub versions: Option<Policy>,
 }
 
 /// A deleted run.
@@ -37,19 +41,25 @@ pub struct DeletedRun {
 pub struct Outcome {
     /// Deleted runs: rows and folders.
     pub runs: Vec<DeletedRun>,
+    /// Model versions: rows and folders.
+    pub versions: Vec<OldVersion>,
+    /// Model versions that stay, with all reasons.
+    pub versions_kept: Vec<KeptVersion>,
     /// Files and folders that processes left behind when they died.
     pub leftovers: Vec<PathBuf>,
     /// Vectors of the cache.
     pub cache: Pruned,
     /// Vectors that stay.
     pub cache_kept: u64,
+    /// The bytes of all of these together.
+    pub bytes: u64,
 }
 
 impl Outcome {
     /// True when there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.leftovers.is_empty() && self.cache.vectors == 0
+        self.runs.is_empty() && self.versions.is_empty() && self.leftovers.is_empty() && self.cache.vectors == 0
     }
 }
 
@@ -61,11 +71,18 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let project = session.project;
     session.stage("looking")?;
     let mut outcome = Outcome { leftovers: leftovers(project.layout.root()), ..Outcome::default() };
+    for model in models(project)? {
+        outcome.leftovers.extend(departed(project, &model)?.into_iter().map(|(folder, _)| folder));
+    }
     if let Some(tracker) = project.tracker_for_reading() {
         for (run_id, experiment) in tracker.deleted_runs()? {
             let bytes = run_folder(project, &run_id, &experiment).map_or(0, |folder| size(&folder));
             outcome.runs.push(DeletedRun { run_id, experiment, bytes });
         }
+    }
+    if let Some(policy) = request.versions {
+        let found = super::prune::plan(project, policy)?;
+        (outcome.versions, outcome.versions_kept) = (found.old, found.kept);
     }
     if let Some(cache) = cache(session)? {
         for policy in policies(request) {
@@ -78,7 +95,20 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let held: u64 = cache.stats()?.iter().map(|held| held.vectors).sum();
         outcome.cache_kept = held.saturating_sub(outcome.cache.vectors);
     }
+    let left = outcome.leftovers.iter().map(|path| if path.is_dir() { size(path) } else { length(path) }).sum();
+    outcome.bytes = total(&outcome, left);
     Ok(outcome)
+}
+
+/// The bytes of everything that goes, with those of the leftovers.
+fn total(outcome: &Outcome, leftovers: u64) -> u64 {
+    let runs: u64 = outcome.runs.iter().map(|run| run.bytes).sum();
+    let versions: u64 = outcome.versions.iter().map(|version| version.bytes).sum();
+    runs + versions + leftovers + outcome.cache.bytes
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::symlink_metadata(path).map_or(0, |facts| facts.len())
 }
 
 /// Removes what `plan` found. Folders go before their rows: what a crash leaves half done is found again.
@@ -88,16 +118,29 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let project = session.project;
     let mut outcome = plan(session, request)?;
+    let left = outcome.bytes - total(&outcome, 0);
     session.stage("removing")?;
     for run in &outcome.runs {
         if let Some(folder) = run_folder(project, &run.run_id, &run.experiment).filter(|folder| folder.is_dir()) {
-            std::fs::remove_dir_all(&folder).context(|| format!("cannot remove `{}`", folder.display()))?;
+            remove_dir(&folder)?;
         }
-        project.tracker()?.purge_run(&run.run_id)?;
+        match project.tracker()?.purge_run(&run.run_id) {
+            // Another `gc` was here meanwhile.
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            purged => purged?,
+        }
     }
     for path in &outcome.leftovers {
-        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-        removed.context(|| format!("cannot remove `{}`", path.display()))?;
+        if path.is_dir() && !path.is_symlink() {
+            remove_dir(path)?;
+        } else if path.symlink_metadata().is_ok() {
+            std::fs::remove_file(path).context(|| format!("cannot remove `{}`", path.display()))?;
+        }
+    }
+    if let Some(policy) = request.versions {
+        session.stage("pruning model versions")?;
+        let done = prune(project, policy)?;
+        (outcome.versions, outcome.versions_kept) = (done.old, done.kept);
     }
     if let Some(cache) = cache(session)? {
         outcome.cache = Pruned::default();
@@ -114,6 +157,7 @@ pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         }
         outcome.cache_kept = cache.stats()?.iter().map(|held| held.vectors).sum();
     }
+    outcome.bytes = total(&outcome, left);
     Ok(outcome)
 }
 
@@ -134,16 +178,4 @@ fn cache(session: &Session<'_>) -> Result<Option<Cache>> {
 
 fn run_folder(project: &Project, run: &RunId, experiment: &str) -> Option<PathBuf> {
     Some(project.layout.run(&ExperimentName::parse(experiment).ok()?, run))
-}
-
-/// The bytes of all files below a folder.
-fn size(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(facts) if facts.is_dir() => size(&entry.path()),
-            Ok(facts) => facts.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }

@@ -12,6 +12,7 @@ pub mod paired;
 pub mod predict;
 pub mod predictions;
 pub mod promote;
+pub mod prune;
 pub mod reading;
 pub mod recommend;
 pub mod record;
@@ -19,5 +20,6 @@ pub mod rollback;
 pub mod session;
 pub mod train;
 mod training_record;
+pub mod versions;
 
 pub use session::{Progress, Session};

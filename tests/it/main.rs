@@ -13,6 +13,7 @@ mod embed;
 mod evaluate;
 mod gate;
 mod gc;
+mod models;
 mod peers;
 mod predict;
 mod promote;

@@ -185,6 +185,31 @@ impl TestProject {
         versions.into_iter().map(|(_, stage)| stage).collect()
     }
 
+    /// Makes a version of `points` older by so many days: manifest, copies and row say so, and agree. No file's own time
+    /// changes with it.
+    pub fn age(&self, version: u64, days: i64) {
+        let name = format!("checkpoints/experiments/points/v{version}/manifest.json");
+        let mut manifest: Value = serde_json::from_str(&self.read(&name)).unwrap();
+        let made: jiff::Timestamp = manifest["created_at"].as_str().unwrap().parse().unwrap();
+        let older = made - jiff::SignedDuration::from_hours(24 * days);
+        manifest["created_at"] = older.to_string().into();
+        let text = serde_json::to_string_pretty(&manifest).unwrap();
+        self.write(&name, &text);
+        for copy in ["checkpoints/validated", "production"] {
+            let copy = format!("{copy}/points/v{version}/manifest.json");
+            if self.path(&copy).is_file() {
+                self.write(&copy, &text);
+            }
+        }
+        let database = rusqlite::Connection::open(self.path("experiments/tracking.db")).unwrap();
+        let row = "UPDATE model_versions SET created_ms = created_ms - ?1, manifest_sha256 = ?2 WHERE version = ?3";
+        let changed = database.execute(
+            row,
+            rusqlite::params![days * 86_400_000, mlops::fs::sha256(text.as_bytes()), i64::try_from(version).unwrap()],
+        );
+        assert_eq!(changed, Ok(1));
+    }
+
     /// `text` without what differs from run to run.
     pub fn redact(&self, text: &str) -> String {
         redact(&text.replace(&self.root().display().to_string(), "<root>"))

@@ -261,13 +261,13 @@ fn aliases_name_versions_and_archived_ones_leave_production() {
     insta::assert_snapshot!(project.redact(&project.run(&["models", "show", "points"]).ok().stdout), @"
     points
 
-    version  stage  aliases  run  made (UTC)  f1  accuracy  roc_auc  log_loss  description
-    v2  None  <run>  <date> <time>  0.8571  0.8500  0.9646  0.3604  logistic_regression of experiment lr
-    v3  None  <run>  <date> <time>  0.8571  0.8500  0.9646  0.3604  logistic_regression of experiment lr
+    version  stage  on disk  run  made (UTC)  f1  accuracy  roc_auc  log_loss  description
+    v2  None  experiments  <run>  <date> <time>  0.8571  0.8500  0.9646  0.3604  logistic_regression of experiment lr
+    v3  None  experiments  <run>  <date> <time>  0.8571  0.8500  0.9646  0.3604  logistic_regression of experiment lr
     ");
     insta::assert_snapshot!(project.redact(&project.run(&["models", "list"]).ok().stdout), @"
-    model  versions  latest  staging  production  aliases
-    points  2  v3  –  –
+    model  versions  latest  staging  production  aliases  pinned  on disk
+    points  2  v3  –  –  –  –  experiments 2
     ");
     insta::assert_snapshot!(project.redact(&project.run(&["models", "history", "points"]).ok().stdout), @"
     when (UTC)  version  what  from  to  who  why

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod format;
+pub mod moment;
 mod output;
 pub mod progress;
 pub mod style;
