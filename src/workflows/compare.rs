@@ -96,7 +96,10 @@ pub fn find_run(project: &Project, named: &str) -> Result<Run> {
 }
 
 /// The runs that an item names: a run, all training runs of an experiment, the run of a model version.
-fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
+///
+/// # Errors
+/// `NotFound` when it names none.
+pub fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
     let tracker = project.reader()?;
     let not_a_run = match find_run(project, item) {
         Ok(run) => return Ok(vec![run]),

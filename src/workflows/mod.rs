@@ -13,6 +13,7 @@ pub mod promote;
 pub mod reading;
 pub mod recommend;
 pub mod record;
+pub mod report;
 pub mod rollback;
 pub mod session;
 pub mod train;

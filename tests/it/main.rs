@@ -15,6 +15,7 @@ mod gc;
 mod peers;
 mod predict;
 mod promote;
+mod report;
 mod sentence;
 mod support;
 mod tracking;
