@@ -97,6 +97,8 @@ pub enum Command {
     Predict(super::predict::Args),
     /// The items most like a query, with the model's probability of success
     Recommend(super::recommend::Args),
+    /// A run, an experiment or a model as a paper: Markdown or one HTML page with plots
+    Report(super::report::Args),
     /// List, show, search, log, delete and restore runs
     #[command(subcommand)]
     Runs(super::runs::Command),

@@ -17,6 +17,7 @@ mod models;
 mod predict;
 mod promote;
 mod recommend;
+mod report;
 mod rollback;
 mod runs;
 mod schema;

@@ -16,6 +16,7 @@ pub mod prune;
 pub mod reading;
 pub mod recommend;
 pub mod record;
+pub mod report;
 pub mod rollback;
 pub mod session;
 pub mod train;

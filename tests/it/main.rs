@@ -17,6 +17,7 @@ mod models;
 mod peers;
 mod predict;
 mod promote;
+mod report;
 mod sentence;
 mod support;
 mod tracking;

@@ -81,6 +81,7 @@ fn every_file_of_the_run_and_of_the_version_is_there() {
     };
     let files = [
         "config.yaml",
+        "data.json",
         "environment.json",
         "importance.json",
         "metrics.json",

@@ -129,7 +129,7 @@ pub(super) fn drawn(sheet: &Sheet<'_>, paint: impl FnOnce(&Area<'_>) -> Result<(
     let body = svg.split_once('\n').map_or("", |(_, body)| body);
     Ok(format!(
         "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" xmlns=\"http://www.w3.org/2000/svg\" \
-         role=\"img\">\n<title>{}</title>\n{body}",
+         role=\"img\">\n<title>{}</title>\n<desc>drawn by mlops</desc>\n{body}",
         width as i32 * SCALE,
         height as i32 * SCALE,
         crate::report::html::escaped(&clean(sheet.title)),

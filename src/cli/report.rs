@@ -1,0 +1,58 @@
+//! `mlops report`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::door::{Door, Records, shown};
+use super::ui::format;
+use super::ui::style::dim;
+use crate::error::Result;
+use crate::report::markdown::{Figures, markdown};
+use crate::workflows::report::{Form, Outcome, files, foreign, report, write};
+
+const EXAMPLES: &str = "\
+Examples:
+  mlops report reviews                          the version in production, else the newest, as Markdown
+  mlops report reviews/3 --out report.html      one page with all plots
+  mlops report reviews_lr --out report.md       an experiment; plots go to report_files/
+  mlops report @best:f1 --out best.html";
+
+/// Arguments of `report`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A run (id or prefix, `@latest`, `@best:f1`), an experiment, or a model version
+    #[arg(value_name = "RUN|EXPERIMENT|MODEL")]
+    item: String,
+    /// The file to write: .md (plots beside it) or .html (one page) [default: Markdown to stdout]
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
+    let out = args.out.as_ref().filter(|out| out.as_os_str() != "-");
+    let form = out.map(|out| Form::of(out)).transpose()?;
+    let mut outcome = door.work(Records::Nothing, |session| report(session, &args.item))?;
+    match out.zip(form) {
+        None => outcome.markdown = Some(markdown(&outcome.document, Figures::Told)),
+        Some((out, form)) => {
+            let files = files(&outcome.document, out, form);
+            if let Some(other) = foreign(&files)? {
+                door.confirm(&format!("`{}` was not written by `mlops report`: write over it?", shown(other)))?;
+            }
+            write(&files)?;
+            outcome.files = files.into_iter().map(|(path, _)| path).collect();
+        }
+    }
+    door.answer("report", &outcome, || told(&outcome))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(outcome: &Outcome) -> String {
+    if let Some(markdown) = &outcome.markdown {
+        return markdown.clone();
+    }
+    let plots = format::plural(outcome.figures.len(), "plot");
+    let file = outcome.files.first().map_or_else(String::new, |file| shown(file));
+    format!("{}\nreport    {file} {}\n", outcome.verdict, dim(&format!("({plots})")))
+}

@@ -1,0 +1,139 @@
+//! The report of an experiment: its runs best first, what they differ in, and the best of them in detail.
+
+use std::collections::BTreeSet;
+
+use super::stored::Stored;
+use super::{by_metric, one};
+use crate::error::Result;
+use crate::project::Project;
+use crate::report::document::{Align, Block, Document, Figure, Table, Tone};
+use crate::report::numbers::{count, plural, told};
+use crate::report::plots::comparison::{self, Comparison, Entry};
+use crate::tracking::Run;
+use crate::workflows::compare::tested_elsewhere;
+use crate::workflows::training_record::timestamp;
+
+/// Rows of the leaderboard; the others are counted.
+const SHOWN: usize = 100;
+/// Params that differ, in a table of the same runs.
+const PARAMS: usize = 8;
+
+/// The report of an experiment's finished training runs; there is at least one.
+pub fn of_experiment(project: &Project, name: &str, mut runs: Vec<Run>) -> Result<Document> {
+    let metric = runs[0].tags.get("primary").cloned().unwrap_or_else(|| "f1".into());
+    runs.sort_by(by_metric(&metric));
+    let left_out = runs.len().saturating_sub(SHOWN);
+    let total = runs.len();
+    let elsewhere = tested_elsewhere(&runs).is_some();
+    let params = differing(&runs);
+    runs.truncate(SHOWN);
+    let stored = runs.into_iter().map(|run| Stored::of(project, run)).collect::<Result<Vec<_>>>()?;
+
+    let mut document = Document::new(format!("Experiment {name}"));
+    document.push(Block::Verdict(Tone::Neutral, verdict(&stored, &metric, total)));
+    if let Ok(experiment) = project.reader()?.experiment(name)
+        && !experiment.description.trim().is_empty()
+    {
+        document.text(&experiment.description);
+    }
+    if elsewhere {
+        document.note("The runs were tested on different rows: their values cannot be compared.");
+    }
+    document.section("Leaderboard");
+    document.push(Block::Table(leaderboard(&stored, &metric)));
+    if left_out > 0 {
+        document.note(format!("… and {} with a lower place.", plural(left_out, "run")));
+    }
+    if stored.len() > 1 {
+        document.push(Block::Figure(plot(&stored, name, &metric)?));
+    }
+    differences(&mut document, &stored, &params);
+    document.section(format!("The best run: {}", label(&stored[0])));
+    one::details(&mut document, &stored[0])?;
+    Ok(document)
+}
+
+/// A run in a few words: its id, and the version it made.
+fn label(stored: &Stored) -> String {
+    let version = stored.tag("model").zip(stored.tag("version"));
+    let version = version.map_or_else(String::new, |(model, version)| format!(" {model} v{version}"));
+    format!("{}{version}", stored.run.id.short())
+}
+
+fn verdict(stored: &[Stored], metric: &str, total: usize) -> String {
+    let value = |stored: &Stored| stored.estimate(metric).map(|estimate| told(&estimate));
+    match value(&stored[0]) {
+        None => format!("None of {} has a value of {metric}", plural(total, "finished run")),
+        Some(best) => {
+            let next = stored.get(1).and_then(value).map_or_else(String::new, |next| format!("; the next has {next}"));
+            format!("Best of {} by {metric}: {} with {best}{next}", plural(total, "finished run"), label(&stored[0]))
+        }
+    }
+}
+
+fn leaderboard(stored: &[Stored], metric: &str) -> Table {
+    let order = ["f1", "accuracy", "roc_auc", "average_precision", "log_loss", "ndcg@10"];
+    let present = |name: &&&str| **name != metric && stored.iter().any(|one| one.run.metrics.contains_key(**name));
+    let others: Vec<&str> = order.iter().filter(present).copied().collect();
+    let head = format!("{metric} [95 % interval]");
+    let mut columns =
+        vec![("", Align::Right), ("run", Align::Left), ("name", Align::Left), (head.as_str(), Align::Right)];
+    columns.extend(others.iter().map(|name| (*name, Align::Right)));
+    columns.push(("started", Align::Left));
+    let mut table = Table::of(&columns);
+    for (place, one) in stored.iter().enumerate() {
+        let cell = |metric: &str| one.estimate(metric).map_or("–".into(), |estimate| told(&estimate));
+        let short = |metric: &&str| {
+            one.run.metrics.get(*metric).map_or("–".into(), |value| crate::report::numbers::value(*value))
+        };
+        let mut cells = vec![count(place + 1), label(one), one.run.name.clone(), cell(metric)];
+        cells.extend(others.iter().map(short));
+        cells.push(timestamp(one.run.start_ms));
+        table.rows.push(cells);
+    }
+    table
+}
+
+fn plot(stored: &[Stored], name: &str, metric: &str) -> Result<Figure> {
+    let entry = |one: &Stored| {
+        let estimate = one.estimate(metric)?;
+        Some(Entry { name: label(one), value: estimate.value?, interval: estimate.low.zip(estimate.high) })
+    };
+    let entries: Vec<Entry> = stored.iter().filter_map(entry).collect();
+    let shown = entries.len().min(comparison::MOST);
+    let rows =
+        stored[0].judged().map_or_else(String::new, |(part, one)| format!(", {part} rows, n = {}", count(one.rows)));
+    let title = format!("{metric} of the runs of {name}");
+    let subtitle = format!("{} best first{rows}, whiskers: 95 % interval", plural(shown, "run"));
+    let given = Comparison { title: &title, subtitle: &subtitle, metric, entries: &entries };
+    let svg = comparison::comparison(&given)?;
+    Ok(Figure { name: "comparison".into(), caption: format!("{title}; {subtitle}"), svg })
+}
+
+/// The params that are not the same in all runs, the model's own first.
+fn differing(runs: &[Run]) -> Vec<String> {
+    let keys: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
+    let differs = |key: &&&String| runs.iter().any(|run| run.params.get(**key) != runs[0].params.get(**key));
+    let mut names: Vec<String> = keys.iter().filter(differs).map(|key| (*key).clone()).collect();
+    names.sort_by_key(|key| !key.starts_with("model."));
+    names
+}
+
+fn differences(document: &mut Document, stored: &[Stored], params: &[String]) {
+    if params.is_empty() {
+        return;
+    }
+    document.section("Params that differ");
+    let shown = &params[..params.len().min(PARAMS)];
+    let mut columns = vec![("run", Align::Left)];
+    columns.extend(shown.iter().map(|name| (name.as_str(), Align::Right)));
+    let mut table = Table::of(&columns);
+    for one in stored {
+        let value = |name: &String| one.run.params.get(name).cloned().unwrap_or_else(|| "–".into());
+        table.rows.push(std::iter::once(label(one)).chain(shown.iter().map(value)).collect());
+    }
+    document.push(Block::Table(table));
+    if params.len() > shown.len() {
+        document.note(format!("… and {} more: {}", params.len() - shown.len(), params[shown.len()..].join(", ")));
+    }
+}

@@ -1,0 +1,137 @@
+//! Plots of a run, from its predictions and its history.
+
+use super::stored::Stored;
+use crate::error::Result;
+use crate::report::document::{Block, Document, Figure};
+use crate::report::numbers::{count, told};
+use crate::report::plots::confusion::{Confusion, confusion};
+use crate::report::plots::curves::{self, Curve};
+use crate::report::plots::learning::{Learning, learning};
+use crate::report::plots::precision_recall::{PrecisionRecall, precision_recall};
+use crate::report::plots::reliability::{Reliability, equal_bins, reliability};
+use crate::report::plots::roc::{Roc, roc};
+use crate::workflows::predictions::Predictions;
+
+/// The most classes that have a curve of their own.
+const MOST_CURVES: usize = 10;
+
+fn add(document: &mut Document, name: &str, title: &str, subtitle: &str, svg: String) {
+    document.push(Block::Figure(Figure { name: name.into(), caption: format!("{title}; {subtitle}"), svg }));
+}
+
+/// The confusion matrix, ROC, precision–recall and reliability of the deciding part.
+pub fn predictions(document: &mut Document, stored: &Stored) -> Result<()> {
+    document.section("Errors and curves");
+    matrix(document, stored)?;
+    let all = match &stored.predictions {
+        Ok(all) => all,
+        Err(reason) => {
+            document.note(format!("No curves: {reason}."));
+            return Ok(());
+        }
+    };
+    let part = stored.judged().map_or("test", |(part, _)| part.as_str());
+    let rows = all.part(part);
+    if rows.is_empty() {
+        document.note(format!("No curves: no predictions of {part} rows are stored."));
+        return Ok(());
+    }
+    areas(document, stored, part, &rows)?;
+    calibration(document, part, &rows)
+}
+
+fn matrix(document: &mut Document, stored: &Stored) -> Result<()> {
+    let Some((part, evaluation)) = stored.judged() else {
+        document.note("No confusion matrix: the run's metrics.json is not stored.");
+        return Ok(());
+    };
+    let accuracy =
+        evaluation.metrics.get("accuracy").map_or_else(String::new, |one| format!(", accuracy {}", told(one)));
+    let subtitle = format!("{part} rows, n = {}{accuracy}", count(evaluation.rows));
+    let title = "Confusion matrix";
+    let given = Confusion { title, subtitle: &subtitle, labels: &evaluation.labels, counts: &evaluation.confusion };
+    add(document, "confusion", title, &subtitle, confusion(&given)?);
+    Ok(())
+}
+
+/// The classes to draw: the positive one of two, else the most frequent ones in class order.
+fn drawn_classes(rows: &Predictions) -> Vec<usize> {
+    if rows.labels.len() == 2 {
+        return vec![1];
+    }
+    let mut support = vec![0_usize; rows.labels.len()];
+    rows.truth.iter().for_each(|class| support[*class] += 1);
+    let mut classes: Vec<usize> = (0..support.len()).collect();
+    classes.sort_by_key(|class| (std::cmp::Reverse(support[*class]), *class));
+    classes.truncate(MOST_CURVES);
+    classes.sort_unstable();
+    classes
+}
+
+fn areas(document: &mut Document, stored: &Stored, part: &str, rows: &Predictions) -> Result<()> {
+    let (n, k) = (rows.len(), rows.labels.len());
+    let classes = drawn_classes(rows);
+    let of = |draw: fn(&str, &[f64], &[bool]) -> Option<Curve>| -> Vec<Curve> {
+        let curve = |class: &usize| {
+            let scores: Vec<f64> = rows.scores.iter().skip(*class).step_by(k).copied().collect();
+            let truth: Vec<bool> = rows.truth.iter().map(|truth| truth == class).collect();
+            draw(&rows.labels[*class], &scores, &truth)
+        };
+        classes.iter().filter_map(curve).collect()
+    };
+    let estimate =
+        |name: &str| stored.estimate(name).map_or_else(String::new, |one| format!(", {name} {}", told(&one)));
+    let left = k.saturating_sub(classes.len());
+    let more = if k > 2 && left > 0 { format!(", {left} rarer classes not drawn") } else { String::new() };
+    let each = if k > 2 { ", each class against the others" } else { "" };
+    let subtitle = |metric: &str| format!("{part} rows, n = {}{}{each}{more}", count(n), estimate(metric));
+    let curves = of(curves::roc);
+    if curves.is_empty() {
+        document.note("No ROC: it is not defined with rows of one class only.");
+    } else {
+        let (title, subtitle) = ("ROC", subtitle("roc_auc"));
+        add(document, "roc", title, &subtitle, roc(&Roc { title, subtitle: &subtitle, curves: &curves })?);
+    }
+    let curves = of(curves::precision_recall);
+    if !curves.is_empty() {
+        let share = |class: &usize| rows.truth.iter().filter(|truth| *truth == class).count() as f64 / n as f64;
+        let share = classes.iter().map(share).sum::<f64>() / classes.len() as f64;
+        let (title, subtitle) = ("Precision and recall", subtitle("average_precision"));
+        let given = PrecisionRecall { title, subtitle: &subtitle, curves: &curves, share };
+        add(document, "precision_recall", title, &subtitle, precision_recall(&given)?);
+    }
+    Ok(())
+}
+
+/// Reliability of what a person sees as probability: of the positive class, of more classes that of the called one.
+fn calibration(document: &mut Document, part: &str, rows: &Predictions) -> Result<()> {
+    let k = rows.labels.len();
+    let (probabilities, came_true): (Vec<f64>, Vec<bool>) = if k == 2 {
+        let positive = rows.probabilities.iter().skip(1).step_by(2).copied();
+        positive.zip(rows.truth.iter().map(|truth| *truth == 1)).unzip()
+    } else {
+        let called = rows.predicted.iter().enumerate().map(|(row, class)| rows.probabilities[row * k + class]);
+        called.zip(rows.truth.iter().zip(&rows.predicted).map(|(truth, called)| truth == called)).unzip()
+    };
+    let bins = equal_bins(&probabilities, &came_true);
+    let of =
+        if k == 2 { format!("probability of {}", rows.labels[1]) } else { "probability of the called class".into() };
+    let title = "Reliability";
+    let n = count(rows.len());
+    let subtitle = format!("{part} rows, n = {n}, {of}, {} bins of equal count, 95 % intervals", bins.len());
+    let svg = reliability(&Reliability { title, subtitle: &subtitle, bins: &bins })?;
+    add(document, "reliability", title, &subtitle, svg);
+    Ok(())
+}
+
+/// Learning curves, where the fit told of its steps.
+pub fn history(document: &mut Document, stored: &Stored) -> Result<()> {
+    let steps = stored.history.len();
+    let (title, subtitle) = ("Learning curves", format!("{} steps", count(steps)));
+    let given = Learning { title, subtitle: &subtitle, history: &stored.history };
+    if let Some(svg) = learning(&given)? {
+        document.section("Learning curves");
+        add(document, "learning", title, &subtitle, svg);
+    }
+    Ok(())
+}

@@ -1,0 +1,378 @@
+//! The report of one run, or of a model version and the run that made it.
+
+use super::figures;
+use super::stored::Stored;
+use crate::catalog::find;
+use crate::comparison::Options;
+use crate::error::{ErrorKind, Result};
+use crate::metrics::{Direction, Evaluation, METRICS};
+use crate::names::Version;
+use crate::project::{Located, Project};
+use crate::report::document::{Align, Block, Document, Table, Tone};
+use crate::report::numbers::{count, percent, told, value};
+use crate::report::sections::{self, ComparisonRow, ComparisonSection};
+use crate::tracking::{LedgerEntry, ModelVersion, Run, Stage, Status};
+use crate::workflows::compare::{direction, tested_elsewhere};
+use crate::workflows::gate::{Check, Verdict, overall, refusal, require};
+use crate::workflows::paired::{Overlap, Paired, answers, pair};
+use crate::workflows::promote::stored_config;
+use crate::workflows::reading::stream;
+use crate::workflows::training_record::timestamp;
+
+/// A model version, with its place in the registry.
+struct Versioned {
+    located: Located,
+    row: Option<ModelVersion>,
+    /// The ledger's lines about this version, oldest first.
+    ledger: Vec<LedgerEntry>,
+    checks: Vec<Check>,
+    description: String,
+}
+
+/// The report of a run; a training run's is that of the version it made, where that is still there.
+pub fn of_run(project: &Project, run: Run) -> Result<Document> {
+    let made = run.command == "train" && run.tags.contains_key("version");
+    let located =
+        if made { project.locate(&format!("runs:/{}", run.id), crate::project::Prefer::Latest).ok() } else { None };
+    if let Some(located) = located {
+        return of_version(project, located, run);
+    }
+    let stored = Stored::of(project, run)?;
+    let run = &stored.run;
+    let mut document = Document::new(format!("Run {} of {}", run.id.short(), run.experiment));
+    let (tone, verdict) = run_verdict(&stored);
+    document.push(Block::Verdict(tone, verdict));
+    identity(&mut document, &stored, None);
+    details(&mut document, &stored)?;
+    Ok(document)
+}
+
+/// The report of a model version.
+pub fn of_version(project: &Project, located: Located, run: Run) -> Result<Document> {
+    let stored = Stored::of(project, run)?;
+    let tracker = project.reader()?;
+    let config = stored_config(&located)?;
+    let history = match tracker.history(located.model.as_str()) {
+        Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
+        history => history?,
+    };
+    let held = |rule| require(rule, stored.estimate(&rule.metric).as_ref());
+    let versioned = Versioned {
+        row: tracker.version(located.model.as_str(), located.version).ok(),
+        ledger: history.into_iter().filter(|entry| entry.version == located.version).collect(),
+        checks: config.promotion.require.iter().map(held).collect(),
+        description: config.experiment.description,
+        located,
+    };
+    let mut document = Document::new(format!("{} {}", versioned.located.model, versioned.located.version));
+    let (tone, verdict) = version_verdict(&versioned, &stored);
+    document.push(Block::Verdict(tone, verdict));
+    if !versioned.description.trim().is_empty() {
+        document.text(&versioned.description);
+    }
+    identity(&mut document, &stored, Some(&versioned));
+    gate(&mut document, &versioned);
+    if let Some(section) = against_production(project, &versioned, &stored)? {
+        sections::comparison(&mut document, &section);
+    }
+    details(&mut document, &stored)?;
+    ledger(&mut document, &versioned.ledger);
+    Ok(document)
+}
+
+/// What a report tells of any run: data, metrics, plots, params, environment.
+pub fn details(document: &mut Document, stored: &Stored) -> Result<()> {
+    data_window(document, stored);
+    metrics(document, stored);
+    figures::predictions(document, stored)?;
+    figures::history(document, stored)?;
+    truncation(document, stored);
+    named(document, "Parameters", stored.run.params.iter());
+    let long = ["data_fingerprint", "test_ids"];
+    named(document, "Environment", stored.environment.iter().filter(|(name, _)| !long.contains(&name.as_str())));
+    for name in &stored.damaged {
+        document.note(format!("{name} of the run is damaged and was left out."));
+    }
+    Ok(())
+}
+
+fn run_verdict(stored: &Stored) -> (Tone, String) {
+    let run = &stored.run;
+    if run.status != Status::Finished {
+        let why = stored.tag("error").map_or_else(String::new, |error| format!(": {error}"));
+        let tone = if run.status == Status::Running { Tone::Neutral } else { Tone::Bad };
+        return (tone, format!("Run {} is {}{why}", run.id.short(), run.status.as_str()));
+    }
+    let what = match (stored.tag("model"), stored.tag("version")) {
+        (Some(model), Some(version)) => format!("{} of {model} v{version}", run.command),
+        _ => run.command.clone(),
+    };
+    (Tone::Neutral, format!("Run {} ({what}) finished{}", run.id.short(), primary(stored, ": ")))
+}
+
+/// The primary metric in words, after `before`; empty where there is none.
+fn primary(stored: &Stored, before: &str) -> String {
+    let Some(estimate) = stored.estimate(&stored.primary) else { return String::new() };
+    let rows = stored.judged().map_or_else(String::new, |(part, one)| format!(" on {} {part} rows", count(one.rows)));
+    format!("{before}{} {}{rows}", stored.primary, told(&estimate))
+}
+
+fn version_verdict(versioned: &Versioned, stored: &Stored) -> (Tone, String) {
+    let name = format!("{} {}", versioned.located.model, versioned.located.version);
+    let standing = standing(versioned);
+    if versioned.checks.is_empty() {
+        return (Tone::Neutral, format!("{name} has no gate{}; {standing}", primary(stored, "; ")));
+    }
+    if versioned.checks.iter().all(|check| check.passed) {
+        let held = versioned.checks.iter().map(|check| {
+            let told = stored.estimate(&check.metric).map_or_else(String::new, |estimate| told(&estimate));
+            format!("{} {told} {}", check.metric, check.rule)
+        });
+        return (Tone::Good, format!("{name} meets its gate: {}; {standing}", held.collect::<Vec<_>>().join(", ")));
+    }
+    let (tone, word) = match overall(&versioned.checks) {
+        Verdict::Inconclusive => (Tone::Neutral, "may or may not meet"),
+        _ => (Tone::Bad, "does not meet"),
+    };
+    (tone, format!("{name} {word} its gate: {}; {standing}", refusal(&versioned.checks)))
+}
+
+/// Where a version stands, and since when.
+fn standing(versioned: &Versioned) -> String {
+    let Some(row) = &versioned.row else { return "not registered here".into() };
+    let entered = versioned.ledger.iter().rev().find(|entry| entry.to == Some(row.stage));
+    let since = entered.map_or_else(String::new, |entry| format!(" since {}", timestamp(entry.at_ms)));
+    let forced = entered.filter(|entry| entry.forced);
+    let forced = forced.map_or_else(String::new, |entry| format!(", forced by {}: {}", entry.actor, entry.reason));
+    match row.stage {
+        Stage::Production => format!("in production{since}{forced}"),
+        Stage::Staging => format!("in staging{since}{forced}"),
+        Stage::Archived => format!("archived{since}"),
+        Stage::None => match versioned.ledger.iter().rev().find(|entry| entry.action == "refused") {
+            Some(refused) => format!("not promoted: refused {} ({})", timestamp(refused.at_ms), refused.reason),
+            None => "not promoted".into(),
+        },
+    }
+}
+
+fn identity(document: &mut Document, stored: &Stored, versioned: Option<&Versioned>) {
+    let run = &stored.run;
+    let mut facts = Vec::new();
+    if let Some(versioned) = versioned {
+        facts.push(("version", format!("{} {}", versioned.located.model, versioned.located.version)));
+        if let Some(row) = &versioned.row {
+            facts.push(("stage", row.stage.as_str().to_owned()));
+            if !row.aliases.is_empty() {
+                facts.push(("aliases", row.aliases.join(", ")));
+            }
+        }
+    }
+    facts.push(("experiment", run.experiment.clone()));
+    facts.push(("run", format!("{} ({})", run.id, run.name)));
+    facts.push(("command", run.command.clone()));
+    facts.extend(run.params.get("model.kind").map(|kind| ("kind", kind.clone())));
+    facts.push(("started", timestamp(run.start_ms)));
+    if let Some(end_ms) = run.end_ms {
+        facts.push(("took", format!("{:.1} s", (end_ms - run.start_ms) as f64 / 1000.0)));
+    }
+    document.push(Block::Table(Table::facts(facts)));
+}
+
+fn gate(document: &mut Document, versioned: &Versioned) {
+    document.section("Gate");
+    if versioned.checks.is_empty() {
+        document.text("The config has no rules for promotion.");
+        return;
+    }
+    let mut table =
+        Table::of(&[("metric", Align::Left), ("rule", Align::Left), ("value", Align::Right), ("holds", Align::Left)]);
+    table.rows.extend(versioned.checks.iter().map(|check| {
+        let holds = match check.verdict {
+            Verdict::Pass => "yes",
+            Verdict::Fail => "no",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::NotApplicable => "not applicable",
+        };
+        let value = check.value.map_or("n/a".into(), value);
+        vec![check.metric.clone(), check.rule.clone(), value, holds.to_owned()]
+    }));
+    document.push(Block::Table(table));
+}
+
+/// The stored values beside those of the version that serves, when another one does.
+fn against_production(project: &Project, versioned: &Versioned, stored: &Stored) -> Result<Option<ComparisonSection>> {
+    let model = &versioned.located.model;
+    let Some(serving) = project.production_version(model)?.filter(|version| *version != versioned.located.version)
+    else {
+        return Ok(None);
+    };
+    let tracker = project.reader()?;
+    let Some(run_id) = tracker.version(model.as_str(), serving)?.run_id else { return Ok(None) };
+    let other = Stored::of(project, tracker.run(run_id.as_str())?)?;
+    let paired = both(project, &other.run, &stored.run);
+    let mut rows = Vec::new();
+    for metric in metric_names(stored) {
+        let value = |stored: &Stored| stored.estimate(&metric).and_then(|estimate| estimate.value);
+        let (baseline, candidate) = (value(&other), value(stored));
+        let sign = if direction(&metric).is_ok_and(|direction| direction == Direction::Minimize) { -1.0 } else { 1.0 };
+        let effect = baseline.zip(candidate).map(|(baseline, candidate)| sign * (candidate - baseline));
+        let row = ComparisonRow { metric, baseline, candidate, effect, ..ComparisonRow::default() };
+        // The tests of these take milliseconds however many rows there are.
+        let quick = ["f1", "accuracy", "roc_auc"].contains(&row.metric.as_str()) || row.metric == stored.primary;
+        rows.push(match &paired {
+            Ok(paired) if quick => tested(paired, row),
+            _ => row,
+        });
+    }
+    let mut notes = Vec::new();
+    if tested_elsewhere(&[other.run.clone(), stored.run.clone()]).is_some() {
+        notes.push("The two were tested on different rows: their values cannot be compared.".to_owned());
+    }
+    if let Err(why) = &paired {
+        notes.push(format!("No paired test: {why}."));
+    }
+    let version = |version: Version| version.to_string();
+    Ok(Some(ComparisonSection {
+        baseline: format!("{} (in production)", version(serving)),
+        candidate: version(versioned.located.version),
+        rows,
+        notes,
+    }))
+}
+
+/// The answers of both, or why they cannot be laid side by side.
+fn both(project: &Project, baseline: &Run, candidate: &Run) -> std::result::Result<Paired, String> {
+    let read = |run| answers(project, run).map_err(|error| error.message);
+    let (old, new) = (read(baseline)?, read(candidate)?);
+    pair((baseline, &old), (candidate, &new), Overlap::All).map_err(|error| error.message)
+}
+
+/// A line with what the paired test says, where the metric has one.
+fn tested(paired: &Paired, row: ComparisonRow) -> ComparisonRow {
+    let Ok(metric) = find("metric", METRICS, &row.metric) else { return row };
+    let options = Options { seed: stream(0, "report"), ..Options::default() };
+    let Ok(found) = paired.difference(metric, &options) else { return row };
+    let verdict = serde_json::to_value(found.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
+    ComparisonRow {
+        effect: found.effect,
+        low: found.low,
+        high: found.high,
+        p: found.p,
+        test: Some(found.test),
+        n: Some(found.n as usize),
+        verdict,
+        ..row
+    }
+}
+
+/// The metrics of a run, the primary one first.
+fn metric_names(stored: &Stored) -> Vec<String> {
+    let mut names: Vec<String> =
+        stored.judged().map_or_else(Vec::new, |(_, evaluation)| evaluation.metrics.keys().cloned().collect());
+    names.sort_by_key(|name| *name != stored.primary);
+    names
+}
+
+fn data_window(document: &mut Document, stored: &Stored) {
+    document.section("Data window");
+    let known = |text: Option<&str>| text.unwrap_or("not recorded").to_owned();
+    let source = stored.window.as_ref().map(|window| window.source.as_str());
+    let source = source.or(stored.inputs.first().map(|input| input.source.as_str()));
+    let mut facts = vec![("source", known(source.or(stored.run.params.get("data.source").map(String::as_str))))];
+    let rows: Vec<String> = match &stored.window {
+        Some(window) => {
+            let rows = &window.rows;
+            let parts = [("train", rows.train), ("validation", rows.validation), ("test", rows.test)];
+            parts.iter().map(|(part, rows)| format!("{part} {}", count(*rows))).collect()
+        }
+        None => stored.inputs.iter().map(|one| format!("{} {}", one.context, count(one.rows as usize))).collect(),
+    };
+    facts.push(("rows", if rows.is_empty() { known(None) } else { rows.join(", ") }));
+    if let Some(window) = &stored.window {
+        let rows = &window.rows;
+        let skipped =
+            format!("{} without a label, {} without an input", rows.skipped_without_label, rows.skipped_without_input);
+        facts.push(("skipped", format!("{skipped}, of {} read", count(rows.read))));
+        if let Some(time) = &window.time {
+            facts.push(("time", format!("{} to {} ({})", time.from, time.to, time.column)));
+        }
+    }
+    facts.push(("SHA-256 of the rows", known(stored.tag("data_fingerprint"))));
+    facts.push(("SHA-256 of the test rows' ids", known(stored.tag("test_ids"))));
+    document.push(Block::Table(Table::facts(facts)));
+}
+
+fn metrics(document: &mut Document, stored: &Stored) {
+    document.section("Metrics");
+    let Some((_, judged)) = stored.judged() else {
+        let rows: Vec<Vec<String>> =
+            stored.run.metrics.iter().map(|(name, number)| vec![name.clone(), value(*number)]).collect();
+        document.note("The run's metrics.json is not stored: these are the values of the database, without intervals.");
+        document.push(Block::Table(Table { rows, ..Table::of(&[("metric", Align::Left), ("value", Align::Right)]) }));
+        return;
+    };
+    let heads: Vec<String> = stored
+        .parts
+        .iter()
+        .map(|(part, evaluation)| {
+            let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
+            format!("{part}{}, n = {}", if sure { " [95 % interval]" } else { "" }, count(evaluation.rows))
+        })
+        .collect();
+    let mut columns = vec![("metric", Align::Left)];
+    columns.extend(heads.iter().map(|head| (head.as_str(), Align::Right)));
+    let mut table = Table::of(&columns);
+    for name in metric_names(stored) {
+        let cell = |(_, evaluation): &(String, Evaluation)| evaluation.metrics.get(&name).map_or("–".into(), told);
+        table.rows.push(std::iter::once(name.clone()).chain(stored.parts.iter().map(cell)).collect());
+    }
+    document.push(Block::Table(table));
+    let positive = judged.positive.as_ref().map_or_else(String::new, |label| format!("; positive class {label}"));
+    let support = judged.labels.iter().zip(&judged.support).take(20);
+    let support = support.map(|(label, rows)| format!("{label} {}", count(*rows))).collect::<Vec<_>>().join(", ");
+    document.text(format!("Average: {}{positive}. Rows by class: {support}.", judged.average));
+}
+
+fn truncation(document: &mut Document, stored: &Stored) {
+    let metric = |name: &str| stored.run.metrics.get(name).copied();
+    let Some(cut) = metric("texts_truncated") else { return };
+    let texts: u64 = stored.inputs.iter().map(|input| input.rows).sum();
+    document.section("Truncation");
+    let of = format!("{} of {} texts ({})", count(cut as usize), count(texts as usize), percent(cut, texts as f64));
+    let unknown = metric("unknown_token_rate")
+        .map_or_else(String::new, |rate| format!("; {} of all tokens are unknown to the encoder", percent(rate, 1.0)));
+    document.text(format!("{of} were longer than the encoder reads{unknown}."));
+}
+
+fn named<'a>(document: &mut Document, heading: &str, facts: impl Iterator<Item = (&'a String, &'a String)>) {
+    let facts: Vec<(&str, String)> = facts.map(|(name, fact)| (name.as_str(), fact.clone())).collect();
+    document.section(heading);
+    if facts.is_empty() {
+        document.note("Not stored.");
+    } else {
+        document.push(Block::Table(Table::facts(facts)));
+    }
+}
+
+fn ledger(document: &mut Document, entries: &[LedgerEntry]) {
+    if entries.is_empty() {
+        return;
+    }
+    document.section("History");
+    let mut table =
+        Table::of(&[("when", Align::Left), ("what", Align::Left), ("who", Align::Left), ("why", Align::Left)]);
+    table.rows.extend(entries.iter().map(|entry| {
+        let way = match (entry.from, entry.to) {
+            (Some(from), Some(to)) => format!(" {} → {}", from.as_str(), to.as_str()),
+            _ => String::new(),
+        };
+        let forced = if entry.forced { ", forced" } else { "" };
+        vec![
+            timestamp(entry.at_ms),
+            format!("{}{way}{forced}", entry.action),
+            entry.actor.clone(),
+            entry.reason.clone(),
+        ]
+    }));
+    document.push(Block::Table(table));
+}
