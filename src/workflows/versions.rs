@@ -223,13 +223,11 @@ pub fn at(project: &Project, name: &str, at_ms: i64) -> Result<Then> {
     let rows = tracker.versions(name)?;
     let mut today = BTreeMap::new();
     for one in &state.versions {
-        let standing = match rows.iter().find(|row| row.version == one.version) {
-            Some(row) => row.stage.as_str().to_owned(),
-            None => {
-                let gone = tracker.departure(name, one.version)?.unwrap_or_default();
-                gone.split_once(" was ").map_or_else(|| "gone".to_owned(), |(_, how)| how.to_owned())
-            }
-        };
+        let row = rows.iter().find(|row| row.version == one.version);
+        let gone = if row.is_none() { tracker.departure(name, one.version)? } else { None };
+        // A model's name may hold ` was ` itself: the last one is ours.
+        let how = gone.as_deref().and_then(|gone| gone.rsplit_once(" was ")).map_or("gone", |(_, how)| how);
+        let standing = row.map_or_else(|| how.to_owned(), |row| row.stage.as_str().to_owned());
         today.insert(one.version, standing);
     }
     Ok(Then { model: name.to_owned(), at_ms, at: told, state, today })

@@ -108,7 +108,7 @@ fn a_date_is_the_end_of_that_day_and_a_wrong_one_is_refused() {
     let told = project.run(&["models", "show", "points", "--at", "2999-12-31"]).ok().stdout;
     assert!(told.starts_with("points at 2999-12-31 23:59:59 UTC\n"), "{told}");
     insta::assert_snapshot!(project.redact(&told), @r"
-    points at <date> <time> UTC
+    points at 2999-12-31 <time> UTC
 
     version  stage then  since (UTC)  by  how  today  why
     v1  Production  <date> <time>  tester  promoted  Production  the gate passed

@@ -110,16 +110,14 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
                 let models = versions::list(project)?;
                 door.answer("models list", &models, || show::list(&models))
             }
-            Command::Show { model, .. } => match at_ms {
-                Some(at_ms) => {
+            Command::Show { model, .. } => {
+                if let Some(at_ms) = at_ms {
                     let then = versions::at(project, model, at_ms)?;
-                    door.answer("models show", &then, || show::then(&then, door.global.verbose))
+                    return door.answer("models show", &then, || show::then(&then, door.global.verbose));
                 }
-                None => {
-                    let shown = versions::show(project, model)?;
-                    door.answer("models show", &shown, || show::model(&shown))
-                }
-            },
+                let shown = versions::show(project, model)?;
+                door.answer("models show", &shown, || show::model(&shown))
+            }
             Command::History { model, evidence } => {
                 let entries = project.reader()?.history(model)?;
                 let told = *evidence || door.global.verbose;
