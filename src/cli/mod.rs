@@ -9,6 +9,7 @@ mod door;
 mod embed;
 mod embedding_args;
 mod evaluate;
+mod evaluation;
 mod experiments;
 mod gc;
 mod init;

@@ -1,19 +1,21 @@
 //! Experiment configs: read with positions, checked all at once, resolved into the things they name.
 //!
 //! `yaml` keeps the line of every value; `decode` collects problems instead of stopping at the first; `experiment`
-//! says what a config holds and what the defaults are; `resolve` looks the names up in the catalogs; `schema` tells
+//! says what a config holds and what the defaults are, `evaluation` those of its section; `resolve` looks the names up in the catalogs; `schema` tells
 //! editors the same as JSON Schema.
 
 mod decode;
+mod evaluation;
 mod experiment;
 mod load;
 mod resolve;
 pub mod schema;
 mod yaml;
 
+pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
 pub use experiment::{
-    ColumnsSection, DataSection, EvaluationSection, ExperimentConfig, ExperimentSection, ModelSection,
-    PromotionSection, Require, StepSection,
+    ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, PromotionSection, Require,
+    StepSection,
 };
 pub use load::{Override, load};
 pub use resolve::{Experiment, resolve};

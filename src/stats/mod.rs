@@ -1,6 +1,7 @@
 //! Mathematics without domain words.
 
 pub mod adjust;
+pub mod bernoulli;
 pub mod bootstrap;
 pub mod delong;
 pub mod distributions;

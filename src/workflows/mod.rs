@@ -7,6 +7,7 @@ pub mod embed;
 pub mod evaluate;
 pub mod gc;
 pub mod init;
+pub mod judge;
 pub mod predict;
 pub mod promote;
 pub mod reading;

@@ -12,6 +12,7 @@ mod data;
 mod embed;
 mod evaluate;
 mod gc;
+mod judged;
 mod peers;
 mod predict;
 mod promote;
