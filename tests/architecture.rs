@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["workflows"],
     &["bundle", "config", "project"],
-    &["comparison", "models"],
+    &["comparison", "impact", "models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
     &["catalog", "names", "fs", "mounts", "tensors", "text", "stats"],

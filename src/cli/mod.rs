@@ -12,6 +12,7 @@ mod evaluate;
 mod evaluation;
 mod experiments;
 mod gc;
+mod impact;
 mod init;
 mod main;
 mod models;

@@ -3,6 +3,7 @@
 pub mod adjust;
 pub mod bernoulli;
 pub mod bootstrap;
+pub mod correlation;
 pub mod delong;
 pub mod distributions;
 pub mod generator;

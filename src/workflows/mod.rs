@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod embed;
 pub mod evaluate;
 pub mod gc;
+pub mod impact;
 pub mod init;
 pub mod judge;
 pub mod predict;

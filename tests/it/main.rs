@@ -12,6 +12,7 @@ mod data;
 mod embed;
 mod evaluate;
 mod gc;
+mod impact;
 mod judged;
 mod peers;
 mod predict;
