@@ -22,6 +22,7 @@ pub mod comparison;
 pub mod data;
 pub mod embeddings;
 pub mod features;
+pub mod impact;
 pub mod metrics;
 pub mod models;
 pub mod registry;

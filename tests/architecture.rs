@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["workflows"],
     &["report"],
     &["bundle", "config", "project"],
-    &["comparison", "models"],
+    &["comparison", "impact", "models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
     &["catalog", "names", "fs", "mounts", "tensors", "text", "stats"],

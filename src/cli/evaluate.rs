@@ -4,16 +4,20 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records, from_here, shown};
 use super::embedding_args::EmbeddingArgs;
+use super::evaluation;
+use super::ui::format;
 use super::ui::style::{bad, bold, dim, good};
-use super::ui::{Align, format, table};
 use crate::data::Part;
 use crate::error::{Error, Result};
+use crate::metrics::Average;
 use crate::workflows::evaluate::{Outcome, Request, evaluate};
 
 const EXAMPLES: &str = "\
 Examples:
   mlops evaluate reviews                    the production version on its test rows
   mlops evaluate reviews/2 --data june.csv  all rows of another file
+  mlops evaluate reviews --by city --by age how it does for each city and each range of ages
+  mlops evaluate reviews --pos-label 0      precision, recall and f1 of class 0
   mlops evaluate reviews --gate             exit 3 when the config's gate is not met";
 
 /// Arguments of `evaluate`.
@@ -31,8 +35,17 @@ pub struct Args {
     /// The part to use [default: test; with --data all rows]
     #[arg(long, value_name = "PART", value_parser = ["train", "validation", "test"])]
     split: Option<String>,
+    /// Metrics for each value of this column too; may be given several times
+    #[arg(long, value_name = "COLUMN")]
+    by: Vec<String>,
+    /// How precision, recall and f1 of several classes become one number [default: binary for two classes, else macro]
+    #[arg(long, value_name = "HOW", value_parser = Average::ALL.map(Average::name))]
+    average: Option<String>,
+    /// The class that counts as positive [default: the model's]
+    #[arg(long, value_name = "LABEL")]
+    pos_label: Option<String>,
     /// Exit with 3 when the config's gate is not met
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["average", "pos_label"])]
     gate: bool,
     /// What embedders may use
     #[command(flatten)]
@@ -45,6 +58,9 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         data: args.data.as_deref().map(from_here),
         query: args.query.clone(),
         part: args.split.as_deref().and_then(Part::parse),
+        by: args.by.clone(),
+        average: args.average.as_deref().and_then(Average::parse),
+        pos_label: args.pos_label.clone(),
     };
     let outcome = door.work(Records::Runs, |session| evaluate(session, &request))?;
     door.answer("evaluate", &outcome, || summary(&outcome, args.gate))?;
@@ -65,19 +81,12 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
         format::plural(outcome.metrics.rows, "row"),
         dim(&format!("({part} of {})", outcome.source)),
     );
-    let columns = [("metric", Align::Left), ("value", Align::Right), ("95 %", Align::Right)];
-    let names = outcome.metrics.metrics.keys().filter(|name| !outcome.shown.contains(name));
-    let rows: Vec<Vec<String>> = outcome
-        .shown
-        .iter()
-        .chain(names)
-        .filter_map(|name| {
-            let estimate = outcome.metrics.metrics.get(name)?;
-            Some(vec![name.clone(), format::estimate(estimate), format::interval(estimate)])
-        })
-        .collect();
-    text += &(table(&columns, &rows) + "\n");
-    text += &confusion(outcome);
+    text += &(evaluation::metrics(&outcome.metrics, &outcome.shown) + "\n");
+    text += &evaluation::confusion(&outcome.metrics);
+    text += &evaluation::taken(&outcome.metrics, outcome.threshold_chosen_for.as_deref());
+    text += &evaluation::calibration(&outcome.metrics);
+    text += &evaluation::subgroups(&outcome.metrics, &outcome.shown);
+    text.push('\n');
     for (count, what) in [(outcome.skipped_without_label, "label"), (outcome.skipped_without_input, "text or vector")] {
         if count > 0 {
             text += &format!("skipped   {} without a {what}\n", format::plural(count, "row"));
@@ -90,31 +99,4 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
         }
     }
     text + &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)))
-}
-
-fn confusion(outcome: &Outcome) -> String {
-    let metrics = &outcome.metrics;
-    if metrics.labels.len() > 20 {
-        return String::new();
-    }
-    let heads: Vec<String> = metrics.labels.iter().map(|label| format!("predicted {label}")).collect();
-    let mut columns = vec![("", Align::Left)];
-    columns.extend(heads.iter().map(|head| (head.as_str(), Align::Right)));
-    columns.push(("support", Align::Right));
-    let rows: Vec<Vec<String>> = metrics
-        .confusion
-        .iter()
-        .enumerate()
-        .map(|(class, counts)| {
-            let mut row = vec![format!("is {}", metrics.labels[class])];
-            row.extend(counts.iter().map(|count| format::count(*count)));
-            row.push(format::count(metrics.support[class]));
-            row
-        })
-        .collect();
-    let average = match &metrics.positive {
-        Some(positive) => format!("precision, recall and f1 are those of class {positive}"),
-        None => "precision, recall and f1 are macro averages".to_owned(),
-    };
-    format!("{}\n{}\n", table(&columns, &rows), dim(&average))
 }

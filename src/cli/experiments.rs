@@ -29,6 +29,8 @@ pub enum Command {
         /// Name or id
         experiment: String,
     },
+    /// What the parameters of its runs did to a metric: statistics, correlation, importance
+    Impact(super::impact::Args),
     /// Make an experiment
     Create {
         /// The name
@@ -78,6 +80,7 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             let document = json!({"experiment": experiment, "statistics": statistics});
             door.answer("experiments show", &document, || show(&experiment, &statistics))?;
         }
+        Command::Impact(args) => return super::impact::run(door, args),
         Command::Create { name, description, tags } => {
             let name = ExperimentName::parse(name)?;
             let tags: BTreeMap<String, String> = super::runs::pairs(tags)?.into_iter().collect();

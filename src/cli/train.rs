@@ -139,6 +139,10 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     let steps = outcome.facts.get("n_iter").map_or_else(String::new, |count| format!(", {count:.0} iterations"));
     text += &format!("fit       {} features in {}{steps}\n\n", format::count(outcome.n_features), format::seconds(fit));
     text += &metrics_table(outcome);
+    text += &threshold(outcome);
+    if let Some(test) = outcome.metrics.get(&Part::Test) {
+        text += &super::evaluation::subgroups(test, &outcome.shown);
+    }
     text += &format!("\nmodel     {}\n", shown(&outcome.folder));
     text += &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)));
     text + "\n"
@@ -168,6 +172,27 @@ fn metrics_table(outcome: &Outcome) -> String {
         })
         .collect();
     table(&columns, &rows)
+}
+
+/// Where rows are decided, when that is not at 0.5, and what the shown metrics would be there.
+fn threshold(outcome: &Outcome) -> String {
+    let Some(test) = outcome.metrics.get(&Part::Test).filter(|test| !test.at_half.is_empty()) else {
+        return String::new();
+    };
+    let why = outcome.threshold_chosen.as_ref().map_or_else(String::new, |chosen| {
+        format!(
+            ", the best for {} on {}: {} (at 0.5 {})",
+            chosen.metric,
+            format::plural(chosen.rows, "validation row"),
+            format::value(chosen.value),
+            format::optional(chosen.at_half)
+        )
+    });
+    let moved = outcome.shown.iter().filter_map(|name| Some((name, test.at_half.get(name)?)));
+    let moved: Vec<String> = moved.map(|(name, estimate)| format!("{name} {}", format::estimate(estimate))).collect();
+    let half = if moved.is_empty() { String::new() } else { format!("at 0.5    {} (test)\n", moved.join(", ")) };
+    let threshold = super::evaluation::decimals(test.threshold.unwrap_or(0.5));
+    format!("\nthreshold {threshold}{why}\n{half}")
 }
 
 fn next(trained: &[Outcome]) -> String {

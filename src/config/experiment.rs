@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::decode::{At, Fields};
+use super::evaluation::{self, EvaluationSection, RawEvaluation};
 use super::promotion::{PromotionSection, decode_promotion};
 use crate::catalog::Params;
 use crate::data::{Columns, Input, Split, split::By};
@@ -150,20 +151,6 @@ pub struct ModelSection {
     pub params: Params,
 }
 
-/// `evaluation:`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvaluationSection {
-    /// The metrics that are shown; all of the catalog are computed and stored.
-    pub metrics: Vec<String>,
-    /// The metric that `compare` and `promote` look at first.
-    pub primary: String,
-    /// Bootstrap replicates for the intervals on the test metrics; 0 for none.
-    pub bootstrap: usize,
-    /// The decision threshold on the positive class's score, for two classes.
-    pub threshold: f64,
-}
-
 /// A step as it is written, before the catalog has seen it.
 pub(super) struct RawStep<'d, 'n> {
     pub name: At<'d, 'n>,
@@ -185,16 +172,11 @@ pub(super) struct Raw<'d, 'n> {
     pub features: At<'d, 'n>,
     pub kind: At<'d, 'n>,
     pub params: At<'d, 'n>,
-    pub metrics: Vec<At<'d, 'n>>,
-    pub primary: At<'d, 'n>,
+    pub evaluation: RawEvaluation<'d, 'n>,
 }
 
 /// The shares of a made split when none are given.
 const DEFAULT_SHARES: [f64; 3] = [0.6, 0.2, 0.2];
-/// The metrics that are shown when none are named.
-const DEFAULT_METRICS: [&str; 7] =
-    ["f1", "accuracy", "precision", "recall", "roc_auc", "average_precision", "log_loss"];
-
 /// A name that stands in where the real one was wrong; the config is refused anyway.
 fn placeholder_experiment() -> ExperimentName {
     ExperimentName::parse("experiment").expect("a valid name")
@@ -234,24 +216,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     let (kind, params) = (model.get("kind"), model.get("params"));
     kind.require("the kind of model");
     model.finish();
-    let mut evaluation = fields.get("evaluation").fields();
-    let metrics_at = evaluation.get("metrics");
-    let metrics = metrics_at.items();
-    let primary = evaluation.get("primary");
-    let named: Vec<String> = metrics_at.texts();
-    let named = if named.is_empty() { DEFAULT_METRICS.map(str::to_owned).to_vec() } else { named };
-    let threshold_at = evaluation.get("threshold");
-    let threshold = threshold_at.number().unwrap_or(0.5);
-    if !(threshold > 0.0 && threshold < 1.0) {
-        threshold_at.problem(format!("the threshold must lie between 0 and 1, got {threshold}"), None);
-    }
-    let evaluation_section = EvaluationSection {
-        primary: primary.text().unwrap_or_else(|| named[0].clone()),
-        bootstrap: decode_bootstrap(&evaluation.get("bootstrap")),
-        metrics: named,
-        threshold,
-    };
-    evaluation.finish();
+    let evaluation = evaluation::decode(&fields.get("evaluation"));
     let promotion = decode_promotion(&fields.get("promotion"));
     fields.finish();
     let kind_name = kind.text().unwrap_or_default();
@@ -262,21 +227,10 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
         data,
         features: Vec::new(),
         model: ModelSection { name: model_name, kind: kind_name, params: Params::default() },
-        evaluation: evaluation_section,
+        evaluation: evaluation.section.clone(),
         promotion,
     };
-    Raw { config, steps, features, kind, params, metrics, primary }
-}
-
-/// Bootstrap replicates at most: more says nothing new and takes days.
-const BOOTSTRAP_LIMIT: u64 = 100_000;
-
-fn decode_bootstrap(at: &At<'_, '_>) -> usize {
-    let count = at.whole().unwrap_or(1000);
-    if count > BOOTSTRAP_LIMIT {
-        at.problem(format!("at most {BOOTSTRAP_LIMIT} bootstrap replicates are drawn, got {count}"), None);
-    }
-    usize::try_from(count.min(BOOTSTRAP_LIMIT)).unwrap_or_default()
+    Raw { config, steps, features, kind, params, evaluation }
 }
 
 /// A column that gives the answer away, or that stands twice among the inputs.

@@ -1,10 +1,11 @@
 //! Experiment configs: read with positions, checked all at once, resolved into the things they name.
 //!
 //! `yaml` keeps the line of every value; `decode` collects problems instead of stopping at the first; `experiment`
-//! says what a config holds and what the defaults are; `resolve` looks the names up in the catalogs; `schema` tells
+//! says what a config holds and what the defaults are, `evaluation` those of its section; `resolve` looks the names up in the catalogs; `schema` tells
 //! editors the same as JSON Schema.
 
 mod decode;
+mod evaluation;
 mod experiment;
 mod load;
 mod promotion;
@@ -12,9 +13,8 @@ mod resolve;
 pub mod schema;
 mod yaml;
 
-pub use experiment::{
-    ColumnsSection, DataSection, EvaluationSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection,
-};
+pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
+pub use experiment::{ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection};
 pub use load::{Override, Policy, load, load_policy};
 pub use promotion::{
     Bound, CalibrationRule, Guardrails, LatencyRule, Minimum, Mode, PromotionSection, Require, SizeRule, SubgroupRule,

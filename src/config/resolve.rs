@@ -8,7 +8,7 @@ use crate::catalog::{Param, ParamProblem, Params, find};
 use crate::data::Input;
 use crate::error::{Error, Result};
 use crate::features::{Chain, STEPS, StepKind, Takes};
-use crate::metrics::{METRICS, Metric};
+use crate::metrics::{METRICS, Metric, Reads};
 use crate::models::{Estimator, FAMILIES, Family};
 
 /// A config with nothing left to look up.
@@ -57,12 +57,19 @@ fn note(at: &At<'_, '_>, problem: &ParamProblem) {
 
 /// Looks up what a config names; `None` when something was wrong (the decoder has been told).
 pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
-    let Raw { mut config, steps, features, kind, params, metrics, primary } = raw;
-    for at in &metrics {
+    let Raw { mut config, steps, features, kind, params, evaluation } = raw;
+    for at in &evaluation.metrics {
         at.parsed(|name| find("metric", METRICS, name));
     }
-    let primary = if primary.is_given() {
-        primary.parsed(|name| find("metric", METRICS, name))
+    if let Some(at) = evaluation.choose.filter(At::is_given) {
+        at.parsed(chooses);
+        if config.data.split.validation == Some(0.0) {
+            let hint = "{train: 0.6, validation: 0.2, test: 0.2}".to_owned();
+            at.problem("the threshold is chosen on validation rows, and the split makes none", Some(hint));
+        }
+    }
+    let primary = if evaluation.primary.is_given() {
+        evaluation.primary.parsed(|name| find("metric", METRICS, name))
     } else {
         find("metric", METRICS, &config.evaluation.primary).ok()
     };
@@ -71,6 +78,18 @@ pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
     config.model.params = checked(&params, family.params());
     let estimator = family.configure(&config.model.params).map_err(|problem| note(&params, &problem)).ok()?;
     Some(Experiment { config, chain: chain?, family, estimator, primary: primary? })
+}
+
+/// The metric that a threshold is chosen by: it must read the decided classes.
+fn chooses(name: &str) -> Result<&'static dyn Metric> {
+    let metric = find("metric", METRICS, name)?;
+    if metric.reads() == Reads::Labels {
+        return Ok(metric);
+    }
+    let known: Vec<&str> =
+        METRICS.iter().filter(|metric| metric.reads() == Reads::Labels).map(|metric| metric.name()).collect();
+    Err(Error::invalid(format!("`{name}` does not depend on the decision threshold"))
+        .hint(format!("choose one of {}", known.join(", "))))
 }
 
 fn chain_of(features: &At<'_, '_>, steps: &[RawStep<'_, '_>], config: &mut ExperimentConfig) -> Option<Chain> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::catalog::{Named, Param};
 use crate::data::sources::SOURCES;
 use crate::features::STEPS;
-use crate::metrics::METRICS;
+use crate::metrics::{METRICS, Reads};
 use crate::models::FAMILIES;
 
 fn params(list: &[Param]) -> Value {
@@ -61,6 +61,21 @@ fn data() -> Value {
     let one_input = json!([{"required": ["text"]}, {"required": ["embedding"]}, {"required": ["features"]}]);
     section["properties"]["columns"]["oneOf"] = one_input;
     section
+}
+
+/// A number, or how to choose it.
+fn threshold() -> Value {
+    let choosing: Vec<&str> =
+        METRICS.iter().filter(|metric| metric.reads() == Reads::Labels).map(|metric| metric.name()).collect();
+    let chosen = object(
+        &["choose"],
+        &json!({
+            "choose": {"enum": choosing, "description": "the metric that it is best for on the validation rows"},
+            "min_precision": share("the least precision of the positive class"),
+            "min_recall": share("the least recall of the positive class"),
+        }),
+    );
+    json!({"default": 0.5, "anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, chosen]})
 }
 
 fn names<T: Named + ?Sized>(catalog: &[&T]) -> Vec<&'static str> {
@@ -168,7 +183,8 @@ pub fn schema() -> Value {
             "evaluation": object(&[], &json!({
                 "metrics": {"anyOf": [metric, {"type": "array", "items": metric}]}, "primary": metric,
                 "bootstrap": {"type": "integer", "minimum": 0, "maximum": 100_000, "default": 1000},
-                "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.5},
+                "threshold": threshold(),
+                "subgroups": texts("columns whose values get metrics of their own on the test rows"),
             })),
             "promotion": promotion(&metric),
         }),

@@ -1,6 +1,6 @@
 //! From a table to rows that are ready: inputs, labels and ids, with the rows that lack them skipped and counted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct Rows {
     pub numbers: Vec<usize>,
     /// The rows that were skipped: number (from 1) and id, where there is one.
     pub skipped: Vec<(usize, Option<String>)>,
+    /// The cell of each row in columns that only make groups of rows, `None` where it is missing; see `Rows::with`.
+    pub by: BTreeMap<String, Vec<Option<String>>>,
     /// What row numbers belong to, where they stand in for ids: the source. Empty when the rows have ids of their own.
     pub anchor: String,
     /// Rows in the source.
@@ -92,6 +94,15 @@ pub enum Blank {
     Skip,
     /// They stay, as blank as they are.
     Keep,
+}
+
+/// All cells of columns that only make groups of rows, cleaned as labels are (`1.0` and `1` are one group).
+///
+/// # Errors
+/// `Failed` when one was not requested.
+pub fn cells_by(table: &Table, names: &[String]) -> Result<BTreeMap<String, Vec<Option<String>>>> {
+    let cells = |name: &String| Ok((name.clone(), table.cells(name)?.map(labels::canonical).collect()));
+    names.iter().map(cells).collect()
 }
 
 /// What to read from a source for these columns.
@@ -229,6 +240,7 @@ pub fn prepare(
         parts,
         numbers,
         skipped,
+        by: BTreeMap::new(),
         anchor,
         n_read,
         skipped_label,
@@ -363,6 +375,14 @@ fn time_window(column: &str, cells: &[(usize, String)], times: &[f64]) -> Option
 }
 
 impl Rows {
+    /// The rows with their cells of columns that make groups; `cells` holds those of every row of the source.
+    #[must_use]
+    pub fn with(self, cells: BTreeMap<String, Vec<Option<String>>>) -> Self {
+        let kept = |all: Vec<Option<String>>| self.numbers.iter().map(|number| all[number - 1].clone()).collect();
+        let by = cells.into_iter().map(|(name, all)| (name, kept(all))).collect();
+        Self { by, ..self }
+    }
+
     /// The texts; empty where the rows bring vectors.
     #[must_use]
     pub fn texts(&self) -> &[String] {

@@ -44,6 +44,10 @@ impl Metric for Accuracy {
         let right = |(truth, predicted): (&usize, &usize)| f64::from(u8::from(truth == predicted));
         Some(scored.truth.iter().zip(scored.predicted).map(right).collect())
     }
+
+    fn of_one_class(&self) -> bool {
+        true
+    }
 }
 
 impl Named for BalancedAccuracy {

@@ -33,6 +33,10 @@ impl Metric for Brier {
     fn of_rows(&self, scored: &Scored<'_>) -> Option<Vec<f64>> {
         Some(scored.each_row(loss))
     }
+
+    fn of_one_class(&self) -> bool {
+        true
+    }
 }
 
 fn loss(truth: usize, probabilities: &[f64]) -> f64 {

@@ -43,4 +43,8 @@ impl Metric for Calibrated {
     fn of_rows(&self, scored: &Scored<'_>) -> Option<Vec<f64>> {
         self.plain.of_rows(scored)
     }
+
+    fn of_one_class(&self) -> bool {
+        self.plain.of_one_class()
+    }
 }

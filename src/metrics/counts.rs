@@ -2,7 +2,7 @@
 //!
 //! For class c, TP, FP and FN are the rows rightly called c, wrongly called c, and of class c but called otherwise.
 //! A per-class value such as precision TP/(TP+FP) is 0 where its denominator is 0. The averages: `Binary` is the value
-//! of class 1; `Macro` the mean over the classes that occur in truth or prediction; `Weighted` the mean weighted by
+//! of the positive class; `Macro` the mean over the classes that occur in truth or prediction; `Weighted` the mean weighted by
 //! the rows of each class in truth; `Micro` the value of the summed TP, FP and FN. Checked against scikit-learn 1.9
 //! (`precision_recall_fscore_support` with `zero_division=0`).
 
@@ -75,12 +75,12 @@ impl Confusion {
         (0..self.n_classes).map(counts).collect()
     }
 
-    /// One number from the per-class values.
+    /// One number from the per-class values; `positive` is the class that `Binary` looks at.
     #[must_use]
-    pub fn averaged(&self, average: Average, value: impl Fn(&ClassCounts) -> f64) -> f64 {
+    pub fn averaged(&self, average: Average, positive: usize, value: impl Fn(&ClassCounts) -> f64) -> f64 {
         let classes = self.classes();
         match average {
-            Average::Binary => value(&classes[1]),
+            Average::Binary => value(&classes[positive]),
             Average::Macro => {
                 let present: Vec<f64> = classes.iter().filter(|class| class.occurs()).map(value).collect();
                 present.iter().sum::<f64>() / present.len() as f64
@@ -124,12 +124,6 @@ pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// The average that a metric takes by default: `Binary` for two classes, else `Macro`.
-#[must_use]
-pub fn default_average(n_classes: usize) -> Average {
-    if n_classes == 2 { Average::Binary } else { Average::Macro }
-}
-
 /// A metric that is a value per class, averaged.
 #[derive(Debug)]
 pub struct PerClass {
@@ -155,8 +149,9 @@ impl Metric for PerClass {
     }
 
     fn score(&self, scored: &Scored<'_>) -> Value {
-        let average = self.average.unwrap_or_else(|| default_average(scored.n_classes));
-        Ok(Confusion::of(scored)?.averaged(average, self.value))
+        let average = self.average.unwrap_or_else(|| scored.view.average(scored.n_classes));
+        let positive = scored.view.positive.unwrap_or(1);
+        Ok(Confusion::of(scored)?.averaged(average, positive, self.value))
     }
 
     fn reads(&self) -> Reads {
@@ -183,7 +178,7 @@ mod tests {
         assert_eq!(confusion.classes(), [counts(1, 0, 2), counts(1, 2, 3), counts(0, 0, 0), counts(0, 3, 0)]);
 
         let recall = |class: &ClassCounts| ratio(class.true_positive, class.actual());
-        let close = |average, want: f64| (confusion.averaged(average, recall) - want).abs() < 1e-15;
+        let close = |average, want: f64| (confusion.averaged(average, 1, recall) - want).abs() < 1e-15;
         assert!(close(Average::Binary, 1.0 / 4.0));
         // Class 3 counts as 0, class 2 not at all.
         assert!(close(Average::Macro, (1.0 / 3.0 + 1.0 / 4.0) / 3.0));

@@ -10,9 +10,10 @@ use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::metrics::counts::default_average;
-use crate::metrics::metric::{Average, Metric, Scored};
+use crate::metrics::metric::{Metric, Scored, View};
 use crate::metrics::ranking;
+use crate::metrics::reliability::Reliability;
+use crate::metrics::subgroups::Subgroups;
 use crate::stats::bootstrap;
 
 /// How much of the replicates an interval holds.
@@ -47,10 +48,38 @@ pub struct Evaluation {
     pub metrics: BTreeMap<String, Estimate>,
     /// Rows by class (first index) and predicted class (second index).
     pub confusion: Vec<Vec<usize>>,
-    /// What metrics without an average in their name take: `binary` or `macro`.
+    /// What metrics without an average in their name take: `binary`, `macro`, `weighted` or `micro`.
     pub average: String,
-    /// The positive class; none where there are not two.
+    /// The positive class; none where there are not two and none was named.
     pub positive: Option<String>,
+    /// The score from which on a row is called positive; none where there are not two classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Where the threshold is not 0.5: the metrics that it moves, as they would be at 0.5.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub at_half: BTreeMap<String, Estimate>,
+    /// How the calibrated probabilities agree with what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability: Option<Reliability>,
+    /// The same for the scores, where class weights have moved them away from the probabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reliability_of_scores: Option<Reliability>,
+    /// The metrics of each group of rows, by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub subgroups: BTreeMap<String, Subgroups>,
+}
+
+/// How predictions are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The class names.
+    pub labels: &'a [String],
+    /// With two classes a row is positive when the score of class 1 is at least this.
+    pub threshold: f64,
+    /// The average and the positive class.
+    pub view: View,
+    /// How the intervals are made, where they are.
+    pub intervals: Option<Intervals>,
 }
 
 /// How the intervals are made.
@@ -68,11 +97,10 @@ impl Default for Intervals {
     }
 }
 
-/// Evaluates predictions: `probabilities` is `n_rows × n_classes`, `truth` holds indices into `labels`. With two
-/// classes a row is positive when its positive probability is at least `threshold`.
+/// Evaluates predictions from the usual side: `Question` with the default view.
 ///
 /// # Errors
-/// `Failed` when lengths do not fit, a class is out of range, or a probability is NaN or infinite.
+/// As `evaluate_seen`.
 pub fn evaluate(
     truth: &[usize],
     probabilities: &Array2<f64>,
@@ -81,13 +109,29 @@ pub fn evaluate(
     metrics: &[&'static dyn Metric],
     intervals: Option<Intervals>,
 ) -> Result<Evaluation> {
+    let question = Question { labels, threshold, view: View::default(), intervals };
+    evaluate_seen(truth, probabilities, metrics, &question)
+}
+
+/// Evaluates predictions: `probabilities` is `n_rows × n_classes`, `truth` holds indices into the labels. The parts of
+/// an `Evaluation` that need more than that (calibration, groups of rows) are left empty.
+///
+/// # Errors
+/// `Failed` when lengths do not fit, a class is out of range, or a probability is NaN or infinite.
+pub fn evaluate_seen(
+    truth: &[usize],
+    probabilities: &Array2<f64>,
+    metrics: &[&'static dyn Metric],
+    question: &Question<'_>,
+) -> Result<Evaluation> {
+    let Question { labels, threshold, view, intervals } = *question;
     check(truth, probabilities, labels)?;
     let predicted = predicted_classes(probabilities, threshold);
     // The matrix may lie in memory in either order; its iterator goes row by row.
     let flat: Vec<f64> = probabilities.iter().copied().collect();
     let ranked = metrics.iter().any(|metric| metric.ranks());
-    let orders = ranked.then(|| ranking::orders(&flat, labels.len()));
-    let scored = Scored { orders: orders.as_deref(), ..Scored::new(truth, &predicted, &flat, labels.len()) };
+    let orders = ranked.then(|| ranking::orders_seen(&flat, labels.len(), view));
+    let scored = Scored { orders: orders.as_deref(), view, ..Scored::new(truth, &predicted, &flat, labels.len()) };
 
     let mut estimates: Vec<Estimate> = metrics.iter().map(|metric| estimate(*metric, &scored)).collect();
     if let Some(intervals) = intervals.filter(|_| truth.len() > 1) {
@@ -97,15 +141,19 @@ pub fn evaluate(
     for (truth, predicted) in truth.iter().zip(&predicted) {
         confusion[*truth][*predicted] += 1;
     }
-    let binary = default_average(labels.len()) == Average::Binary;
     Ok(Evaluation {
         rows: truth.len(),
         labels: labels.to_vec(),
         support: confusion.iter().map(|row| row.iter().sum()).collect(),
         metrics: metrics.iter().map(|metric| metric.name().to_owned()).zip(estimates).collect(),
         confusion,
-        average: if binary { "binary" } else { "macro" }.into(),
-        positive: binary.then(|| labels[1].clone()),
+        average: view.average(labels.len()).name().into(),
+        positive: view.positive(labels.len()).map(|class| labels[class].clone()),
+        threshold: (labels.len() == 2).then_some(threshold),
+        at_half: BTreeMap::new(),
+        reliability: None,
+        reliability_of_scores: None,
+        subgroups: BTreeMap::new(),
     })
 }
 
@@ -158,13 +206,18 @@ fn add_intervals(
     intervals: Intervals,
 ) {
     let rows = scored.truth.len();
+    let drawn = |at: usize, estimate: &Estimate| metrics[at].has_interval() && estimate.value.is_some();
+    let chosen: Vec<usize> = (0..metrics.len()).filter(|at| drawn(*at, &estimates[*at])).collect();
+    if chosen.is_empty() {
+        return;
+    }
     let replicates = bootstrap::replicates(rows, intervals.replicates, intervals.seed, |counts| {
         let replicate = Scored { counts: Some(counts), ..*scored };
-        metrics.iter().map(|metric| metric.score(&replicate).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
+        chosen.iter().map(|at| metrics[*at].score(&replicate).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
     });
-    for (at, estimate) in estimates.iter_mut().enumerate().filter(|(_, estimate)| estimate.value.is_some()) {
+    for (at, metric) in chosen.into_iter().enumerate() {
         let values: Vec<f64> = replicates.iter().map(|values| values[at]).collect();
-        (estimate.low, estimate.high) = bootstrap::percentile_interval(&values, LEVEL).unzip();
+        (estimates[metric].low, estimates[metric].high) = bootstrap::percentile_interval(&values, LEVEL).unzip();
     }
 }
 
@@ -240,7 +293,8 @@ mod tests {
         };
         let one = with(1);
         assert_eq!(one, with(3));
-        for (name, estimate) in &one.metrics {
+        assert_eq!(one.metrics["ece"].low, None);
+        for (name, estimate) in one.metrics.iter().filter(|(name, _)| *name != "ece") {
             let (value, low, high) = (estimate.value, estimate.low, estimate.high);
             assert!(low < value && value < high && low.is_some(), "{name}: {low:?} {value:?} {high:?}");
         }

@@ -34,7 +34,7 @@ pub enum Reads {
 /// How per-class values become one number. For two classes the default is `Binary`, else `Macro`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Average {
-    /// The positive class only (two classes).
+    /// The positive class only: of two classes, or of one that is named, against the rest.
     Binary,
     /// The unweighted mean over classes.
     Macro,
@@ -42,6 +42,53 @@ pub enum Average {
     Weighted,
     /// Over the pooled counts.
     Micro,
+}
+
+impl Average {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 4] = [Self::Binary, Self::Macro, Self::Weighted, Self::Micro];
+
+    /// The name in configs, on the command line and in `metrics.json`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Macro => "macro",
+            Self::Weighted => "weighted",
+            Self::Micro => "micro",
+        }
+    }
+
+    /// The average of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|average| average.name() == name)
+    }
+}
+
+/// From which side the rows are looked at: what metrics without an average in their name take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct View {
+    /// The average; none for the default, `Binary` for two classes, else `Macro`.
+    pub average: Option<Average>,
+    /// The positive class; none for the default, class 1 of two.
+    pub positive: Option<usize>,
+}
+
+impl View {
+    /// The average that is taken with so many classes.
+    #[must_use]
+    pub fn average(self, n_classes: usize) -> Average {
+        let default = if n_classes == 2 || self.positive.is_some() { Average::Binary } else { Average::Macro };
+        self.average.unwrap_or(default)
+    }
+
+    /// The one class that counts as positive; none where all classes are averaged.
+    #[must_use]
+    pub fn positive(self, n_classes: usize) -> Option<usize> {
+        let binary = n_classes == 2 || self.average(n_classes) == Average::Binary;
+        binary.then_some(self.positive.unwrap_or(1))
+    }
 }
 
 /// Rows with their true class, predicted class and predicted probabilities.
@@ -53,8 +100,10 @@ pub struct Scored<'a> {
     pub predicted: &'a [usize],
     /// Probabilities, row-major `n_rows × n_classes`.
     pub probabilities: &'a [f64],
-    /// Number of classes; with two, class 1 is the positive one.
+    /// Number of classes; with two, class 1 is the positive one unless `view` says otherwise.
     pub n_classes: usize,
+    /// The average and the positive class.
+    pub view: View,
     /// How often each row counts (bootstrap replicates); `None` means once each.
     pub counts: Option<&'a [u32]>,
     /// What `ranking::orders` says of these probabilities, so that replicates need not sort; `None`: not yet sorted.
@@ -65,7 +114,7 @@ impl<'a> Scored<'a> {
     /// Rows that count once each and are not yet sorted.
     #[must_use]
     pub fn new(truth: &'a [usize], predicted: &'a [usize], probabilities: &'a [f64], n_classes: usize) -> Self {
-        Self { truth, predicted, probabilities, n_classes, counts: None, orders: None }
+        Self { truth, predicted, probabilities, n_classes, view: View::default(), counts: None, orders: None }
     }
 
     /// How often this row counts.
@@ -116,6 +165,15 @@ pub trait Metric: Named + Sync {
     /// # Errors
     /// The reason why there is no value.
     fn score(&self, scored: &Scored<'_>) -> Value;
+    /// True when it says something of rows that are all of one class: an error rate does, recall does not.
+    fn of_one_class(&self) -> bool {
+        false
+    }
+    /// True when the bootstrap of rows gives its interval. Where noise itself counts as error, replicates are worse than
+    /// the rows they are drawn from, and no interval is better than a wrong one.
+    fn has_interval(&self) -> bool {
+        true
+    }
     /// True when the value comes from the rows' order by probability, which is then sorted once for all replicates.
     fn ranks(&self) -> bool {
         false

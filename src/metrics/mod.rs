@@ -6,6 +6,7 @@ pub mod brier;
 pub mod calibrated;
 pub mod calibration;
 pub mod counts;
+pub mod ece;
 pub mod evaluation;
 pub mod f_score;
 pub mod log_loss;
@@ -14,13 +15,18 @@ pub mod metric;
 pub mod precision;
 pub mod ranking;
 pub mod recall;
+pub mod reliability;
 pub mod roc_auc;
+pub mod subgroups;
+pub mod threshold;
 
 #[cfg(test)]
 mod goldens;
 
-pub use evaluation::{Estimate, Evaluation, Intervals, evaluate, predicted_classes};
-pub use metric::{Average, Direction, Metric, Reads, Scored, Value};
+pub use evaluation::{Estimate, Evaluation, Intervals, Question, evaluate, evaluate_seen, predicted_classes};
+pub use metric::{Average, Direction, Metric, Reads, Scored, Value, View};
+pub use reliability::Reliability;
+pub use subgroups::{Subgroup, Subgroups};
 
 /// All metrics, by name.
 pub const METRICS: &[&dyn Metric] = &[
@@ -33,6 +39,7 @@ pub const METRICS: &[&dyn Metric] = &[
         about: "brier of the probabilities with class weights undone",
         plain: &brier::Brier,
     },
+    &ece::Ece,
     &f_score::F1,
     &f_score::F1_MACRO,
     &f_score::F1_MICRO,

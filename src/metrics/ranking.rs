@@ -7,18 +7,24 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::metrics::metric::{Scored, Value};
+use crate::metrics::metric::{Scored, Value, View};
 use crate::stats::ranks::descending;
 
-/// The classes that are ranked: the positive one of two, else all.
-fn ranked(n_classes: usize) -> Range<usize> {
-    if n_classes == 2 { 1..2 } else { 0..n_classes }
+/// The classes that are ranked: the positive one where there is one, else all.
+fn ranked(n_classes: usize, view: View) -> Range<usize> {
+    view.positive(n_classes).map_or(0..n_classes, |positive| positive..positive + 1)
 }
 
 /// The rows from the highest to the lowest probability, one order of n rows after the other for each ranked class.
 #[must_use]
 pub fn orders(probabilities: &[f64], n_classes: usize) -> Vec<u32> {
-    ranked(n_classes).flat_map(|class| order(probabilities, n_classes, class)).collect()
+    orders_seen(probabilities, n_classes, View::default())
+}
+
+/// The same for another positive class or average.
+#[must_use]
+pub fn orders_seen(probabilities: &[f64], n_classes: usize, view: View) -> Vec<u32> {
+    ranked(n_classes, view).flat_map(|class| order(probabilities, n_classes, class)).collect()
 }
 
 fn order(probabilities: &[f64], n_classes: usize, class: usize) -> Vec<u32> {
@@ -28,13 +34,14 @@ fn order(probabilities: &[f64], n_classes: usize, class: usize) -> Vec<u32> {
 /// The mean over the ranked classes of a value of their tie groups.
 ///
 /// # Errors
-/// `no rows`; and where `value` has none: `undefined` for two classes, for more what is missing among the rows.
+/// `no rows`; and where `value` has none: `undefined` for one ranked class, for more what is missing among the rows.
 pub(super) fn over_classes(
     scored: &Scored<'_>,
     undefined: &'static str,
     value: impl Fn(TieGroups<'_>) -> Option<f64>,
 ) -> Value {
-    let (rows, classes) = (scored.truth.len(), ranked(scored.n_classes));
+    let (rows, classes) = (scored.truth.len(), ranked(scored.n_classes, scored.view));
+    let one_class = classes.len() == 1;
     let mut counted = (0..rows).filter(|row| scored.count(*row) > 0).map(|row| scored.truth[row]);
     let first = counted.next().ok_or("no rows")?;
     let mut sum = 0.0;
@@ -45,7 +52,7 @@ pub(super) fn over_classes(
         };
         sum += match value(TieGroups { scored, class, order: &order }) {
             Some(value) => value,
-            None if scored.n_classes == 2 => return Err(undefined),
+            None if one_class => return Err(undefined),
             None if counted.all(|class| class == first) => return Err("1 class"),
             None => return Err("a class without rows"),
         };

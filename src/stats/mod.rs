@@ -1,7 +1,9 @@
 //! Mathematics without domain words.
 
 pub mod adjust;
+pub mod bernoulli;
 pub mod bootstrap;
+pub mod correlation;
 pub mod delong;
 pub mod distributions;
 pub mod generator;

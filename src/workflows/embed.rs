@@ -244,7 +244,10 @@ pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result
     let columns = Columns { id: request.id_column.clone(), label: None, input };
     let (query, labels) = (request.query.as_deref(), Labels::Ignore);
     let blank = if request.empty == Empty::Skip { Blank::Skip } else { Blank::Keep };
-    read_rows(session, From { source: &request.input, query, columns: &columns, split: None, labels, seed: 0, blank })
+    read_rows(
+        session,
+        From { source: &request.input, query, columns: &columns, split: None, labels, seed: 0, blank, by: &[] },
+    )
 }
 
 /// The database that the rows came from.
@@ -292,7 +295,8 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
     recorded(session, what, |recorder| {
         recorder.config(config)?;
         session.stage(&format!("reading {}", config.data.source))?;
-        let rows = read_training_rows(session, config, Labels::Learn { positive: config.data.positive.as_deref() })?;
+        let rows =
+            read_training_rows(session, config, Labels::Learn { positive: config.data.positive.as_deref() }, &[])?;
         session.stage("embedding")?;
         let (chain, vectors) = fit_and_transform(session, &chain, &rows)?;
         session.check()?;

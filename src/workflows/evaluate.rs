@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::gate::{Check, require};
+use super::judge::{Answered, judge, values_by};
 use super::promote::stored_config;
 use super::reading::{From, number_texts, read_rows, read_training_rows, signal};
 use super::record::{PredictionColumns, What, code_tags, recorded};
 use super::session::Session;
-use super::train::judge;
 use crate::bundle::Bundle;
-use crate::config::{Experiment, resolve};
+use crate::catalog::known_hint;
+use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
-use crate::data::{Columns, Part};
+use crate::data::{Columns, Part, labels};
 use crate::error::{Error, Result};
-use crate::metrics::Evaluation;
+use crate::metrics::{Average, Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
 use crate::tracking::{Batch, Input};
@@ -31,6 +32,12 @@ pub struct Request {
     pub query: Option<String>,
     /// The part of the config's split; all rows of `data` when absent.
     pub part: Option<Part>,
+    /// Columns whose values get metrics of their own, beside those of the config.
+    pub by: Vec<String>,
+    /// The average of metrics that have none in their name.
+    pub average: Option<Average>,
+    /// The positive label.
+    pub pos_label: Option<String>,
 }
 
 /// What came of it.
@@ -56,7 +63,9 @@ pub struct Outcome {
     pub metrics: Evaluation,
     /// The metrics to show, the primary one first.
     pub shown: Vec<String>,
-    /// The config's gate on these rows.
+    /// The metric that the threshold was chosen for in training, on its validation rows.
+    pub threshold_chosen_for: Option<String>,
+    /// The config's gate on these rows; empty with another average or positive label than the config's.
     pub gate: Vec<Check>,
 }
 
@@ -76,6 +85,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     recorded(session, what, |recorder| {
         let bundle = Bundle::load(&located.folder)?;
+        let view = view_of(session, request, &bundle.schema.labels)?;
         let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
         let fingerprint = rows.fingerprint();
         check_split(request, &experiment, &located, &fingerprint)?;
@@ -87,7 +97,9 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         rows.inputs = Inputs::Texts(Vec::new());
         let prediction = bundle.predict(input, &session.setting)?;
         let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
-        let evaluation = judge(&experiment, &bundle.schema, Part::Test, &truth, &prediction)?;
+        let by = values_by(&rows, &positions);
+        let answered = Answered { truth: &truth, prediction: &prediction, by: &by };
+        let evaluation = judge(&experiment, &bundle.schema, Part::Test, &answered, view)?;
         session.check()?;
         let part_name = part.map_or("all", Part::name);
         let label = |class: &usize| rows.labels[*class].clone();
@@ -99,6 +111,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             classes: &rows.labels,
             scores: &prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
             probabilities: &prediction.probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
+            by: &by,
         })?;
         let source = request.data.clone().unwrap_or_else(|| experiment.config.data.source.clone());
         let outcome = Outcome {
@@ -111,7 +124,8 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             skipped_without_label: rows.skipped_label,
             skipped_without_input: rows.skipped_input,
             shown: super::train::shown(&experiment),
-            gate: gate(&experiment, &evaluation),
+            threshold_chosen_for: chosen_for(&experiment),
+            gate: if view == View::default() { gate(&experiment, &evaluation) } else { Vec::new() },
             metrics: evaluation,
         };
         recorder.config(&experiment.config)?;
@@ -129,6 +143,66 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         )?;
         Ok(outcome)
     })
+}
+
+/// The metric that a stored config chose its threshold for.
+fn chosen_for(experiment: &Experiment) -> Option<String> {
+    match &experiment.config.evaluation.threshold {
+        Threshold::Fixed(_) => None,
+        Threshold::Chosen(by) => Some(by.choose.clone()),
+    }
+}
+
+/// The average and the positive class that were asked for.
+///
+/// As in scikit-learn, `binary` needs two classes or a named one, and averages over classes do not look at the positive
+/// label (there a warning, here a note).
+fn view_of(session: &Session<'_>, request: &Request, names: &[String]) -> Result<View> {
+    let known = || names.iter().map(String::as_str).collect::<Vec<_>>();
+    let positive = match &request.pos_label {
+        None => None,
+        Some(label) => {
+            let wanted = labels::canonical(Some(label)).unwrap_or_default();
+            let place = names.iter().position(|name| *name == wanted);
+            Some(place.ok_or_else(|| {
+                Error::invalid(format!("the model has no class `{label}`")).hint(known_hint(&wanted, known()))
+            })?)
+        }
+    };
+    let average = request.average;
+    if average == Some(Average::Binary) && names.len() > 2 && positive.is_none() {
+        return Err(Error::invalid(format!("`--average binary` needs two classes, the model has {}", names.len()))
+            .hint(format!("`--pos-label LABEL` holds one class against the rest; {}", known_hint("", known()))));
+    }
+    if let (Some(average), Some(label)) = (average, &request.pos_label)
+        && average != Average::Binary
+    {
+        let name = average.name();
+        session.project.note(format!(
+            "{name} averages are over all classes: `--pos-label {label}` changes nothing in precision, recall and f1"
+        ));
+    }
+    Ok(View { average, positive })
+}
+
+/// The columns that make groups: those that were asked for, and those of the config that the data have.
+fn groups_of(session: &Session<'_>, request: &Request, experiment: &Experiment) -> Result<Vec<String>> {
+    let mut columns: Vec<String> = Vec::new();
+    for column in &request.by {
+        if !columns.contains(column) {
+            columns.push(column.clone());
+        }
+    }
+    let of_config = experiment.config.evaluation.subgroups.iter().filter(|column| !request.by.contains(column));
+    let of_config: Vec<String> = of_config.cloned().collect();
+    match &request.data {
+        Some(data) if !of_config.is_empty() => {
+            let known = known_columns(session, data, request)?;
+            columns.extend(of_config.into_iter().filter(|column| known.contains(column)));
+        }
+        _ => columns.extend(of_config),
+    }
+    Ok(columns)
 }
 
 /// A made split is drawn over the rows that are there: other rows than those of training would mix training rows into
@@ -155,9 +229,10 @@ fn rows_of(
 ) -> Result<(Rows, Vec<usize>)> {
     let config = &experiment.config;
     let labels = Labels::Known(&bundle.schema.labels);
+    let by = groups_of(session, request, experiment)?;
     let Some(data) = &request.data else {
         session.stage(&format!("reading {}", config.data.source))?;
-        let rows = read_training_rows(session, config, labels)?;
+        let rows = read_training_rows(session, config, labels, &by)?;
         let part = request.part.unwrap_or(Part::Test);
         let positions = rows.of_part(part);
         if positions.is_empty() {
@@ -185,6 +260,7 @@ fn rows_of(
         labels,
         seed: 0,
         blank: Blank::Skip,
+        by: &by,
     };
     let rows = read_rows(session, from)?;
     let positions = match request.part {
@@ -204,9 +280,14 @@ pub(super) fn known_id(
     request: &Request,
     columns: &Columns,
 ) -> Result<Option<String>> {
-    let root = session.project.layout.root();
-    let known = crate::data::sources::column_names(&session.project.expand(data)?, request.query.as_deref(), root)?;
+    let known = known_columns(session, data, request)?;
     Ok(columns.id.clone().filter(|id| known.contains(id)))
+}
+
+/// The columns that the data have.
+fn known_columns(session: &Session<'_>, data: &str, request: &Request) -> Result<Vec<String>> {
+    let root = session.project.layout.root();
+    crate::data::sources::column_names(&session.project.expand(data)?, request.query.as_deref(), root)
 }
 
 fn gate(experiment: &Experiment, evaluation: &Evaluation) -> Vec<Check> {
@@ -228,6 +309,8 @@ fn log(
         ("version".to_owned(), located.version.0.to_string()),
         ("trained_by".to_owned(), located.run_id.to_string()),
     ];
+    tags.push(("average".to_owned(), outcome.metrics.average.clone()));
+    tags.extend(outcome.metrics.positive.iter().map(|label| ("positive".to_owned(), label.clone())));
     tags.extend(data.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     tags.extend(code_tags(environment));
     let mut params = experiment.config.flat_params();

@@ -78,7 +78,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let labels = Labels::Ignore;
     let mut rows = read_rows(
         session,
-        From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip },
+        From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] },
     )?;
     let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;

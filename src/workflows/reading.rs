@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::data::rows::{Blank, Inputs, Labels, Rows, TimeWindow, prepare, request};
+use crate::data::rows::{Blank, Inputs, Labels, Rows, TimeWindow, cells_by, prepare, request};
 use crate::data::sources::read;
 use crate::data::{Columns, Features, Part, Split};
 use crate::error::{Error, Result};
@@ -28,6 +28,8 @@ pub struct From<'a> {
     pub seed: u64,
     /// What becomes of rows without a text.
     pub blank: Blank,
+    /// Columns that make groups of rows.
+    pub by: &'a [String],
 }
 
 /// `data.json` of a run: the rows that it was trained and tested on.
@@ -86,16 +88,25 @@ impl RowCounts {
 /// `Invalid` with file, row and column when the data do not fit.
 pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
     let source = session.project.expand(from.source)?;
-    let request = request(from.columns, from.split, from.labels, from.query);
+    let mut request = request(from.columns, from.split, from.labels, from.query);
+    let more = from.by.iter().filter(|name| !request.columns.contains(name)).cloned();
+    let more: Vec<String> = more.collect();
+    request.columns.extend(more);
     let table = read(&source, &request, session.project.layout.root())?;
-    prepare(table, from.columns, from.split, from.labels, from.seed, from.blank)
+    let cells = cells_by(&table, from.by)?;
+    Ok(prepare(table, from.columns, from.split, from.labels, from.seed, from.blank)?.with(cells))
 }
 
-/// Reads the rows that a config trains and tests on.
+/// Reads the rows that a config trains and tests on, with the columns that make groups.
 ///
 /// # Errors
 /// As `read_rows`.
-pub fn read_training_rows(session: &Session<'_>, config: &ExperimentConfig, labels: Labels<'_>) -> Result<Rows> {
+pub fn read_training_rows(
+    session: &Session<'_>,
+    config: &ExperimentConfig,
+    labels: Labels<'_>,
+    by: &[String],
+) -> Result<Rows> {
     read_rows(
         session,
         From {
@@ -106,6 +117,7 @@ pub fn read_training_rows(session: &Session<'_>, config: &ExperimentConfig, labe
             labels,
             seed: stream(config.seed, "split"),
             blank: Blank::Skip,
+            by,
         },
     )
 }

@@ -159,6 +159,8 @@ pub struct PredictionColumns<'a> {
     pub scores: &'a [Vec<f64>],
     /// Calibrated probabilities, `n_rows × n_classes`.
     pub probabilities: &'a [Vec<f64>],
+    /// The value of each row in the columns that make groups; written as `by:<column>`.
+    pub by: &'a BTreeMap<String, Vec<String>>,
 }
 
 impl Recorder<'_> {
@@ -219,6 +221,9 @@ impl Recorder<'_> {
             ("predicted", Values::Text(columns.predicted)),
         ];
         written.extend(numbers.iter().map(|(name, values)| (name.as_str(), Values::Numbers(values))));
+        let by: Vec<(String, &Vec<String>)> =
+            columns.by.iter().map(|(column, values)| (format!("by:{column}"), values)).collect();
+        written.extend(by.iter().map(|(name, values)| (name.as_str(), Values::Text(values))));
         // As JSON: a label may hold a comma.
         let classes = serde_json::to_string(columns.classes).context(|| "cannot write the class names".into())?;
         let facts = [("mlops.run_id", self.id.to_string()), ("mlops.classes", classes)];

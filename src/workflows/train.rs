@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::judge::{Answered, check_choice, judge, threshold, values_by};
 use super::reading::{RowCounts, check_classes, number_texts, read_training_rows, signal};
 use super::record::{Recorder, What, recorded};
 use super::session::Session;
@@ -18,7 +19,8 @@ use crate::data::{Csr, Dataset, Features, Part, Targets};
 use crate::error::{Context, Result};
 use crate::features::{FittedChain, Signal};
 use crate::fs::{crash_point, write_relaxed};
-use crate::metrics::{Evaluation, Intervals, METRICS, Metric, evaluate};
+use crate::metrics::threshold::Chosen;
+use crate::metrics::{Evaluation, View};
 use crate::names::{ExperimentName, ModelName, RunId, Version};
 
 /// What to train.
@@ -54,6 +56,8 @@ pub struct Outcome {
     pub labels: Vec<String>,
     /// The metrics of each part.
     pub metrics: BTreeMap<Part, Evaluation>,
+    /// The decision threshold that was chosen on the validation rows, where it was.
+    pub threshold_chosen: Option<Chosen>,
     /// The metrics to show, the primary one first.
     pub shown: Vec<String>,
     /// Facts about the fit.
@@ -136,28 +140,31 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
     let rendered = recorder.config(config)?;
     session.project.tracker()?.log_params(&recorder.id, &config.flat_params())?;
     let mut prepared = prepare(session, experiment, &mut watch)?;
-    let (bundle, history) = fit(session, experiment, &mut prepared)?;
+    let (mut bundle, history) = fit(session, experiment, &mut prepared)?;
     watch.lap("fit");
 
     session.stage("evaluating")?;
+    let (predictions, chosen) = predict(experiment, &mut bundle, &prepared)?;
     let mut metrics = BTreeMap::new();
-    let mut predictions: Vec<(&PartRows, Prediction)> = Vec::new();
-    for (part, features) in prepared.parts.iter().zip(&prepared.features) {
-        if part.positions.is_empty() {
-            continue;
-        }
-        let prediction = bundle.schema.predict(bundle.model.predict(features)?);
-        metrics.insert(part.part, judge(experiment, &bundle.schema, part.part, &part.truth, &prediction)?);
-        predictions.push((part, prediction));
+    for (part, prediction) in &predictions {
+        let by = values_by(&prepared.rows, &part.positions);
+        let answered = Answered { truth: &part.truth, prediction, by: &by };
+        metrics.insert(part.part, judge(experiment, &bundle.schema, part.part, &answered, View::default())?);
     }
     watch.lap("evaluate");
 
     session.stage("writing")?;
-    let environment =
-        write_run(recorder, config, &prepared, &bundle, &history, &Judged { metrics: &metrics, predictions })?;
+    let judged = Judged { metrics: &metrics, predictions, chosen: chosen.as_ref() };
+    let environment = write_run(recorder, config, &prepared, &bundle, &history, &judged)?;
     let facts = bundle.model.facts().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let logged =
-        Log { prepared: &prepared, environment: &environment, history: &history, metrics: &metrics, facts: &facts };
+    let logged = Log {
+        prepared: &prepared,
+        environment: &environment,
+        history: &history,
+        metrics: &metrics,
+        facts: &facts,
+        threshold: chosen.as_ref().map(|chosen| chosen.threshold),
+    };
     log(session, recorder, config, &logged)?;
     crash_point("train.before_publish");
     let golden = golden_of(session, &bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
@@ -180,11 +187,28 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
         n_features: bundle.features.n_features(),
         labels: prepared.rows.labels.clone(),
         metrics,
+        threshold_chosen: chosen,
         shown: shown(experiment),
         facts,
         warnings: history.warnings,
         seconds: watch.seconds,
     })
+}
+
+/// What the model says of each part that has rows, decided at the config's threshold or at the one that is chosen on the
+/// validation rows, which the bundle then keeps.
+fn predict<'a>(
+    experiment: &Experiment,
+    bundle: &mut Bundle,
+    prepared: &'a Prepared,
+) -> Result<(Vec<(&'a PartRows, Prediction)>, Option<Chosen>)> {
+    let parts = prepared.parts.iter().zip(&prepared.features).filter(|(part, _)| !part.positions.is_empty());
+    let scores =
+        parts.map(|(part, features)| Ok((part, bundle.model.predict(features)?))).collect::<Result<Vec<_>>>()?;
+    let validation = scores.iter().find(|(part, _)| part.part == Part::Validation).map(|(_, scores)| scores);
+    let (number, chosen) = threshold(experiment, &prepared.parts[1].truth, validation)?;
+    bundle.schema.threshold = number;
+    Ok((scores.into_iter().map(|(part, scores)| (part, bundle.schema.predict(scores))).collect(), chosen))
 }
 
 /// Reads and splits the rows, fits the features on the training rows and transforms all parts.
@@ -193,10 +217,11 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     experiment.chain.prepare(&session.setting)?;
     session.stage(&format!("reading {}", config.data.source))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
-    let mut rows = read_training_rows(session, config, labels)?;
+    let mut rows = read_training_rows(session, config, labels, &config.evaluation.subgroups)?;
     let fingerprint = rows.fingerprint();
     let parts = Part::ALL.map(|part| part_rows(&rows, part));
     check_classes(&rows, &parts[0].positions)?;
+    check_choice(experiment, &rows.labels, &parts[1].truth)?;
     watch.lap("read");
 
     session.stage("fitting features")?;
@@ -245,7 +270,8 @@ fn fit(session: &Session<'_>, experiment: &Experiment, prepared: &mut Prepared) 
         columns: config.columns(),
         labels: rows.labels.clone(),
         class_weights,
-        threshold: config.evaluation.threshold,
+        // The one for good stands when the validation rows have been looked at.
+        threshold: 0.5,
         kind: config.model.kind.clone(),
     };
     let features = std::mem::take(&mut prepared.chain);
@@ -262,29 +288,4 @@ pub fn shown(experiment: &Experiment) -> Vec<String> {
         }
     }
     shown
-}
-
-/// All metrics of a part, with intervals on the test rows.
-///
-/// # Errors
-/// `Failed` when a probability is NaN.
-pub fn judge(
-    experiment: &Experiment,
-    schema: &Schema,
-    part: Part,
-    truth: &[usize],
-    prediction: &Prediction,
-) -> Result<Evaluation> {
-    let config = &experiment.config;
-    let judged = |metrics: &[&'static dyn Metric], intervals: Option<Intervals>| {
-        let (calibrated, plain): (Vec<_>, Vec<_>) = metrics.iter().partition(|metric| metric.of_probabilities());
-        let (labels, threshold) = (&schema.labels, schema.threshold);
-        let mut evaluation = evaluate(truth, &prediction.scores, labels, threshold, &plain, intervals)?;
-        let of_probabilities = evaluate(truth, &prediction.probabilities, labels, threshold, &calibrated, intervals)?;
-        evaluation.metrics.extend(of_probabilities.metrics);
-        Ok::<_, crate::error::Error>(evaluation)
-    };
-    let (replicates, seed) = (config.evaluation.bootstrap, super::reading::stream(config.seed, "bootstrap"));
-    let intervals = (part == Part::Test && replicates > 0).then_some(Intervals { replicates, seed });
-    judged(METRICS, intervals)
 }

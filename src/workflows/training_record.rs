@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::judge::values_by;
 use super::reading::DataWindow;
 use super::record::{PredictionColumns, Recorder, code_tags, write_json};
 use super::session::Session;
@@ -13,6 +14,7 @@ use crate::error::Result;
 use crate::features::Signal;
 use crate::fs::{crash_point, write_atomic};
 use crate::metrics::Evaluation;
+use crate::metrics::threshold::Chosen;
 use crate::models::Event;
 use crate::names::Version;
 use crate::registry::{Manifest, publish};
@@ -62,16 +64,21 @@ fn importance(weights: &[f64], bundle: &Bundle, config: &ExperimentConfig) -> Ve
 fn metrics_document(
     recorder: &Recorder<'_>,
     config: &ExperimentConfig,
-    metrics: &BTreeMap<Part, Evaluation>,
+    threshold: f64,
+    judged: &Judged<'_>,
 ) -> serde_json::Value {
-    serde_json::json!({
+    let mut document = serde_json::json!({
         "format_version": 1,
         "run_id": recorder.id,
         "experiment": config.experiment.name,
         "primary": config.evaluation.primary,
-        "threshold": config.evaluation.threshold,
-        "splits": metrics,
-    })
+        "threshold": threshold,
+        "splits": judged.metrics,
+    });
+    if let Some(chosen) = judged.chosen {
+        document["threshold_chosen"] = serde_json::json!(chosen);
+    }
+    document
 }
 
 /// What rows there were, what became of them, and from when to when they are.
@@ -89,6 +96,8 @@ fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
 pub(super) struct Judged<'a> {
     pub metrics: &'a BTreeMap<Part, Evaluation>,
     pub predictions: Vec<(&'a PartRows, Prediction)>,
+    /// The threshold, where it was chosen.
+    pub chosen: Option<&'a Chosen>,
 }
 
 /// Writes the run's folder; gives the environment that was written.
@@ -101,7 +110,7 @@ pub(super) fn write_run(
     judged: &Judged<'_>,
 ) -> Result<BTreeMap<String, String>> {
     write_predictions(recorder, prepared, &judged.predictions)?;
-    recorder.json("metrics.json", &metrics_document(recorder, config, judged.metrics))?;
+    recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold, judged))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;
     if let Some(weights) = bundle.model.importance() {
@@ -121,9 +130,10 @@ fn write_predictions(
 ) -> Result<()> {
     let rows = &prepared.rows;
     let (mut ids, mut parts, mut labels, mut predicted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut scores, mut probabilities) = (Vec::new(), Vec::new());
+    let (mut scores, mut probabilities, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     // Training rows are left out: what a model says of rows that it has learned by heart decides nothing.
     for (part, prediction) in predictions.iter().filter(|(part, _)| part.part != Part::Train) {
+        positions.extend(&part.positions);
         for (row, position) in part.positions.iter().enumerate() {
             ids.push(rows.ids[*position].clone());
             parts.push(part.part.name().to_owned());
@@ -141,6 +151,7 @@ fn write_predictions(
         classes: &rows.labels,
         scores: &scores,
         probabilities: &probabilities,
+        by: &values_by(rows, &positions),
     })
 }
 
@@ -233,6 +244,8 @@ pub(super) struct Log<'a> {
     pub history: &'a History,
     pub metrics: &'a BTreeMap<Part, Evaluation>,
     pub facts: &'a BTreeMap<String, f64>,
+    /// The threshold, where it was chosen.
+    pub threshold: Option<f64>,
 }
 
 /// What a sentence encoder has to say of the texts: how many were cut, and how many tokens it does not know.
@@ -270,6 +283,7 @@ pub(super) fn log(
     let mut tags: BTreeMap<String, String> = config.experiment.tags.clone();
     tags.extend(code_tags(log.environment));
     tags.insert("primary".into(), config.evaluation.primary.clone());
+    tags.extend(log.threshold.map(|threshold| ("threshold".to_owned(), threshold.to_string())));
     tags.insert("data_fingerprint".into(), prepared.fingerprint.clone());
     tags.insert("test_ids".into(), prepared.rows.ids_digest(&prepared.parts[2].positions));
     let input = |(part, rows): (Part, usize)| tracking::Input {

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mlops::config::{ExperimentConfig, Override, load};
+use mlops::config::{ExperimentConfig, Override, Threshold, load};
 
 use super::support::{TestProject, config};
 
@@ -67,7 +67,8 @@ fn defaults_are_those_that_are_documented() {
         (Some(0.6), Some(0.2), Some(0.2), Some(true))
     );
     assert_eq!((config.promotion.to.as_str(), config.promotion.otherwise.as_str()), ("production", "staging"));
-    assert!((config.evaluation.threshold - 0.5).abs() < f64::EPSILON && config.promotion.require.is_empty());
+    assert_eq!(config.evaluation.threshold, Threshold::Fixed(0.5));
+    assert!(config.promotion.require.is_empty() && config.evaluation.subgroups.is_empty());
 }
 
 #[test]

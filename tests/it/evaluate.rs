@@ -34,6 +34,7 @@ fn it_is_told_as_text_and_recorded() {
     balanced_accuracy  0.8535  0.741–0.943
     brier  0.1066  0.072–0.138
     brier_calibrated  0.1066  0.072–0.138
+    ece  0.1797
     f1_macro  0.8496  0.733–0.948
     f1_micro  0.8500  0.737–0.950
     f1_weighted  0.8504  0.738–0.950
@@ -52,8 +53,24 @@ fn it_is_told_as_text_and_recorded() {
     predicted 0  predicted 1  support
     is 0  16  2  18
     is 1  4  18  22
+    precision, recall and f1 are those of class 1 (average: binary)
+    a row is called 1 from a score of 0.5 on
 
-    precision, recall and f1 are those of class 1
+    calibration  how often a row is of class 1, by predicted probability
+    probability  predicted  observed  95 %  rows
+    0.048–0.106  0.074  0.000  0.000–0.490  4
+    0.119–0.173  0.156  0.000  0.000–0.490  4
+    0.187–0.225  0.204  0.000  0.000–0.490  4
+    0.246–0.346  0.318  0.250  0.046–0.699  4
+    0.346–0.498  0.442  0.750  0.301–0.954  4
+    0.543–0.597  0.573  0.500  0.150–0.850  4
+    0.606–0.662  0.636  1.000  0.510–1.000  4
+    0.692–0.746  0.708  1.000  0.510–1.000  4
+    0.814–0.879  0.836  1.000  0.510–1.000  4
+    0.894–0.916  0.906  1.000  0.510–1.000  4
+    ECE 0.1797 over 10 bins of equal count: as calibrated as so many rows can show
+    a perfectly calibrated model would show 0.1711, at most 0.2356 95 times in 100
+
     gate  f1 >= 0.55  yes
     run  <run>  experiments/lr/runs/<run id>
     ");

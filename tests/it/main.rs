@@ -13,6 +13,8 @@ mod embed;
 mod evaluate;
 mod gate;
 mod gc;
+mod impact;
+mod judged;
 mod models;
 mod peers;
 mod predict;

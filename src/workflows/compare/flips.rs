@@ -121,7 +121,7 @@ fn texts(session: &Session<'_>, run: &Run) -> Result<HashMap<String, String>> {
     }
     session.stage(&format!("reading {}", config.data.source))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
-    match read_training_rows(session, &config, labels) {
+    match read_training_rows(session, &config, labels, &[]) {
         Ok(rows) => match rows.inputs {
             Inputs::Texts(texts) => Ok(rows.ids.into_iter().zip(texts).collect()),
             Inputs::Vectors { .. } => Ok(HashMap::new()),
