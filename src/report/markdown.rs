@@ -123,10 +123,11 @@ pub fn escaped(text: &str) -> String {
     let marker = letters.iter().take_while(|letter| letter.is_ascii_digit()).count();
     for (at, letter) in letters.iter().enumerate() {
         let special = match letter {
-            '\\' | '`' | '*' | '<' | '>' | '|' | '~' | '&' | '$' | '#' => true,
+            '\\' | '`' | '*' | '<' | '|' | '~' | '&' | '$' | '#' => true,
             // An interval, `[0.1, 0.2]`, stays as it is; a link, a definition, a box to tick does not.
             ']' => letters.get(at + 1).is_some_and(|next| "([:".contains(*next)),
-            '[' => at == 0,
+            '[' => at == 0 && letters.get(2) == Some(&']'),
+            '>' => at == 0,
             // Within a word an underscore means nothing: `roc_auc`.
             '_' => !(word(at.checked_sub(1)) && word(Some(at + 1))),
             // A list, or the line under a heading; `-0.1` is neither.

@@ -338,7 +338,7 @@ fn yaml(value: &Value, depth: usize) -> String {
                 None => text,
                 Some((digits, power)) => {
                     let point = if digits.contains('.') { "" } else { ".0" };
-                    let sign = if power.starts_with('-') { "" } else { "+" };
+                    let sign = if power.starts_with(['-', '+']) { "" } else { "+" };
                     format!("{digits}{point}e{sign}{power}")
                 }
             }
@@ -433,8 +433,8 @@ mod tests {
         let text = card().written();
         let body = text.split_once("\n---\n\n").unwrap().1;
         for line in [
-            r"Korean reviews: \<script\>alert(1)\</script\> \| ",
-            r"| 지역 | 서울 \| \<b\> | 40 | f1 | 0.7500 |",
+            r"Korean reviews: \<script>alert(1)\</script> \| ",
+            r"| 지역 | 서울 \| \<b> | 40 | f1 | 0.7500 |",
             "| roc_auc | n/a (1 class) |",
             "Not known.",
             "- 400 rows decide the metrics: look at the intervals.",

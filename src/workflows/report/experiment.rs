@@ -76,8 +76,7 @@ fn leaderboard(stored: &[Stored], metric: &str) -> Table {
     let present = |name: &&&str| **name != metric && stored.iter().any(|one| one.run.metrics.contains_key(**name));
     let others: Vec<&str> = order.iter().filter(present).copied().collect();
     let head = format!("{metric} [95 % interval]");
-    let mut columns =
-        vec![("", Align::Right), ("run", Align::Left), ("name", Align::Left), (head.as_str(), Align::Right)];
+    let mut columns = vec![("", Align::Right), ("run", Align::Left), (head.as_str(), Align::Right)];
     columns.extend(others.iter().map(|name| (*name, Align::Right)));
     columns.push(("started", Align::Left));
     let mut table = Table::of(&columns);
@@ -86,7 +85,7 @@ fn leaderboard(stored: &[Stored], metric: &str) -> Table {
         let short = |metric: &&str| {
             one.run.metrics.get(*metric).map_or("–".into(), |value| crate::report::numbers::value(*value))
         };
-        let mut cells = vec![count(place + 1), label(one), one.run.name.clone(), cell(metric)];
+        let mut cells = vec![count(place + 1), label(one), cell(metric)];
         cells.extend(others.iter().map(short));
         cells.push(timestamp(one.run.start_ms));
         table.rows.push(cells);

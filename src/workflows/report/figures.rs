@@ -15,6 +15,14 @@ use crate::workflows::predictions::Predictions;
 /// The most classes that have a curve of their own.
 const MOST_CURVES: usize = 10;
 
+/// The title of a plot: what it shows, and of what.
+fn titled(what: &str, stored: &Stored) -> String {
+    match stored.tag("model").zip(stored.tag("version")) {
+        Some((model, version)) => format!("{what}: {model} v{version}"),
+        None => format!("{what}: run {}", stored.run.id.short()),
+    }
+}
+
 fn add(document: &mut Document, name: &str, title: &str, subtitle: &str, svg: String) {
     document.push(Block::Figure(Figure { name: name.into(), caption: format!("{title}; {subtitle}"), svg }));
 }
@@ -37,7 +45,7 @@ pub fn predictions(document: &mut Document, stored: &Stored) -> Result<()> {
         return Ok(());
     }
     areas(document, stored, part, &rows)?;
-    calibration(document, part, &rows)
+    calibration(document, stored, part, &rows)
 }
 
 fn matrix(document: &mut Document, stored: &Stored) -> Result<()> {
@@ -48,9 +56,10 @@ fn matrix(document: &mut Document, stored: &Stored) -> Result<()> {
     let accuracy =
         evaluation.metrics.get("accuracy").map_or_else(String::new, |one| format!(", accuracy {}", told(one)));
     let subtitle = format!("{part} rows, n = {}{accuracy}", count(evaluation.rows));
-    let title = "Confusion matrix";
-    let given = Confusion { title, subtitle: &subtitle, labels: &evaluation.labels, counts: &evaluation.confusion };
-    add(document, "confusion", title, &subtitle, confusion(&given)?);
+    let title = titled("Confusion matrix", stored);
+    let given =
+        Confusion { title: &title, subtitle: &subtitle, labels: &evaluation.labels, counts: &evaluation.confusion };
+    add(document, "confusion", &title, &subtitle, confusion(&given)?);
     Ok(())
 }
 
@@ -89,22 +98,22 @@ fn areas(document: &mut Document, stored: &Stored, part: &str, rows: &Prediction
     if curves.is_empty() {
         document.note("No ROC: it is not defined with rows of one class only.");
     } else {
-        let (title, subtitle) = ("ROC", subtitle("roc_auc"));
-        add(document, "roc", title, &subtitle, roc(&Roc { title, subtitle: &subtitle, curves: &curves })?);
+        let (title, subtitle) = (titled("ROC", stored), subtitle("roc_auc"));
+        add(document, "roc", &title, &subtitle, roc(&Roc { title: &title, subtitle: &subtitle, curves: &curves })?);
     }
     let curves = of(curves::precision_recall);
     if !curves.is_empty() {
         let share = |class: &usize| rows.truth.iter().filter(|truth| *truth == class).count() as f64 / n as f64;
         let share = classes.iter().map(share).sum::<f64>() / classes.len() as f64;
-        let (title, subtitle) = ("Precision and recall", subtitle("average_precision"));
-        let given = PrecisionRecall { title, subtitle: &subtitle, curves: &curves, share };
-        add(document, "precision_recall", title, &subtitle, precision_recall(&given)?);
+        let (title, subtitle) = (titled("Precision and recall", stored), subtitle("average_precision"));
+        let given = PrecisionRecall { title: &title, subtitle: &subtitle, curves: &curves, share };
+        add(document, "precision_recall", &title, &subtitle, precision_recall(&given)?);
     }
     Ok(())
 }
 
 /// Reliability of what a person sees as probability: of the positive class, of more classes that of the called one.
-fn calibration(document: &mut Document, part: &str, rows: &Predictions) -> Result<()> {
+fn calibration(document: &mut Document, stored: &Stored, part: &str, rows: &Predictions) -> Result<()> {
     let k = rows.labels.len();
     let (probabilities, came_true): (Vec<f64>, Vec<bool>) = if k == 2 {
         let positive = rows.probabilities.iter().skip(1).step_by(2).copied();
@@ -116,22 +125,22 @@ fn calibration(document: &mut Document, part: &str, rows: &Predictions) -> Resul
     let bins = equal_bins(&probabilities, &came_true);
     let of =
         if k == 2 { format!("probability of {}", rows.labels[1]) } else { "probability of the called class".into() };
-    let title = "Reliability";
+    let title = titled("Reliability", stored);
     let n = count(rows.len());
     let subtitle = format!("{part} rows, n = {n}, {of}, {} bins of equal count, 95 % intervals", bins.len());
-    let svg = reliability(&Reliability { title, subtitle: &subtitle, bins: &bins })?;
-    add(document, "reliability", title, &subtitle, svg);
+    let svg = reliability(&Reliability { title: &title, subtitle: &subtitle, bins: &bins })?;
+    add(document, "reliability", &title, &subtitle, svg);
     Ok(())
 }
 
 /// Learning curves, where the fit told of its steps.
 pub fn history(document: &mut Document, stored: &Stored) -> Result<()> {
     let steps = stored.history.len();
-    let (title, subtitle) = ("Learning curves", format!("{} steps", count(steps)));
-    let given = Learning { title, subtitle: &subtitle, history: &stored.history };
+    let (title, subtitle) = (titled("Learning curves", stored), format!("{} steps", count(steps)));
+    let given = Learning { title: &title, subtitle: &subtitle, history: &stored.history };
     if let Some(svg) = learning(&given)? {
         document.section("Learning curves");
-        add(document, "learning", title, &subtitle, svg);
+        add(document, "learning", &title, &subtitle, svg);
     }
     Ok(())
 }

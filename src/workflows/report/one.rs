@@ -329,7 +329,7 @@ fn metrics(document: &mut Document, stored: &Stored) {
     document.push(Block::Table(table));
     let positive = judged.positive.as_ref().map_or_else(String::new, |label| format!("; positive class {label}"));
     let support = judged.labels.iter().zip(&judged.support).take(20);
-    let support = support.map(|(label, rows)| format!("{label} {}", count(*rows))).collect::<Vec<_>>().join(", ");
+    let support = support.map(|(label, rows)| format!("{label}: {}", count(*rows))).collect::<Vec<_>>().join(", ");
     document.text(format!("Average: {}{positive}. Rows by class: {support}.", judged.average));
 }
 
