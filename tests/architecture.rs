@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
-    &["catalog", "names", "fs", "mounts", "tensors", "text", "stats"],
+    &["catalog", "names", "fs", "mounts", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];
 
@@ -45,6 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("memchr", &["data/", "embeddings/folder/"]),
     ("memmap2", &["embeddings/folder/"]),
     ("polars", &["data/"]),
+    ("prost", &["onnx/"]),
     ("pulp", &["models/", "embeddings/", "retrieval/"]),
     ("rand", &["data/", "models/", "stats/"]),
     ("rand_pcg", &["data/", "models/", "stats/"]),
@@ -56,6 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("strsim", &["catalog.rs"]),
     ("tokenizers", &["embeddings/folder/"]),
+    ("tract_onnx", &["onnx/"]),
     ("unicode_normalization", &["text.rs", "embeddings/audit.rs"]),
     ("zip", &["embeddings/folder/"]),
 ];

@@ -97,6 +97,8 @@ pub enum Command {
     Predict(super::predict::Args),
     /// The items most like a query, with the model's probability of success
     Recommend(super::recommend::Args),
+    /// A model as files for other systems, checked by an independent runtime; its latency
+    Export(super::export::Args),
     /// List, show, search, log, delete and restore runs
     #[command(subcommand)]
     Runs(super::runs::Command),
@@ -128,6 +130,7 @@ impl Command {
             Self::Predict(args) => args.embedding.clone(),
             Self::Promote(args) => args.embedding.clone(),
             Self::Rollback(args) => args.embedding.clone(),
+            Self::Export(args) => args.embedding.clone(),
             Self::Recommend(args) => args.embedder.clone(),
             _ => EmbeddingArgs::default(),
         }

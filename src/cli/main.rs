@@ -66,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Rollback(args) => super::rollback::run(&door, &args),
         Command::Predict(args) => super::predict::run(&door, &args),
         Command::Recommend(args) => super::recommend::run(&door, &args),
+        Command::Export(args) => super::export::run(&door, &args),
         Command::Runs(command) => super::runs::run(&door, &command),
         Command::Experiments(command) => super::experiments::run(&door, &command),
         Command::Models(command) => super::models::run(&door, &command),

@@ -10,6 +10,7 @@ mod embed;
 mod embedding_args;
 mod evaluate;
 mod experiments;
+mod export;
 mod gc;
 mod init;
 mod main;
