@@ -13,6 +13,7 @@ use crate::features::{FittedChain, Signal};
 use crate::fs::{read_text, write_atomic};
 use crate::metrics::{calibration::undo_class_weights, predicted_classes};
 use crate::models::{FAMILIES, Model};
+use crate::onnx::{Graph, Kind};
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,28 @@ pub struct Golden {
     pub scores: Vec<Vec<f64>>,
 }
 
+impl Golden {
+    /// Reads the golden rows of a version's folder.
+    ///
+    /// # Errors
+    /// `Failed` when the file is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("golden.json");
+        serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
+    }
+
+    /// The rows as they go into a bundle; `folder` is for the message.
+    ///
+    /// # Errors
+    /// `Failed` when the vectors differ in length.
+    pub fn signal(&self, folder: &Path) -> Result<Signal> {
+        let Some(first) = self.vectors.first() else { return Ok(Signal::Texts(self.texts.clone())) };
+        let matrix = Array2::from_shape_vec((self.vectors.len(), first.len()), self.vectors.concat());
+        let damaged = || format!("`{}` is damaged", folder.join("golden.json").display());
+        Ok(Signal::Matrix(Features::Dense(matrix.context(damaged)?)))
+    }
+}
+
 /// How far a score of a golden row may be from what it was. The vectors of a sentence encoder may differ in the last
 /// digits on another processor; those of a coarser dtype may be rounded another way.
 fn golden_tolerance(features: &FittedChain) -> f64 {
@@ -110,6 +133,41 @@ impl Bundle {
         Ok(self.schema.predict(self.model.predict(&self.transform(rows, setting)?)?))
     }
 
+    /// The graph from the fitted steps' input to scores, probabilities and class. Its input is named after what the rows
+    /// are: `features`, `term_counts`, `embedding`. Outputs: `probabilities` (N × k, the scores that decisions use),
+    /// `calibrated` (N × k, class weights undone), `class` (N, the position in `labels`).
+    ///
+    /// # Errors
+    /// `Invalid` for a kind of model that cannot be exported, naming it and those that can.
+    pub fn onnx(&self) -> Result<Graph> {
+        let input = self.features.outside().map_or("features", |outside| outside.input);
+        let mut graph = Graph::new(input, self.features.input_width());
+        let features = self.features.onnx(&mut graph);
+        let scores = self.model.onnx(&mut graph, &features).ok_or_else(|| self.cannot_export())?;
+        let width = Some(self.schema.labels.len());
+        let calibrated = match &self.schema.class_weights {
+            Some(weights) => {
+                let weights = graph.numbers(&[weights.len()], weights);
+                let shares = graph.binary("Div", &scores, &weights);
+                graph.normalised(&shares)
+            }
+            None => scores.clone(),
+        };
+        let class =
+            if width == Some(2) { graph.at_least(&scores, 1, self.schema.threshold) } else { graph.arg_max(&scores) };
+        graph.output("probabilities", &scores, Kind::Float32, width);
+        graph.output("calibrated", &calibrated, Kind::Float32, width);
+        graph.output("class", &class, Kind::Int64, None);
+        Ok(graph)
+    }
+
+    fn cannot_export(&self) -> Error {
+        let known = FAMILIES.iter().filter(|family| family.exports()).map(|family| format!("`{}`", family.name()));
+        let kind = &self.schema.kind;
+        Error::invalid(format!("a model of kind `{kind}` cannot be exported to ONNX"))
+            .hint(format!("these can: {}", known.collect::<Vec<_>>().join(", ")))
+    }
+
     /// Writes all files into an existing folder.
     ///
     /// # Errors
@@ -138,17 +196,9 @@ impl Bundle {
     /// # Errors
     /// `Failed` when a score differs by more than 1e-9 (1e-4 behind a sentence encoder, 2e-2 behind a coarser dtype).
     pub fn check_golden(&self, folder: &Path, setting: &Setting<'_>) -> Result<usize> {
-        let path = folder.join("golden.json");
-        let golden: Golden =
-            serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
+        let golden = Golden::read(folder)?;
         let (rows, tolerance) = (golden.scores.len(), golden_tolerance(&self.features));
-        let signal = if golden.vectors.is_empty() {
-            Signal::Texts(golden.texts)
-        } else {
-            let width = golden.vectors[0].len();
-            let matrix = Array2::from_shape_vec((rows, width), golden.vectors.concat());
-            Signal::Matrix(Features::Dense(matrix.context(|| format!("`{}` is damaged", path.display()))?))
-        };
+        let signal = golden.signal(folder)?;
         let scores = self.predict(signal, setting)?.scores;
         for (row, expected) in golden.scores.iter().enumerate() {
             for (class, expected) in expected.iter().enumerate() {

@@ -35,6 +35,7 @@ pub mod error;
 pub mod fs;
 pub mod mounts;
 pub mod names;
+pub mod onnx;
 pub mod stats;
 pub mod tensors;
 pub mod text;

@@ -20,6 +20,13 @@ fn invisible(letter: char) -> bool {
     matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
+/// What `clean` does, in order, for other systems that must do the same.
+pub const CLEANING: &[&str] = &[
+    "CR LF and CR become LF",
+    "U+200B, U+200C, U+200D, U+2060 and U+FEFF are removed",
+    "Unicode normalisation form NFC",
+];
+
 /// Cleans a text: no byte order mark or zero-width characters, line ends as LF, Unicode NFC.
 ///
 /// A text that is clean already is borrowed. Zero-width characters go before NFC, so that a letter and its mark meet.

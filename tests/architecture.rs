@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["comparison", "impact", "models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
-    &["catalog", "names", "fs", "mounts", "tensors", "text", "stats"],
+    &["catalog", "names", "fs", "mounts", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];
 
@@ -47,6 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("memmap2", &["embeddings/folder/"]),
     ("plotters", &["report/"]),
     ("polars", &["data/"]),
+    ("prost", &["onnx/"]),
     ("pulldown_cmark", &["report/"]),
     ("pulp", &["models/", "embeddings/", "retrieval/"]),
     ("rand", &["data/", "models/", "stats/"]),
@@ -61,6 +62,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("statrs", &["stats/"]),
     ("strsim", &["catalog.rs"]),
     ("tokenizers", &["embeddings/folder/"]),
+    ("tract_onnx", &["onnx/"]),
     ("unicode_normalization", &["text.rs", "embeddings/audit.rs"]),
     ("zip", &["embeddings/folder/"]),
 ];

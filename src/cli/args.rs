@@ -99,6 +99,8 @@ pub enum Command {
     Recommend(super::recommend::Args),
     /// A run, an experiment or a model as a paper: Markdown or one HTML page with plots
     Report(super::report::Args),
+    /// A model as files for other systems, checked by an independent runtime; its latency
+    Export(super::export::Args),
     /// List, show, search, log, delete and restore runs
     #[command(subcommand)]
     Runs(super::runs::Command),
@@ -129,6 +131,7 @@ impl Command {
             Self::Predict(args) => args.embedding.clone(),
             Self::Promote(args) => args.embedding.clone(),
             Self::Rollback(args) => args.embedding.clone(),
+            Self::Export(args) => args.embedding.clone(),
             Self::Recommend(args) => args.embedder.clone(),
             _ => EmbeddingArgs::default(),
         }

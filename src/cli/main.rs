@@ -67,6 +67,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Predict(args) => super::predict::run(&door, &args),
         Command::Recommend(args) => super::recommend::run(&door, &args),
         Command::Report(args) => super::report::run(&door, &args),
+        Command::Export(args) => super::export::run(&door, &args),
         Command::Runs(command) => super::runs::run(&door, &command),
         Command::Experiments(command) => super::experiments::run(&door, &command),
         Command::Models(args) => super::models::run(&door, &args),

@@ -11,6 +11,7 @@ mod embedding_args;
 mod evaluate;
 mod evaluation;
 mod experiments;
+mod export;
 mod gc;
 mod impact;
 mod init;

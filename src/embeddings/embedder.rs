@@ -52,6 +52,10 @@ pub trait Embedder: Send + Sync {
     fn embed(&self, texts: &[String], setting: &Setting<'_>) -> Result<Array2<f32>>;
     /// The same field by field, as it goes into a file's metadata.
     fn identity(&self) -> Value;
+    /// How another system makes the same vectors.
+    fn description(&self) -> Value {
+        "encode the texts with the sentence-transformers model of this identity".into()
+    }
     /// Writes what was learned, or who the embedder is, into one file of this `prefix` in the folder.
     ///
     /// # Errors

@@ -177,6 +177,28 @@ impl Embedder for HashingEmbedder {
         json!({"kind": "hashing", "id": self.id(), "dimensions": self.dimensions, "ngram": ngram})
     }
 
+    fn description(&self) -> Value {
+        let idf = self.idf.as_ref().map(|idf| {
+            let (slots, weights): (Vec<usize>, Vec<f32>) =
+                idf.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).unzip();
+            json!({"slots": slots, "weights": weights, "other_slots": 0})
+        });
+        json!({
+            "cleaning": text::CLEANING,
+            "lowercase": "Unicode lower case, as Python's str.lower",
+            "words": "runs of characters other than white space (Python's str.isspace), each with a space put before and after",
+            "ngrams": "all runs of ngram_range code points within a padded word; a padded word shorter than the shortest counts once, whole",
+            "ngram_range": [self.ngram.0, self.ngram.1],
+            "hash": "64-bit wrapping: s = 0; for each code point c: s = (s ^ c) * 0x9e3779b97f4a7c15, s = s ^ (s >> 32); \
+                     then h = s; h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9; h = (h ^ (h >> 27)) * 0x94d049bb133111eb; h = h ^ (h >> 31)",
+            "bucket": "(h & 0xffffffff) mod dimensions",
+            "sign": "+1 when bit 32 of h is 0, else -1",
+            "value": "sum over the distinct hashes of a text: sign * (1 + ln(count)) * idf of slot h >> 46; then each vector divided by its length",
+            "dimensions": self.dimensions,
+            "idf": idf,
+        })
+    }
+
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
         let tensors = Tensors::new().u32("shape", &[3], self.shape());
         let tensors = match &self.idf {

@@ -14,8 +14,9 @@ use crate::data::dataset::Features;
 use crate::embeddings::Setting;
 use crate::error::{Context, Error, Result};
 use crate::features::STEPS;
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
+use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
 use crate::fs::write_atomic;
+use crate::onnx::{self, Graph};
 
 const FILE: &str = "features.json";
 const FORMAT_VERSION: u32 = 1;
@@ -139,20 +140,22 @@ impl FittedChain {
     /// # Errors
     /// `Invalid` when the rows are not of the kind or width seen in training.
     pub fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
-        match (self.n_inputs, width(&rows)) {
-            (Some(expected), Some(got)) if expected != got => {
-                return Err(Error::invalid(format!("expected {expected} features, got {got}")));
-            }
-            (Some(expected), None) => {
-                return Err(Error::invalid(format!("expected a matrix of {expected} features, got texts")));
-            }
-            (None, Some(got)) => {
-                return Err(Error::invalid(format!("expected texts, got a matrix of {got} features")));
-            }
-            _ => {}
-        }
+        self.check_input(&rows)?;
         let apply = |signal, step: &FittedStep| step.fitted.transform(signal, setting).map(Signal::Matrix);
         matrix_of(self.steps.iter().try_fold(rows, apply)?)
+    }
+
+    fn check_input(&self, rows: &Signal) -> Result<()> {
+        match (self.n_inputs, width(rows)) {
+            (Some(expected), Some(got)) if expected != got => {
+                Err(Error::invalid(format!("expected {expected} features, got {got}")))
+            }
+            (Some(expected), None) => {
+                Err(Error::invalid(format!("expected a matrix of {expected} features, got texts")))
+            }
+            (None, Some(got)) => Err(Error::invalid(format!("expected texts, got a matrix of {got} features"))),
+            _ => Ok(()),
+        }
     }
 
     /// One dense vector a row, in the space where likeness is cosine: what the embedding step makes of texts, or the
@@ -190,6 +193,41 @@ impl FittedChain {
         }
         let apply = |signal, step: &FittedStep| step.fitted.transform(signal, setting).map(Signal::Matrix);
         matrix_of(self.steps.iter().skip(embeds).try_fold(Signal::Matrix(Features::Dense(vectors)), apply)?)
+    }
+
+    /// What an ONNX graph of the model takes for these rows: what the first step makes of texts outside the graph, or the
+    /// matrix itself; `n_rows × input_width()`.
+    ///
+    /// # Errors
+    /// As `transform`.
+    pub fn graph_input(&self, rows: Signal, setting: &Setting<'_>) -> Result<Array2<f32>> {
+        self.check_input(&rows)?;
+        match (rows, self.steps.first()) {
+            (Signal::Matrix(Features::Dense(matrix)), _) => Ok(matrix),
+            (Signal::Matrix(Features::Sparse(_)), _) => {
+                Err(Error::invalid("the rows are a sparse matrix: a graph takes a dense one"))
+            }
+            (rows, Some(first)) => first.fitted.graph_input(rows, setting),
+            (_, None) => Err(Error::invalid("the data are texts, but no step takes texts")),
+        }
+    }
+
+    /// The part of the first step that stays outside a graph, where texts go in.
+    #[must_use]
+    pub fn outside(&self) -> Option<Outside> {
+        self.steps.first().and_then(|step| step.fitted.outside())
+    }
+
+    /// Columns of the matrix that a graph takes.
+    #[must_use]
+    pub fn input_width(&self) -> usize {
+        self.n_inputs.unwrap_or_else(|| self.steps.first().map_or(0, |step| step.fitted.n_features()))
+    }
+
+    /// Adds the steps to a graph, from its input to the features, f32, `N × n_features()`.
+    pub fn onnx(&self, graph: &mut Graph) -> onnx::Value {
+        let input = graph.input();
+        self.steps.iter().fold(input, |value, step| step.fitted.onnx(graph, &value))
     }
 
     /// The identity of the embedder in the chain, where there is one.

@@ -9,7 +9,7 @@ pub mod chain;
 pub mod step;
 
 pub use chain::{Chain, FittedChain, StepConfig};
-pub use step::{Fitted, Signal, Step, StepKind, Takes};
+pub use step::{Fitted, Outside, Signal, Step, StepKind, Takes};
 
 /// Every kind of step.
 pub const STEPS: &[&dyn StepKind] = &[&standardize::Standardize, &text_embedding::TextEmbedding, &tfidf::Tfidf];

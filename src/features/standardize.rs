@@ -15,6 +15,7 @@ use crate::data::dataset::{Csr, Features};
 use crate::embeddings::Setting;
 use crate::error::{Error, Result};
 use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
+use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
 
 /// The step kind `standardize`.
@@ -134,6 +135,16 @@ impl Fitted for Scaler {
 
     fn n_features(&self) -> usize {
         self.mean.len()
+    }
+
+    fn onnx(&self, graph: &mut Graph, input: &Value) -> Value {
+        // The same steps in the same precision as `scale`, so that no tree behind it decides otherwise.
+        let columns = [self.mean.len()];
+        let wide = graph.cast(input, Kind::Float64);
+        let (mean, scale) = (graph.numbers(&columns, &self.mean), graph.numbers(&columns, &self.scale));
+        let centred = graph.binary("Sub", &wide, &mean);
+        let scaled = graph.binary("Div", &centred, &scale);
+        graph.cast(&scaled, Kind::Float32)
     }
 
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {

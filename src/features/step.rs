@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use ndarray::Array2;
+use serde_json::Value as JsonValue;
 
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::Features;
 use crate::embeddings::Setting;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::onnx::{Graph, Value};
 
 /// What the rows bring before any step has run, or what flows between steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +35,7 @@ pub trait StepKind: Named + Sync {
     /// The parameters with their defaults.
     fn params(&self) -> &'static [Param];
     /// Those parameters that go together with the given values: an embedder has its own.
-    fn params_for(&self, _given: &BTreeMap<String, Value>) -> &'static [Param] {
+    fn params_for(&self, _given: &BTreeMap<String, JsonValue>) -> &'static [Param] {
         self.params()
     }
     /// What it takes in.
@@ -66,6 +68,15 @@ pub trait Step: Send + Sync {
     }
 }
 
+/// The part of a step that another system must do itself before it can ask the graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outside {
+    /// The name of the graph's input: `term_counts`, `embedding`.
+    pub input: &'static str,
+    /// All that is needed to do it, for `preprocessor.json`.
+    pub description: JsonValue,
+}
+
 /// A fitted step.
 pub trait Fitted: Send + Sync {
     /// Transforms rows; row `i` of the result belongs to row `i` of the input.
@@ -84,9 +95,25 @@ pub trait Fitted: Send + Sync {
         None
     }
     /// The same, field by field.
-    fn embedder_identity(&self) -> Option<Value> {
+    fn embedder_identity(&self) -> Option<JsonValue> {
         None
     }
+    /// What of it stays outside an ONNX graph: texts become numbers there. None for a step that takes a matrix.
+    fn outside(&self) -> Option<Outside> {
+        None
+    }
+    /// The numbers that the graph takes, `n_rows × n_features`, for a step that has a part outside.
+    ///
+    /// # Errors
+    /// `Invalid` when the rows are no texts.
+    fn graph_input(&self, rows: Signal, setting: &Setting<'_>) -> Result<Array2<f32>> {
+        match self.transform(rows, setting)? {
+            Features::Dense(matrix) => Ok(matrix),
+            Features::Sparse(_) => Err(Error::failed("a sparse matrix is no input of a graph")),
+        }
+    }
+    /// Adds the rest of it to a graph: f32 in, f32 out, `N × n_features`.
+    fn onnx(&self, graph: &mut Graph, input: &Value) -> Value;
     /// Writes its files into an existing folder, each file name beginning with `prefix`.
     ///
     /// # Errors

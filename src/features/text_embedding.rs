@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params, did_you_mean};
 use crate::data::dataset::Features;
 use crate::embeddings::{EMBEDDERS, Embedder, EmbedderKind, Setting, hashing, sentence};
 use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
+use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
+use crate::onnx::{self, Graph};
 
 /// The step kind `embedding`.
 pub struct TextEmbedding;
@@ -138,6 +139,15 @@ impl Fitted for FittedEmbedding {
 
     fn embedder_identity(&self) -> Option<Value> {
         Some(self.0.identity())
+    }
+
+    fn outside(&self) -> Option<Outside> {
+        let description = json!({"step": "embedding", "embedder": self.0.identity(), "how": self.0.description()});
+        Some(Outside { input: "embedding", description })
+    }
+
+    fn onnx(&self, _graph: &mut Graph, input: &onnx::Value) -> onnx::Value {
+        input.clone()
     }
 
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {

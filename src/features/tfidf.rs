@@ -13,16 +13,20 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use ndarray::Array2;
 use rayon::prelude::*;
+use serde_json::json;
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Csr, Features};
 use crate::embeddings::Setting;
 use crate::error::{Context, Error, Result};
 use crate::features::analyzer::{Analyzer, Finder, Hits, Keep, Terms, Unit, count};
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
+use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
 use crate::fs::write_atomic;
+use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
+use crate::text;
 
 /// The step kind `tfidf`.
 pub struct Tfidf;
@@ -216,10 +220,90 @@ impl Fitted for FittedTfidf {
         Some(self.terms.iter().map(str::to_owned).collect())
     }
 
+    fn outside(&self) -> Option<Outside> {
+        let unit = match self.analyzer.unit {
+            Unit::CharWb => "char_wb",
+            Unit::Char => "char",
+            Unit::Word => "word",
+        };
+        let description = json!({
+            "step": "tfidf",
+            "analyzer": unit,
+            "ngram_range": [self.analyzer.ngram.0, self.analyzer.ngram.1],
+            "lowercase": self.analyzer.lowercase,
+            "cleaning": text::CLEANING,
+            "lowercasing": if self.analyzer.lowercase { "Unicode lower case, as Python's str.lower" } else { "none" },
+            "ngrams": rules(self.analyzer.unit),
+            "counts": "how often each term of the vocabulary is among the n-grams; other n-grams are left out",
+            "sublinear_tf": self.weighting.sublinear,
+            "norm": if self.weighting.unit_length { "l2" } else { "none" },
+            "vocabulary": self.terms.iter().collect::<Vec<_>>(),
+            "idf": self.idf,
+        });
+        Some(Outside { input: "term_counts", description })
+    }
+
+    fn graph_input(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Array2<f32>> {
+        let texts = texts_of(rows)?;
+        let mut counts = Array2::zeros((texts.len(), self.terms.len()));
+        let found = self.finder.find(&self.analyzer.prepare(&texts));
+        let mut row = counts.rows_mut().into_iter();
+        for chunk in &found {
+            let mut hits = chunk.hits.iter();
+            for (length, mut row) in chunk.lengths.iter().zip(row.by_ref()) {
+                hits.by_ref().take(*length).for_each(|(column, count)| row[*column as usize] = *count as f32);
+            }
+        }
+        Ok(counts)
+    }
+
+    fn onnx(&self, graph: &mut Graph, input: &Value) -> Value {
+        let counts = graph.cast(input, Kind::Float64);
+        let tf = if self.weighting.sublinear {
+            // 0 for 0, else 1 + ln(count), without a branch.
+            let one = graph.number(1.0);
+            let (low, high) = (graph.binary("Min", &counts, &one), graph.binary("Max", &counts, &one));
+            let logarithm = graph.unary("Log", &high);
+            graph.binary("Add", &low, &logarithm)
+        } else {
+            counts
+        };
+        let idf = graph.numbers(&[self.idf.len()], &self.idf);
+        let mut values = graph.binary("Mul", &tf, &idf);
+        if self.weighting.unit_length {
+            let squares = graph.binary("Mul", &values, &values);
+            let sums = graph.row_sums(&squares);
+            // A row without a known term stays a row of zeros.
+            let least = graph.number(f64::MIN_POSITIVE);
+            let sums = graph.binary("Max", &sums, &least);
+            let length = graph.unary("Sqrt", &sums);
+            let scale = graph.unary("Reciprocal", &length);
+            values = graph.binary("Mul", &values, &scale);
+        }
+        graph.cast(&values, Kind::Float32)
+    }
+
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
         let (numbers, vocabulary) = files(folder, prefix);
         Tensors::new().f64("idf", &[self.idf.len()], self.idf.clone()).save(&numbers)?;
         write_atomic(&vocabulary, write_terms(&self.terms).as_bytes())
+    }
+}
+
+/// How a text becomes n-grams, for another system.
+fn rules(unit: Unit) -> &'static str {
+    match unit {
+        Unit::CharWb => {
+            "runs of characters other than white space (Python's str.isspace), each with a space put before and after; all \
+             runs of ngram_range code points within them; a padded word shorter than the shortest counts once, whole"
+        }
+        Unit::Char => {
+            "each run of two and more white-space characters becomes one space; all runs of ngram_range code points"
+        }
+        Unit::Word => {
+            "words are the matches of the regular expression (?u)\\b\\w\\w+\\b of Python's re; all runs of ngram_range \
+             words, joined by a space"
+        }
     }
 }
 

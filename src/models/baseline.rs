@@ -12,6 +12,7 @@ use super::family::{Estimator, Family, FitContext, Model};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Features};
 use crate::error::{Error, Result};
+use crate::onnx::{Graph, Value};
 use crate::tensors::Tensors;
 
 const FILE: &str = "model.safetensors";
@@ -44,6 +45,10 @@ impl Family for Baseline {
 
     fn configure(&self, params: &Params) -> Result<Box<dyn Estimator>, ParamProblem> {
         Ok(Box::new(if params.str("strategy") == "most_frequent" { Strategy::MostFrequent } else { Strategy::Prior }))
+    }
+
+    fn exports(&self) -> bool {
+        true
     }
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
@@ -99,6 +104,10 @@ impl Model for Constant {
         }
         let row = Array1::from(self.probabilities.clone());
         Ok(row.broadcast((features.n_rows(), row.len())).expect("a row fits any number of rows").to_owned())
+    }
+
+    fn onnx(&self, graph: &mut Graph, _features: &Value) -> Option<Value> {
+        Some(graph.same_row(&self.probabilities))
     }
 
     fn save(&self, folder: &Path) -> Result<()> {

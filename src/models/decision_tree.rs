@@ -37,6 +37,10 @@ impl Family for DecisionTree {
         Ok(Box::new(Plan::of_one_tree(params)?))
     }
 
+    fn exports(&self) -> bool {
+        true
+    }
+
     fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
         Ok(Box::new(Ensemble::load(folder)?))
     }

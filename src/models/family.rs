@@ -8,6 +8,7 @@ use ndarray::Array2;
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Features, Targets};
 use crate::error::{Error, Result};
+use crate::onnx::{Graph, Value};
 
 /// A kind of model: it knows its parameters, makes estimators, and reads fitted models back.
 pub trait Family: Named + Sync {
@@ -19,6 +20,11 @@ pub trait Family: Named + Sync {
     /// # Errors
     /// What the parameter list alone cannot say (`Custom` kinds, combinations).
     fn configure(&self, params: &Params) -> Result<Box<dyn Estimator>, ParamProblem>;
+
+    /// Whether its models can be exported: whether `Model::onnx` gives something.
+    fn exports(&self) -> bool {
+        false
+    }
 
     /// Reads a model that `Model::save` wrote into this folder.
     ///
@@ -55,6 +61,12 @@ pub trait Model: Send + Sync {
 
     /// One non-negative weight per feature, or none where the family has no such notion.
     fn importance(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Adds what `predict` computes to a graph: from f32 features, `N × n_features`, to probabilities, `N × n_classes`, f64.
+    /// None for a model that ONNX cannot hold.
+    fn onnx(&self, _graph: &mut Graph, _features: &Value) -> Option<Value> {
         None
     }
 

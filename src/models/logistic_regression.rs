@@ -16,6 +16,7 @@ use crate::models::class_weight::{self, ClassWeight};
 use crate::models::family::{Estimator, Event, Family, FitContext, Model};
 use crate::models::lbfgs::{Limits, Minimum, Stop, minimize};
 use crate::models::linear_objective::{Labelled, Objective, probabilities, scores};
+use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
 
 /// The file in a model's folder.
@@ -75,6 +76,10 @@ impl Family for LogisticRegression {
             class_weight: ClassWeight::parse(params.get(class_weight::PARAM.name))?,
             fit_intercept: params.bool("fit_intercept"),
         }))
+    }
+
+    fn exports(&self) -> bool {
+        true
     }
 
     fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
@@ -249,6 +254,35 @@ impl Model for LinearModel {
         Some(
             self.coef.columns().into_iter().map(|column| column.iter().map(|w| w.abs()).sum::<f64>() / count).collect(),
         )
+    }
+
+    fn onnx(&self, graph: &mut Graph, features: &Value) -> Option<Value> {
+        let features = graph.cast(features, Kind::Float64);
+        let coef = self.coef.as_slice().expect("coefficients are row-major");
+        let scores = graph.affine(&features, coef, &self.intercept);
+        let known = if self.intercept.len() == 1 {
+            // 1 / (1 + e^s) and 1 / (1 + e^-s): where the power is infinite, the probability is 0.
+            let minus = graph.unary("Neg", &scores);
+            let both = graph.beside(&[scores, minus]);
+            let (powers, one) = (graph.unary("Exp", &both), graph.number(1.0));
+            let sums = graph.binary("Add", &powers, &one);
+            graph.unary("Reciprocal", &sums)
+        } else {
+            let most = graph.row_maxima(&scores);
+            let gaps = graph.binary("Sub", &scores, &most);
+            let powers = graph.unary("Exp", &gaps);
+            graph.normalised(&powers)
+        };
+        if self.present.len() == self.n_classes {
+            return Some(known);
+        }
+        // Each learned class to its place among all classes.
+        let mut places = Array2::zeros((self.present.len(), self.n_classes));
+        for (row, class) in self.present.iter().enumerate() {
+            places[[row, *class as usize]] = 1.0;
+        }
+        let places = graph.numbers(&[self.present.len(), self.n_classes], &places.into_raw_vec_and_offset().0);
+        Some(graph.binary("MatMul", &known, &places))
     }
 
     fn facts(&self) -> Vec<(&'static str, f64)> {

@@ -58,6 +58,10 @@ impl Family for RandomForest {
         Ok(Box::new(plan))
     }
 
+    fn exports(&self) -> bool {
+        true
+    }
+
     fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
         Ok(Box::new(Ensemble::load(folder)?))
     }

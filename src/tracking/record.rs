@@ -247,12 +247,12 @@ pub struct NewRun<'a> {
 
 /// The commands whose runs only say that something was done, as an SQL list: a list of runs passes them over, so that
 /// training runs are not buried.
-pub const BOOKKEEPING: &str = "('predict', 'compare', 'promote', 'rollback', 'recommend', 'init')";
+pub const BOOKKEEPING: &str = "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init')";
 
 /// The commands whose runs are no candidates for the best run: the above, vectors, and evaluations, which may be of any
 /// rows.
 pub(super) const NO_CANDIDATES: &str =
-    "('predict', 'compare', 'promote', 'rollback', 'recommend', 'init', 'embed', 'evaluate')";
+    "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init', 'embed', 'evaluate')";
 
 /// A run with its params, latest metrics and tags.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

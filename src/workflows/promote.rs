@@ -153,7 +153,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if to == Stage::Production {
         session.stage("copying into production")?;
         if production != Some(located.version) {
-            released = Some(make_release(session, &candidate, &outcome)?);
+            released = Some(super::release::make(session, &candidate)?);
         }
         prepare_production(&project.layout, &located.model, located.version)?;
     } else if to == Stage::Staging {
@@ -260,10 +260,6 @@ fn decide(
 /// Where a refused version goes: the config's `otherwise`, but never down from where it is.
 fn fallback(rules: &PromotionSection, from: Stage) -> Result<Stage> {
     Ok(if from == Stage::None { Stage::parse(&rules.otherwise)? } else { from })
-}
-
-fn make_release(_: &Session<'_>, _: &Subject, _: &Outcome) -> Result<serde_json::Value> {
-    Ok(serde_json::Value::Null)
 }
 
 /// The config that a version was trained with.

@@ -8,6 +8,8 @@ mod figures;
 mod one;
 mod stored;
 
+pub(super) use stored::Stored;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;

@@ -11,6 +11,7 @@ mod crash;
 mod data;
 mod embed;
 mod evaluate;
+mod export;
 mod gate;
 mod gc;
 mod impact;

@@ -12,6 +12,7 @@ use super::tree::{Node, Tree};
 use crate::data::dataset::{Csr, Features};
 use crate::error::{Error, Result};
 use crate::models::family::Model;
+use crate::onnx::{Graph, Split, TreeNode, Trees, Value};
 use crate::tensors::Tensors;
 
 const FILE: &str = "model.safetensors";
@@ -135,6 +136,25 @@ impl Model for Ensemble {
 
     fn importance(&self) -> Option<Vec<f64>> {
         Some(self.importance.clone())
+    }
+
+    fn onnx(&self, graph: &mut Graph, features: &Value) -> Option<Value> {
+        if self.n_classes == 1 {
+            return Some(graph.same_row(&[1.0]));
+        }
+        let node = |tree: &Tree, (at, node): (usize, &Node)| {
+            if node.is_leaf() {
+                let leaf = node.next as usize * self.n_classes;
+                return TreeNode::Leaf(tree.values[leaf..leaf + self.n_classes].to_vec());
+            }
+            let (feature, no) = (node.feature as usize, node.next as usize);
+            TreeNode::Split(Split { feature, threshold: node.threshold, yes: at + 1, no })
+        };
+        let nodes = |tree: &Tree| tree.nodes.iter().enumerate().map(|one| node(tree, one)).collect();
+        let trees = Trees::new(self.n_classes, self.trees.iter().map(nodes).collect());
+        let sums = graph.trees(features, &trees);
+        let count = graph.number(self.trees.len() as f64);
+        Some(graph.binary("Div", &sums, &count))
     }
 
     fn facts(&self) -> Vec<(&'static str, f64)> {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::release::measured;
 use super::super::session::Session;
 use super::absolute::{minimum, require};
 use super::check::{Check, Kind, Verdict};
@@ -9,7 +10,7 @@ use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
 use super::versus::{Rows, rows_of_both, versus};
 use crate::config::{LatencyRule, PromotionSection, Require};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::Estimate;
 
 /// What the gate says, and on which rows.
@@ -69,6 +70,32 @@ pub fn judge(
     Ok(Gate { checks, compared_on: paired.map(|(rows, _)| rows.clone()) })
 }
 
-fn speed(_: &Session<'_>, _: &LatencyRule, _: &Subject, _: Option<&Subject>) -> Result<Check> {
-    Ok(Check::new(Kind::Latency, "", None, String::new(), Verdict::Pass))
+/// The candidate's time over production's, both measured here and now.
+fn speed(
+    session: &Session<'_>,
+    rule: &LatencyRule,
+    candidate: &Subject,
+    production: Option<&Subject>,
+) -> Result<Check> {
+    let words = format!("<= {} x production", rule.max_ratio);
+    let name = format!("latency {}", rule.quantile);
+    let line = |value, verdict| Check::new(Kind::Latency, &name, value, words.clone(), verdict);
+    let Some(production) = production else {
+        return Ok(line(None, Verdict::NotApplicable).detail("nothing in production"));
+    };
+    session.stage("measuring latency")?;
+    let size = usize::try_from(rule.batch).unwrap_or(usize::MAX);
+    let time = |subject: &Subject| {
+        let latency = measured(session, subject, &[size])?;
+        let timing = latency.timing("model", size).ok_or_else(|| Error::failed("a size was not measured"))?;
+        Ok::<_, Error>(match rule.quantile.as_str() {
+            "p50" => timing.p50_us,
+            "p99" => timing.p99_us,
+            _ => timing.p95_us,
+        })
+    };
+    let (new, old) = (time(candidate)?, time(production)?);
+    let verdict = if new <= rule.max_ratio * old { Verdict::Pass } else { Verdict::Fail };
+    let detail = format!("{new:.1} us against {old:.1} us, batches of {size}");
+    Ok(line(Some(new / old), verdict).detail(detail))
 }

@@ -1,0 +1,11 @@
+//! ONNX files: building a graph, writing it, and running one with an independent runtime. Knows nothing of models.
+
+mod file;
+mod graph;
+mod run;
+mod trees;
+
+pub use file::{IR_VERSION, ML_OPSET, OPSET, about};
+pub use graph::{Facts, Graph, Kind, Port, Value};
+pub use run::{Outputs, RUNTIME, Runtime, Tensor};
+pub use trees::{Split, TreeNode, Trees};

@@ -1,0 +1,236 @@
+//! How long one answer takes: ours and the exported file, per batch size, after a warm-up.
+//!
+//! Rows are the golden rows, repeated to the size of the batch. `model`: from the features' input (vectors, term counts) to
+//! probabilities, our own code. `onnx`: the same from the same input, in the independent runtime. `pipeline`: from one raw
+//! row to probabilities. Each repetition is timed alone; quantiles are those of the sorted times (linear interpolation, as
+//! NumPy's default). Every size is warmed up for a tenth of the repetitions.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Instant;
+
+use ndarray::{Array2, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::session::Session;
+use crate::bundle::{Bundle, Golden};
+use crate::data::Features;
+use crate::error::{Error, Result};
+use crate::features::Signal;
+use crate::onnx::{RUNTIME, Runtime};
+use crate::stats::quantile::quantile;
+
+/// The fewest repetitions that quantiles of the tail stand on.
+pub const REPETITIONS: usize = 1000;
+
+/// What to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Benchmark {
+    /// How often each size is timed.
+    pub repetitions: usize,
+    /// The sizes, in rows.
+    pub batch_sizes: Vec<usize>,
+    /// Whether the way from one raw row is timed, too: behind a sentence encoder that takes long.
+    pub pipeline: bool,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// The format of this record.
+    pub format_version: u32,
+    /// How often each size was timed.
+    pub repetitions: usize,
+    /// Repetitions before, that do not count.
+    pub warm_up: usize,
+    /// Threads of our own code; the runtime of the file uses one.
+    pub threads: usize,
+    /// The machine: cores, architecture, kernel.
+    pub machine: BTreeMap<String, String>,
+    /// Columns that the graph takes.
+    pub n_inputs: usize,
+    /// Columns that the model sees.
+    pub n_features: usize,
+    /// Who ran the file.
+    pub runtime: String,
+    /// One entry for each subject and size.
+    pub timings: Vec<Timing>,
+}
+
+/// The times of one subject at one size, in microseconds for the whole batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// `model`, `onnx` or `pipeline`.
+    pub subject: String,
+    /// Rows at once.
+    pub batch_size: usize,
+    /// The median.
+    pub p50_us: f64,
+    /// 95 of 100 are at most this.
+    pub p95_us: f64,
+    /// 99 of 100 are at most this.
+    pub p99_us: f64,
+}
+
+impl Latency {
+    /// The times of a subject at a size.
+    #[must_use]
+    pub fn timing(&self, subject: &str, batch_size: usize) -> Option<&Timing> {
+        self.timings.iter().find(|timing| timing.subject == subject && timing.batch_size == batch_size)
+    }
+}
+
+/// Measures a model and its file.
+///
+/// # Errors
+/// `Invalid` without repetitions, sizes or golden rows; what the model says.
+pub fn measure(
+    session: &Session<'_>,
+    bundle: &Bundle,
+    runtime: &Runtime,
+    golden: &Golden,
+    benchmark: &Benchmark,
+) -> Result<Latency> {
+    if benchmark.repetitions == 0 || benchmark.batch_sizes.is_empty() || benchmark.batch_sizes.contains(&0) {
+        return Err(Error::invalid("repetitions and batch sizes are at least 1"));
+    }
+    if golden.scores.is_empty() {
+        return Err(Error::invalid("there are no golden rows to measure with"));
+    }
+    // The same texts over and over: neither a cache of vectors nor a report of truncated texts belongs here.
+    let setting = session.setting.uncached();
+    let signal = golden.signal("golden rows".as_ref())?;
+    let (inputs, features) =
+        (bundle.features.graph_input(signal.clone(), &setting)?, bundle.transform(signal.clone(), &setting)?);
+    let mut timings = Vec::new();
+    for size in &benchmark.batch_sizes {
+        session.check()?;
+        let (input, features) = (repeated(&inputs, *size), picked(&features, *size));
+        timings.push(timing("model", *size, benchmark, || {
+            bundle.model.predict(&features).map(|scores| {
+                black_box(bundle.schema.predict(scores));
+            })
+        })?);
+        session.check()?;
+        timings.push(timing("onnx", *size, benchmark, || {
+            runtime.run(&input).map(|outputs| {
+                black_box(outputs);
+            })
+        })?);
+    }
+    if benchmark.pipeline {
+        session.check()?;
+        let mut at = 0;
+        timings.push(timing("pipeline", 1, benchmark, || {
+            at += 1;
+            let row = one(&signal, at % golden.scores.len());
+            bundle.predict(row, &setting).map(|prediction| {
+                black_box(prediction);
+            })
+        })?);
+    }
+    let facts = (session.project.surroundings.environment)();
+    let wanted = ["arch", "cores", "host", "kernel", "mlops_version", "os"];
+    let machine = wanted.into_iter().filter_map(|key| Some((key.to_owned(), facts.get(key)?.clone()))).collect();
+    Ok(Latency {
+        format_version: 1,
+        repetitions: benchmark.repetitions,
+        warm_up: warm_up(benchmark),
+        threads: rayon::current_num_threads(),
+        machine,
+        n_inputs: bundle.features.input_width(),
+        n_features: bundle.features.n_features(),
+        runtime: RUNTIME.to_owned(),
+        timings,
+    })
+}
+
+fn warm_up(benchmark: &Benchmark) -> usize {
+    benchmark.repetitions.div_ceil(10)
+}
+
+/// Times `work`, each repetition alone.
+fn timing(
+    subject: &str,
+    batch_size: usize,
+    benchmark: &Benchmark,
+    mut work: impl FnMut() -> Result<()>,
+) -> Result<Timing> {
+    for _ in 0..warm_up(benchmark) {
+        work()?;
+    }
+    let mut times = Vec::with_capacity(benchmark.repetitions);
+    for _ in 0..benchmark.repetitions {
+        let start = Instant::now();
+        work()?;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| quantile(&times, share).unwrap_or(f64::NAN);
+    Ok(Timing { subject: subject.to_owned(), batch_size, p50_us: at(0.5), p95_us: at(0.95), p99_us: at(0.99) })
+}
+
+/// The rows over and over, to this many.
+fn repeated(rows: &Array2<f32>, count: usize) -> Array2<f32> {
+    let order: Vec<usize> = (0..count).map(|at| at % rows.nrows()).collect();
+    rows.select(Axis(0), &order)
+}
+
+fn picked(features: &Features, count: usize) -> Features {
+    match features {
+        Features::Dense(matrix) => Features::Dense(repeated(matrix, count)),
+        Features::Sparse(matrix) => {
+            let mut rows = crate::data::Csr { n_cols: matrix.n_cols, indptr: vec![0], ..crate::data::Csr::default() };
+            for at in 0..count {
+                let (indices, values) = matrix.row(at % matrix.n_rows());
+                rows.indices.extend(indices);
+                rows.values.extend(values);
+                rows.indptr.push(rows.indices.len());
+            }
+            Features::Sparse(rows)
+        }
+    }
+}
+
+/// One raw row.
+fn one(signal: &Signal, row: usize) -> Signal {
+    match signal {
+        Signal::Texts(texts) => Signal::Texts(vec![texts[row].clone()]),
+        Signal::Matrix(Features::Dense(matrix)) => Signal::Matrix(Features::Dense(matrix.select(Axis(0), &[row]))),
+        Signal::Matrix(features) => Signal::Matrix(picked(features, 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn a_size_is_timed_as_often_as_asked_after_its_warm_up() {
+        let benchmark = Benchmark { repetitions: 25, batch_sizes: vec![4], pipeline: false };
+        let mut calls = 0;
+        let timing = timing("model", 4, &benchmark, || {
+            calls += 1;
+            Ok(())
+        });
+        let timing = timing.unwrap();
+        assert_eq!(calls, 28);
+        assert!(0.0 <= timing.p50_us && timing.p50_us <= timing.p95_us && timing.p95_us <= timing.p99_us);
+        let failing = super::timing("model", 4, &benchmark, || Err(Error::failed("no")));
+        assert_eq!(failing.unwrap_err().message, "no");
+    }
+
+    #[test]
+    fn rows_are_repeated_to_the_size() {
+        let rows = array![[1.0, 0.0], [0.0, 2.0]];
+        let dense = picked(&Features::Dense(rows.clone()), 3);
+        assert_eq!(dense, Features::Dense(array![[1.0, 0.0], [0.0, 2.0], [1.0, 0.0]]));
+        let sparse = crate::data::Csr { n_cols: 2, indptr: vec![0, 1, 2], indices: vec![0, 1], values: vec![1.0, 2.0] };
+        let Features::Sparse(three) = picked(&Features::Sparse(sparse), 3) else { unreachable!("sparse stays sparse") };
+        assert_eq!((three.indptr, three.indices, three.values), (vec![0, 1, 2, 3], vec![0, 1, 0], vec![1.0, 2.0, 1.0]));
+    }
+}

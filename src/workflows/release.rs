@@ -1,0 +1,267 @@
+//! A release: the files of a checkpoint, and what other systems need to serve it: `model.onnx`, `preprocessor.json`,
+//! `model_metadata.json`, `model_card.md`. It is made beside the validated versions when a version is promoted to
+//! production; the parity of the exported file with the model is part of the gate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::export::{Exported, MODEL_FILE, exported, release_files};
+use super::gate::Subject;
+use super::latency::{Benchmark, Latency, REPETITIONS, measure};
+use super::report::Stored;
+use super::session::Session;
+use super::training_record::timestamp;
+use crate::bundle::{Bundle, Golden, Schema};
+use crate::config::ExperimentConfig;
+use crate::data::Input;
+use crate::error::{Context, Result};
+use crate::fs::{sha256_file, write_atomic};
+use crate::metrics::{Estimate, Evaluation};
+use crate::registry::{FileFacts, Manifest, release};
+use crate::report::metadata::{self, DataFacts, Metadata, Port};
+use crate::report::model_card::{self, DataWindow, Modality, ModelCard, OnnxFile, Subgroup};
+
+/// What was released, for the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Released {
+    /// The export with its parity.
+    pub exported: Exported,
+    /// What an answer takes.
+    pub latency: Latency,
+}
+
+/// Makes the release of a version that passed its gate.
+///
+/// # Errors
+/// `Refused` when the exported file does not say what the model says, `Invalid` for a kind that cannot be exported,
+/// `Failed` when the version is damaged or the disk refuses.
+pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Released> {
+    let project = session.project;
+    let (model, version) = (&subject.located.model, subject.located.version);
+    session.stage("measuring latency")?;
+    let latency = measured(session, subject, &[1])?;
+    session.stage("exporting")?;
+    let mut exported = None;
+    release(&project.layout, model, version, |folder| {
+        let bundle = Bundle::load(&subject.located.folder)?;
+        let made = release_files(session, &bundle, &subject.located, folder)?;
+        let facts = Facts::read(session, subject, &bundle.schema, &made, &latency)?;
+        write_atomic(&folder.join(model_card::FILE), facts.card().written().as_bytes())?;
+        write_atomic(&folder.join(metadata::FILE), facts.metadata(folder)?.to_json()?.as_bytes())?;
+        exported = Some(made);
+        Ok(())
+    })?;
+    Ok(Released { exported: exported.expect("a release was filled"), latency })
+}
+
+/// Measures how long a version takes from its features to probabilities, and the exported file as well.
+///
+/// # Errors
+/// `Failed` when it does not load.
+pub fn measured(session: &Session<'_>, subject: &Subject, batch_sizes: &[usize]) -> Result<Latency> {
+    let bundle = Bundle::load(&subject.located.folder)?;
+    let golden = Golden::read(&subject.located.folder)?;
+    let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline: false };
+    let runtime = exported(&bundle, &subject.located)?;
+    measure(session, &bundle, &runtime, &golden, &benchmark)
+}
+
+/// What is known of a version.
+struct Facts<'a> {
+    subject: &'a Subject,
+    manifest: Manifest,
+    schema: &'a Schema,
+    stored: Option<Stored>,
+    exported: &'a Exported,
+    latency: &'a Latency,
+    validated_at: String,
+}
+
+impl<'a> Facts<'a> {
+    fn read(
+        session: &Session<'_>,
+        subject: &'a Subject,
+        schema: &'a Schema,
+        exported: &'a Exported,
+        latency: &'a Latency,
+    ) -> Result<Self> {
+        let project = session.project;
+        let checkpoint = project.layout.checkpoint(&subject.located.model, subject.located.version);
+        let (manifest, _) = Manifest::read(&checkpoint)?;
+        let stored = subject.run.clone().map(|run| Stored::of(project, run)).transpose()?;
+        let validated_at = timestamp(project.now_ms());
+        Ok(Self { subject, manifest, schema, stored, exported, latency, validated_at })
+    }
+
+    fn config(&self) -> &ExperimentConfig {
+        &self.subject.config
+    }
+
+    fn evaluation(&self) -> Option<&Evaluation> {
+        self.stored.as_ref().and_then(Stored::judged).map(|(_, evaluation)| evaluation)
+    }
+
+    /// The metrics on the test rows; from the database, without intervals, where the run's folder is gone.
+    fn metrics(&self) -> BTreeMap<String, Estimate> {
+        let known = self.evaluation().map(|evaluation| evaluation.metrics.clone());
+        known.unwrap_or_else(|| {
+            let of = |name: &&str| Some(((*name).to_owned(), self.stored.as_ref()?.estimate(name)?));
+            crate::metrics::METRICS
+                .iter()
+                .map(|metric| metric.name())
+                .collect::<Vec<_>>()
+                .iter()
+                .filter_map(of)
+                .collect()
+        })
+    }
+
+    fn rows(&self) -> BTreeMap<String, u64> {
+        let inputs = self.stored.iter().flat_map(|stored| &stored.inputs);
+        inputs.map(|input| (input.context.clone(), input.rows)).collect()
+    }
+
+    fn metadata(&self, folder: &Path) -> Result<Metadata> {
+        let (config, manifest) = (self.config(), &self.manifest);
+        let latency = serde_json::to_value(self.latency).context(|| "cannot write the latency".into())?;
+        let parity = serde_json::to_value(&self.exported.parity).context(|| "cannot write the parity".into())?;
+        Ok(Metadata {
+            format_version: metadata::FORMAT_VERSION,
+            model_id: format!("{}/{}", manifest.model, manifest.version.0),
+            model: manifest.model.clone(),
+            version: manifest.version,
+            experiment_id: config.experiment.name.to_string(),
+            run_id: manifest.run_id.clone(),
+            task: self.schema.task.clone(),
+            kind: self.schema.kind.clone(),
+            created_at: manifest.created_at.clone(),
+            validated_at: Some(self.validated_at.clone()),
+            status: "Production".into(),
+            metrics: self.metrics(),
+            input: self
+                .exported
+                .inputs
+                .iter()
+                .map(|port| port_of(port, "what `preprocessor.json` makes of a row"))
+                .collect(),
+            output: self
+                .exported
+                .outputs
+                .iter()
+                .map(|port| port_of(port, "see `meaning` in `preprocessor.json`"))
+                .collect(),
+            labels: self.schema.labels.clone(),
+            threshold: (self.schema.labels.len() == 2).then_some(self.schema.threshold),
+            embedder: manifest.embedder_identity.clone().or_else(|| manifest.embedder.clone().map(Into::into)),
+            data: DataFacts {
+                source: config.data.source.clone(),
+                fingerprint: manifest.data_fingerprint.clone(),
+                rows: self.rows(),
+            },
+            files: files(folder)?,
+            parity: Some(parity),
+            latency: Some(latency),
+        })
+    }
+
+    fn card(&self) -> ModelCard {
+        let (config, manifest) = (self.config(), &self.manifest);
+        let input = config.columns().input;
+        let window = self.stored.as_ref().and_then(|stored| stored.window.as_ref());
+        let evaluation = self.evaluation();
+        ModelCard {
+            model: manifest.model.to_string(),
+            version: manifest.version.0,
+            experiment: config.experiment.name.to_string(),
+            run_id: manifest.run_id.to_string(),
+            description: config.experiment.description.clone(),
+            kind: self.schema.kind.clone(),
+            modality: if matches!(input, Input::Text { .. }) { Modality::Text } else { Modality::Numbers },
+            languages: Vec::new(),
+            license: None,
+            tags: config.experiment.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect(),
+            intended_use: None,
+            data: DataWindow {
+                source: config.data.source.clone(),
+                fingerprint: manifest.data_fingerprint.clone(),
+                rows: self.rows(),
+                time: window.and_then(|window| window.time.clone()).map(|time| (time.from, time.to)),
+                split: "test".into(),
+            },
+            metrics: self.metrics(),
+            primary: config.evaluation.primary.clone(),
+            labels: self.schema.labels.clone(),
+            positive: (self.schema.labels.len() == 2).then(|| self.schema.labels[1].clone()),
+            threshold: (self.schema.labels.len() == 2).then_some(self.schema.threshold),
+            subgroups: evaluation
+                .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))
+                .unwrap_or_default(),
+            calibration: evaluation.and_then(calibration),
+            truncation: self.stored.as_ref().and_then(truncation),
+            latency: self
+                .latency
+                .timings
+                .iter()
+                .filter(|timing| timing.subject == "model")
+                .map(|timing| {
+                    let ms = [timing.p50_us, timing.p95_us, timing.p99_us].map(|us| us / 1000.0);
+                    (timing.batch_size as u64, ms)
+                })
+                .collect(),
+            limits: Vec::new(),
+            onnx: Some(OnnxFile { file: MODEL_FILE.into(), input: self.exported.inputs[0].name.clone() }),
+        }
+    }
+}
+
+fn port_of(port: &crate::onnx::Port, about: &str) -> Port {
+    let extent = |extent: &String| extent.parse().ok();
+    let (name, shape) = (port.name.clone(), port.shape.iter().map(extent).collect());
+    let dtype = serde_json::to_value(port.dtype).ok().and_then(|name| name.as_str().map(str::to_owned));
+    Port { name, dtype: dtype.unwrap_or_default(), shape, about: about.into() }
+}
+
+/// Size and hash of every file in a folder, by name.
+fn files(folder: &Path) -> Result<BTreeMap<String, FileFacts>> {
+    let cannot = || format!("cannot list `{}`", folder.display());
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).context(cannot)? {
+        let entry = entry.context(cannot)?;
+        let (size, sha256) = sha256_file(&entry.path())?;
+        files.insert(entry.file_name().to_string_lossy().into_owned(), FileFacts { size, sha256 });
+    }
+    Ok(files)
+}
+
+/// The primary metric of each subgroup.
+fn subgroups(evaluation: &Evaluation, primary: &str) -> Vec<Subgroup> {
+    let columns = evaluation.subgroups.iter();
+    let rows = columns.flat_map(|(column, found)| found.groups.iter().map(move |group| (column, group)));
+    let line = |(column, group): (&String, &crate::metrics::Subgroup)| {
+        let estimate = group.metrics.get(primary)?.clone();
+        let (column, value, rows) = (column.clone(), group.value.clone(), group.rows as u64);
+        Some(Subgroup { column, value, rows, metric: primary.to_owned(), estimate })
+    };
+    rows.filter_map(line).collect()
+}
+
+/// The calibration error beside what chance alone makes of it.
+fn calibration(evaluation: &Evaluation) -> Option<String> {
+    let found = evaluation.reliability.as_ref()?;
+    let ece = format!("expected calibration error {:.4} over {} bins of equal count", found.ece, found.bins.len());
+    Some(match &found.null {
+        Some(null) => format!(
+            "{ece}; a perfectly calibrated model would show {:.4} on average and at most {:.4} in 95 of 100 cases",
+            null.mean, null.high
+        ),
+        None => ece,
+    })
+}
+
+/// How many texts were cut, where an encoder read them.
+fn truncation(stored: &Stored) -> Option<String> {
+    let cut = stored.run.metrics.get("texts_truncated")?;
+    Some(format!("{cut:.0} of the texts were longer than the encoder reads and were cut"))
+}
