@@ -143,6 +143,13 @@ pub fn subgroups(evaluation: &Evaluation, shown: &[String]) -> String {
     evaluation.subgroups.iter().map(|(column, groups)| of_column(evaluation, column, groups, shown)).collect()
 }
 
+/// The first characters of a long value: `--json` has all of it.
+fn short(value: &str) -> String {
+    const LONGEST: usize = 40;
+    let line = value.replace(['\n', '\r', '\t'], " ");
+    if line.chars().count() <= LONGEST { line } else { line.chars().take(LONGEST - 1).chain(['…']).collect() }
+}
+
 /// How many metrics fit beside the sizes.
 const FITTING: usize = 4;
 
@@ -151,7 +158,7 @@ fn of_column(evaluation: &Evaluation, column: &str, found: &Subgroups, shown: &[
     let names: Vec<&String> = shown.iter().take(FITTING).collect();
     let binary = evaluation.labels.len() == 2;
     let support = if binary { format!("of class {}", evaluation.labels[1]) } else { "classes".to_owned() };
-    let mut columns = vec![("value", Align::Left), ("rows", Align::Right), (support.as_str(), Align::Right)];
+    let mut columns = vec![("value", Align::Cut), ("rows", Align::Right), (support.as_str(), Align::Right)];
     for name in &names {
         columns.extend([(name.as_str(), Align::Right), ("95 %", Align::Right)]);
     }
@@ -162,7 +169,7 @@ fn of_column(evaluation: &Evaluation, column: &str, found: &Subgroups, shown: &[
         } else {
             group.support.iter().filter(|rows| **rows > 0).count().to_string()
         };
-        let mut row = vec![format!("{}{few}", group.value), format::count(group.rows), support];
+        let mut row = vec![format!("{}{few}", short(&group.value)), format::count(group.rows), support];
         for name in &names {
             let estimate = group.metrics.get(*name);
             let told = |tell: fn(&Estimate) -> String| estimate.map_or_else(String::new, tell);

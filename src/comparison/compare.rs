@@ -363,7 +363,8 @@ mod tests {
         for classes in [2, 3] {
             for rows in [200, 900] {
                 let (poor, good) = (model(rows, classes, 0.569_840_29, 0.15), model(rows, classes, 0.618_033_989, 0.6));
-                for metric in METRICS {
+                // The model that tells classes apart better need not be the better calibrated one.
+                for metric in METRICS.iter().filter(|metric| metric.name() != "ece") {
                     for test in fitting_tests(*metric, classes) {
                         let there = compare(*metric, &paired(&poor, &good, classes), &quick(test)).expect("it fits");
                         let back = compare(*metric, &paired(&good, &poor, classes), &quick(test)).expect("it fits");

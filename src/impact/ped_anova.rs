@@ -195,6 +195,7 @@ fn of_numbers(counts: &[u64]) -> Vec<f64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "the numbers as Python prints them")]
 mod tests {
     use super::*;
 
@@ -301,11 +302,11 @@ mod tests {
             domain: Domain::Number { low: 2.0, high: 2.0, log: false, whole: true },
             values: vec![Some(2.0); 12],
         };
-        let one = Column { domain: Domain::Choice { count: 1 }, values: vec![Some(0.0), None].repeat(6) };
+        let one = Column { domain: Domain::Choice { count: 1 }, values: [Some(0.0), None].repeat(6) };
         let losses: Vec<f64> = (0..12).map(f64::from).collect();
         assert_eq!(importances(&[same, one], &losses, &[1; 12], 0.1), [0.0, 0.0]);
         // All runs are as good as the best: both densities are one.
-        let column = Column { domain: Domain::Choice { count: 2 }, values: vec![Some(0.0), Some(1.0)].repeat(6) };
+        let column = Column { domain: Domain::Choice { count: 2 }, values: [Some(0.0), Some(1.0)].repeat(6) };
         assert_eq!(importances(&[column], &[1.0; 12], &[1; 12], 0.1), [0.0]);
     }
 }

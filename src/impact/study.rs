@@ -169,10 +169,10 @@ mod tests {
     }
 
     fn studied(count: usize, settings: &Settings) -> Study {
-        let (metric, c, seed) = runs(count);
         fn texts(values: &[String]) -> Vec<Option<&str>> {
             values.iter().map(|text| Some(text.as_str())).collect()
         }
+        let (metric, c, seed) = runs(count);
         let same = vec![Some("lr"); count];
         let params = BTreeMap::from([("C", texts(&c)), ("kind", same), ("seed", texts(&seed))]);
         study(&metric, &params, settings)

@@ -101,15 +101,12 @@ fn ties(scored: &Scored<'_>) -> Vec<Tie> {
     let positive = scored.view.positive(scored.n_classes);
     let said = |row: usize| -> (f64, usize) {
         let probabilities = &scored.probabilities[row * scored.n_classes..(row + 1) * scored.n_classes];
-        match positive {
-            Some(class) => (probabilities[class], class),
-            None => {
-                let highest =
-                    |best: usize, class: usize| if probabilities[class] > probabilities[best] { class } else { best };
-                let class = (0..scored.n_classes).fold(0, highest);
-                (probabilities[class], class)
-            }
+        if let Some(class) = positive {
+            return (probabilities[class], class);
         }
+        let highest = |best: usize, class: usize| if probabilities[class] > probabilities[best] { class } else { best };
+        let class = (0..scored.n_classes).fold(0, highest);
+        (probabilities[class], class)
     };
     let known = scored.orders.filter(|_| positive.is_some());
     let sorted = known.map_or_else(

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::find;
 use crate::error::Result;
-use crate::metrics::METRICS;
 use crate::metrics::evaluation::{Estimate, Evaluation};
+use crate::metrics::{METRICS, Metric};
 use crate::stats::quantile::quantile;
 
 /// The group of rows without a value.
@@ -121,7 +121,7 @@ pub fn subgroups(values: &[String], judge: impl Fn(&[usize]) -> Result<Evaluatio
         let evaluation = judge(&rows)?;
         let one_class = evaluation.support.iter().filter(|rows| **rows > 0).count() < 2;
         let told = |(name, estimate): (String, Estimate)| {
-            let kept = !one_class || find("metric", METRICS, &name).is_ok_and(|metric| metric.of_one_class());
+            let kept = !one_class || find("metric", METRICS, &name).is_ok_and(Metric::of_one_class);
             let none = || Estimate { value: None, reason: Some("1 class".into()), low: None, high: None };
             let estimate = if kept { estimate } else { none() };
             (name, estimate)

@@ -122,7 +122,7 @@ pub fn choose(truth: &[usize], scores: &[f64], metric: &'static dyn Metric, floo
     let half = at_half(truth, scores);
     let mut best: Option<(f64, f64)> = None;
     for (threshold, cells) in std::iter::once((0.5, half)).chain(cuts(truth, scores)) {
-        if !(threshold > 0.0 && threshold < 1.0) || !cells.keeps(floors) {
+        if !(threshold > 0.0 && threshold < 1.0 && cells.keeps(floors)) {
             continue;
         }
         let Some(value) = cells.value(metric) else { continue };

@@ -82,13 +82,15 @@ impl Runtime {
         for (at, name) in names.into_iter().enumerate() {
             let fact = model.output_fact(at).context(cannot)?;
             let width = fact.shape.get(1).and_then(|width| width.to_i64().ok()).unwrap_or(0) as usize;
+            let integers = [i64::datum_type(), tract_onnx::prelude::TDim::datum_type()];
             let known = match (fact.datum_type, fact.shape.len()) {
-                (kind, 2) if kind == f32::datum_type() => true,
-                (kind, 1) => kind == i64::datum_type(),
+                (kind, 2) => kind == f32::datum_type(),
+                // The runtime takes integers that may be lengths for symbolic ones.
+                (kind, 1) => integers.contains(&kind),
                 _ => false,
             };
             if !known {
-                return Err(odd());
+                return Err(Error::failed(format!("{}: its output `{name}` is {fact:?}", cannot())));
             }
             outputs.push((name, fact.datum_type, width));
         }
@@ -121,11 +123,13 @@ impl Runtime {
         let answers = self.plan.run(tvec!(input.into_tvalue())).context(cannot)?;
         let mut outputs = Outputs::new();
         for ((name, kind, width), answer) in self.outputs.iter().zip(answers.iter()) {
-            let view = answer.try_as_plain_ram().context(cannot)?;
             let tensor = if *kind == f32::datum_type() {
+                let view = answer.try_as_plain_ram().context(cannot)?;
                 let values = view.as_slice::<f32>().context(cannot)?.to_vec();
                 Tensor::Floats(Array2::from_shape_vec((n_rows, *width), values).context(cannot)?)
             } else {
+                let integers = answer.cast_to::<i64>().context(cannot)?;
+                let view = integers.try_as_plain_ram().context(cannot)?;
                 Tensor::Integers(view.as_slice::<i64>().context(cannot)?.to_vec())
             };
             outputs.insert(name.clone(), tensor);

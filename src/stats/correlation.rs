@@ -39,7 +39,7 @@ pub fn midranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut below = 0;
     for tie in order.chunk_by(|left, right| values[*left] == values[*right]) {
-        let rank = below as f64 + (tie.len() as f64 + 1.0) / 2.0;
+        let rank = below as f64 + f64::midpoint(tie.len() as f64, 1.0);
         tie.iter().for_each(|at| ranks[*at] = rank);
         below += tie.len();
     }
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(midranks(&[0.0, 5.0, -0.0, 1.0, 5.0, 5.0]), [1.5, 5.0, 1.5, 3.0, 5.0, 5.0]);
     }
 
-    const GOLDEN: [f64; 2] = [0.20033763917202016, 0.7394075190874012];
+    const GOLDEN: [f64; 2] = [0.200_337_639_172_020_16, 0.739_407_519_087_401_2];
 
     #[test]
     fn what_does_not_vary_has_no_correlation() {

@@ -195,13 +195,16 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
     })
 }
 
+/// A part with what the model says of it.
+pub(super) type Predicted<'a> = (&'a PartRows, Prediction);
+
 /// What the model says of each part that has rows, decided at the config's threshold or at the one that is chosen on the
 /// validation rows, which the bundle then keeps.
 fn predict<'a>(
     experiment: &Experiment,
     bundle: &mut Bundle,
     prepared: &'a Prepared,
-) -> Result<(Vec<(&'a PartRows, Prediction)>, Option<Chosen>)> {
+) -> Result<(Vec<Predicted<'a>>, Option<Chosen>)> {
     let parts = prepared.parts.iter().zip(&prepared.features).filter(|(part, _)| !part.positions.is_empty());
     let scores =
         parts.map(|(part, features)| Ok((part, bundle.model.predict(features)?))).collect::<Result<Vec<_>>>()?;

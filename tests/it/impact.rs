@@ -2,10 +2,10 @@
 
 use super::support::TestProject;
 
-/// Trains `lr` with these values of C and max_iter.
+/// Trains `lr` with several values of three parameters.
 fn train(project: &TestProject, count: usize) {
     for run in 0..count {
-        let c = 10.0_f64.powi((run * 5 % 9) as i32 - 4);
+        let c = ["0.0001", "0.001", "0.01", "0.1", "1", "10", "100", "1000", "10000"][run * 5 % 9];
         let weight = ["balanced", "null"][run % 2];
         let set = [format!("model.params.C={c}"), format!("model.params.class_weight={weight}")];
         project.train(
