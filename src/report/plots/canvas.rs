@@ -90,15 +90,20 @@ pub(super) struct Sheet<'t> {
     /// Rows, interval, what is drawn.
     pub subtitle: &'t str,
     /// Width and height as it is shown.
-    pub size: (u32, u32),
+    pub size: (i32, i32),
 }
 
 /// The size of most plots.
-pub(super) const SIZE: (u32, u32) = (640, 420);
+pub(super) const SIZE: (i32, i32) = (640, 420);
 /// Where the title ends, in shown pixels.
 pub(super) const HEAD: i32 = 50;
 /// The free edge of a sheet, in shown pixels.
 pub(super) const EDGE: i32 = 14;
+
+/// A count as a number of pixels is reckoned with.
+pub(super) fn int(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
 
 /// Shown pixels as pixels of the sheet.
 pub(super) fn px(shown: i32) -> i32 {
@@ -113,10 +118,11 @@ pub(super) fn drawn(sheet: &Sheet<'_>, paint: impl FnOnce(&Area<'_>) -> Result<(
     let (width, height) = sheet.size;
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, (width * SCALE as u32, height * SCALE as u32)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, (px(width).unsigned_abs(), px(height).unsigned_abs()))
+            .into_drawing_area();
         let paint = || {
             area.fill(&WHITE)?;
-            let room = px(width as i32 - 2 * EDGE);
+            let room = px(width - 2 * EDGE);
             let style = Style { size: 15.0, colour: INK, weight: FontStyle::Bold };
             text(&area, (px(EDGE), px(10)), &fitted(sheet.title, 15.0 * BOLD, room), style, LEFT_TOP)?;
             let style = Style { size: 11.5, colour: GREY, weight: FontStyle::Normal };
@@ -130,8 +136,8 @@ pub(super) fn drawn(sheet: &Sheet<'_>, paint: impl FnOnce(&Area<'_>) -> Result<(
     Ok(format!(
         "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" xmlns=\"http://www.w3.org/2000/svg\" \
          role=\"img\">\n<title>{}</title>\n<desc>drawn by mlops</desc>\n{body}",
-        width as i32 * SCALE,
-        height as i32 * SCALE,
+        px(width),
+        px(height),
         crate::report::html::escaped(&clean(sheet.title)),
     ))
 }
@@ -351,7 +357,7 @@ pub(super) fn filled(area: &Area<'_>, from: Pixel, to: Pixel, colour: &impl Colo
 /// Writes a legend downward from a corner (in shown pixels), each name with its line and mark; names are cut to `room`.
 pub(super) fn legend(area: &Area<'_>, corner: (i32, i32), room: i32, names: &[(String, Look)]) -> Result<(), Fault> {
     for (row, (name, look)) in names.iter().enumerate() {
-        let y = px(corner.1 + 10 + 20 * row as i32);
+        let y = px(corner.1 + 10 + 20 * int(row));
         line(area, &[(px(corner.0), y), (px(corner.0 + 30), y)], look)?;
         mark(area, (px(corner.0 + 15), y), look)?;
         text(area, (px(corner.0 + 38), y), &fitted(name, 11.5, px(room - 38)), plain(11.5), LEFT)?;

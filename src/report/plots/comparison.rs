@@ -1,7 +1,7 @@
 //! A metric of several runs, best first: a dot each with its 95 % interval as whiskers, and the number beside it.
 
 use super::canvas::{
-    Axes, BLUE, HEAD, INK, LEFT, MIDDLE, REFERENCE, RIGHT, Sheet, Style, Ticks, drawn, fitted, look, mark, plain,
+    Axes, BLUE, HEAD, INK, LEFT, MIDDLE, REFERENCE, RIGHT, Sheet, Style, Ticks, drawn, fitted, int, look, mark, plain,
     plane, px, text, whisker,
 };
 use crate::error::Result;
@@ -49,8 +49,8 @@ pub fn comparison(given: &Comparison<'_>) -> Result<String> {
     let room = if high > low { (high - low) * 0.06 } else { low.abs().max(1.0) * 0.05 };
     let n = entries.len().max(1);
     let pitch = if n <= 12 { 26 } else { 18 };
-    let height = HEAD + 60 + pitch * n as i32;
-    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (640, height as u32) };
+    let height = HEAD + 60 + pitch * int(n);
+    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (640, height) };
     let axes = Axes { x: low - room..high + room, y: 0.0..n as f64, x_name: "", y_name: "", ticks: Ticks::Level };
     let (left, right) = (210, 150);
     drawn(&sheet, |root| {

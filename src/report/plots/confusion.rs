@@ -6,8 +6,8 @@
 use plotters::style::{RGBColor, WHITE};
 
 use super::canvas::{
-    Area, EDGE, Fault, GREY, HEAD, INK, MIDDLE, RIGHT, Sheet, Style, drawn, filled, fitted, plain, px, text, upright,
-    width_of,
+    Area, EDGE, Fault, GREY, HEAD, INK, MIDDLE, RIGHT, Sheet, Style, drawn, filled, fitted, int, plain, px, text,
+    upright, width_of,
 };
 use crate::error::Result;
 use crate::report::numbers::count;
@@ -71,7 +71,7 @@ struct Cells {
 /// `Failed` when plotters does.
 pub fn confusion(given: &Confusion<'_>) -> Result<String> {
     let (labels, counts) = joined(given.labels, given.counts);
-    let n = labels.len().max(1) as i32;
+    let n = int(labels.len().max(1));
     let widest = labels.iter().map(|label| width_of(label, 11.5)).max().unwrap_or(0);
     let name = widest.clamp(px(40), px(150));
     let cell = ((600 / n).clamp(44, 110), (320 / n).clamp(30, 64));
@@ -80,12 +80,12 @@ pub fn confusion(given: &Confusion<'_>) -> Result<String> {
     let height = HEAD + 12 + cell.1 * n + foot / 2 + 34;
     let wide = (EDGE + 24 + name / 2 + 10 + cell.0 * n + EDGE).max(440);
     let cells = Cells { left: px(EDGE + 24) + name + px(10), top: px(HEAD + 10), cell: (px(cell.0), px(cell.1)) };
-    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (wide as u32, height as u32) };
+    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (wide, height) };
     drawn(&sheet, |root| {
         let middle = cells.top + cells.cell.1 * n / 2;
         upright(root, (px(EDGE + 6), middle), "true class", plain(12.0), MIDDLE)?;
         for (at, label) in labels.iter().enumerate() {
-            let along = at as i32;
+            let along = int(at);
             let y = cells.top + cells.cell.1 * along + cells.cell.1 / 2;
             text(root, (cells.left - px(8), y), &fitted(label, 11.5, name), plain(11.5), RIGHT)?;
             let x = cells.left + cells.cell.0 * along + cells.cell.0 / 2;
@@ -107,8 +107,8 @@ fn numbers(root: &Area<'_>, cells: &Cells, row: usize, counts: &[usize]) -> Resu
     let whole: usize = counts.iter().sum();
     for (column, rows) in counts.iter().enumerate() {
         let share = if whole == 0 { 0.0 } else { *rows as f64 / whole as f64 };
-        let x = cells.left + cells.cell.0 * column as i32;
-        let y = cells.top + cells.cell.1 * row as i32;
+        let x = cells.left + cells.cell.0 * int(column);
+        let y = cells.top + cells.cell.1 * int(row);
         filled(root, (x, y), (x + cells.cell.0 - 2, y + cells.cell.1 - 2), &shade(share))?;
         let colour = if share > 0.55 { WHITE } else { INK };
         let style = |size: f64| Style { colour, ..plain(size) };

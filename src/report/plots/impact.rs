@@ -1,7 +1,8 @@
 //! How much each hyper-parameter moves a metric: bars of importance with their stability interval.
 
 use super::canvas::{
-    Axes, BLUE, HEAD, INK, LEFT, MIDDLE, RIGHT, Sheet, Ticks, drawn, filled, fitted, plain, plane, px, text, whisker,
+    Axes, BLUE, HEAD, INK, LEFT, MIDDLE, RIGHT, Sheet, Ticks, drawn, filled, fitted, int, plain, plane, px, text,
+    whisker,
 };
 use crate::error::Result;
 
@@ -37,8 +38,8 @@ pub struct Impact<'a> {
 pub fn impact(given: &Impact<'_>) -> Result<String> {
     let bars: Vec<&Bar> = given.bars.iter().filter(|bar| bar.importance.is_finite()).take(MOST).collect();
     let n = bars.len().max(1);
-    let height = HEAD + 60 + 26 * n as i32;
-    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (640, height as u32) };
+    let height = HEAD + 60 + 26 * int(n);
+    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (640, height) };
     let most = bars.iter().flat_map(|bar| [bar.importance, bar.interval.map_or(0.0, |(_, high)| high)]);
     let most = most.filter(|end| end.is_finite()).fold(0.05, f64::max);
     let axes = Axes { x: 0.0..most * 1.04, y: 0.0..n as f64, x_name: "", y_name: "", ticks: Ticks::Level };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::canvas::{
-    Axes, HEAD, LEFT, LEFT_TOP, Look, SIZE, Sheet, Style, Ticks, drawn, line, look, mark, plain, plane, px, text,
+    Axes, HEAD, LEFT, LEFT_TOP, Look, SIZE, Sheet, Style, Ticks, drawn, int, line, look, mark, plain, plane, px, text,
 };
 use crate::error::Result;
 
@@ -65,12 +65,12 @@ pub fn learning(given: &Learning<'_>) -> Result<Option<String>> {
         return Ok(None);
     }
     let (columns, rows) = if shown == 1 { (1, 1) } else { (2, shown.div_ceil(2)) };
-    let height = if rows == 1 { SIZE.1 as i32 } else { HEAD + 16 + 250 * rows as i32 };
-    let size = ((SIZE.0 as i32 - 12) / columns as i32, (height - HEAD - 8) / rows as i32);
-    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (SIZE.0, height as u32) };
+    let height = if rows == 1 { SIZE.1 } else { HEAD + 16 + 250 * int(rows) };
+    let size = ((SIZE.0 - 12) / int(columns), (height - HEAD - 8) / int(rows));
+    let sheet = Sheet { title: given.title, subtitle: given.subtitle, size: (SIZE.0, height) };
     let svg = drawn(&sheet, |root| {
         for (at, (name, curves)) in panels.iter().take(shown).enumerate() {
-            let corner = (4 + size.0 * (at % columns) as i32, HEAD + size.1 * (at / columns) as i32);
+            let corner = (4 + size.0 * int(at % columns), HEAD + size.1 * int(at / columns));
             let all = || curves.iter().flat_map(|(_, points)| points.iter());
             let (from, to) = range(all().map(|point| point.0));
             let (low, high) = range(all().map(|point| point.1));
@@ -87,7 +87,7 @@ pub fn learning(given: &Learning<'_>) -> Result<Option<String>> {
                     mark(root, plane.at(*point), &look)?;
                 }
                 if !place.is_empty() {
-                    named(root, (corner.0 + size.0 - 190 + 95 * at as i32, corner.1 + 7), place, &look)?;
+                    named(root, (corner.0 + size.0 - 190 + 95 * int(at), corner.1 + 7), place, &look)?;
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! the rows lie over the bins' mean probabilities.
 
 use super::canvas::{
-    BLUE, EDGE, GREY, HEAD, LEFT, REFERENCE, SIZE, Sheet, drawn, filled, look, mark, plain, plane, px, text, unit,
+    BLUE, EDGE, GREY, HEAD, LEFT, REFERENCE, SIZE, Sheet, drawn, filled, int, look, mark, plain, plane, px, text, unit,
     whisker,
 };
 use crate::error::Result;
@@ -102,12 +102,12 @@ pub fn reliability(given: &Reliability<'_>) -> Result<String> {
         }
         let most = bins.iter().map(|bin| bin.rows).max().unwrap_or(1).max(1);
         for (row, bin) in bins.iter().take(14).enumerate() {
-            let y = HEAD + 38 + 20 * row as i32;
+            let y = HEAD + 38 + 20 * int(row);
             let cell = |x: i32, cell: String| text(root, (px(left + x), px(y)), &cell, plain(11.5), LEFT);
             cell(0, format!("{:.3}", bin.predicted))?;
             cell(68, format!("{:.3}", bin.observed))?;
             cell(132, count(bin.rows as usize))?;
-            let room = SIZE.0 as i32 - EDGE - (left + 180);
+            let room = SIZE.0 - EDGE - (left + 180);
             let long = (f64::from(room) * bin.rows as f64 / most as f64).round().max(1.0) as i32;
             filled(root, (px(left + 180), px(y - 6)), (px(left + 180 + long), px(y + 6)), &GREY)?;
         }
