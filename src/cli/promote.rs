@@ -10,7 +10,7 @@ use super::ui::{Align, format, table};
 use crate::config::load_policy;
 use crate::error::Result;
 use crate::tracking::Stage;
-use crate::workflows::gate::{Check, Verdict};
+use crate::workflows::gate::{Check, Kind, Verdict};
 use crate::workflows::promote::{Outcome, Request, promote};
 
 const EXAMPLES: &str = "\
@@ -82,7 +82,13 @@ fn gate(checks: &[Check]) -> String {
             Verdict::Inconclusive => bold("inconclusive"),
             Verdict::NotApplicable => dim("not applicable"),
         };
-        let value = check.value.map_or_else(|| "–".into(), format::value);
+        let value = check.value.map_or_else(
+            || "–".into(),
+            |value| match check.kind {
+                Kind::VersusProduction => format!("{value:+.4}"),
+                _ => format::value(value),
+            },
+        );
         vec!["gate".into(), check.metric.clone(), check.rule.clone(), value, verdict, dim(&check.detail)]
     };
     let columns =
@@ -153,6 +159,13 @@ pub fn describe(outcome: &Outcome) -> String {
             text += &dim(&format!("  ({} answered as in training)", format::plural(outcome.golden_rows, "golden row")));
         }
         text += "\n";
+        if let Some(release) = &outcome.release {
+            let parity = &release.exported.parity;
+            text += &format!(
+                "release   model.onnx, preprocessor.json, model_metadata.json, model_card.md{}\n",
+                dim(&format!("  (ONNX within {:.0e} of the model, by {})", parity.worst, parity.runtime))
+            );
+        }
         if let Some(previous) = outcome.previous {
             text += &format!("archived  {previous}; `mlops rollback {}` puts it back\n", outcome.model);
         }

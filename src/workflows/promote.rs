@@ -13,6 +13,7 @@ use serde_json::json;
 use super::compare::tested_elsewhere;
 use super::gate::{Gate, Subject, Verdict, judge, overall, refusal};
 use super::record::{Light, light, pairs};
+use super::release::{Released, make};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::catalog::find;
@@ -92,6 +93,9 @@ pub struct Outcome {
     pub dry_run: bool,
     /// Golden rows that were asked again.
     pub golden_rows: usize,
+    /// The files that were made for other systems, and how near they are to the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<Released>,
 }
 
 /// Promotes a model version through its gate.
@@ -140,6 +144,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         candidates,
         dry_run: request.dry_run,
         golden_rows: 0,
+        release: None,
     };
     if row.stage == Stage::Production && to == Stage::Staging && !request.force {
         return Err(Error::invalid(format!("{} {} is in production", located.model, located.version))
@@ -149,11 +154,10 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         return Ok(outcome);
     }
     outcome.golden_rows = smoke_test(session, &located)?;
-    let mut released = None;
     if to == Stage::Production {
         session.stage("copying into production")?;
         if production != Some(located.version) {
-            released = Some(super::release::make(session, &candidate)?);
+            outcome.release = Some(make(session, &candidate)?);
         }
         prepare_production(&project.layout, &located.model, located.version)?;
     } else if to == Stage::Staging {
@@ -168,7 +172,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         "rules": rules,
         "candidates": outcome.candidates,
         "golden_rows": outcome.golden_rows,
-        "release": released,
+        "release": outcome.release,
     });
     decide(project, request, &outcome, production, &evidence)?;
     crash_point("promote.after_rows");

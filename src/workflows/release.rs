@@ -171,6 +171,11 @@ impl<'a> Facts<'a> {
         let input = config.columns().input;
         let window = self.stored.as_ref().and_then(|stored| stored.window.as_ref());
         let evaluation = self.evaluation();
+        // These tags of the experiment say what nothing else can.
+        let tag = |key: &str| config.experiment.tags.get(key).cloned();
+        let others = config.experiment.tags.iter();
+        let others = others.filter(|(key, _)| !["language", "license", "intended_use"].contains(&key.as_str()));
+        let encoder = self.manifest.embedder_identity.is_some();
         ModelCard {
             model: manifest.model.to_string(),
             version: manifest.version.0,
@@ -179,10 +184,10 @@ impl<'a> Facts<'a> {
             description: config.experiment.description.clone(),
             kind: self.schema.kind.clone(),
             modality: if matches!(input, Input::Text { .. }) { Modality::Text } else { Modality::Numbers },
-            languages: Vec::new(),
-            license: None,
-            tags: config.experiment.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect(),
-            intended_use: None,
+            languages: tag("language").iter().flat_map(|text| text.split(',')).map(|code| code.trim().into()).collect(),
+            license: tag("license"),
+            tags: others.map(|(key, value)| format!("{key}:{value}")).collect(),
+            intended_use: tag("intended_use"),
             data: DataWindow {
                 source: config.data.source.clone(),
                 fingerprint: manifest.data_fingerprint.clone(),
@@ -199,7 +204,11 @@ impl<'a> Facts<'a> {
                 .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))
                 .unwrap_or_default(),
             calibration: evaluation.and_then(calibration),
-            truncation: self.stored.as_ref().and_then(truncation),
+            truncation: if encoder {
+                self.stored.as_ref().and_then(truncation)
+            } else {
+                Some("No encoder reads the rows: nothing is cut.".into())
+            },
             latency: self
                 .latency
                 .timings
