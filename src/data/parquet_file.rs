@@ -77,12 +77,15 @@ pub fn facts(path: &Path) -> Result<BTreeMap<String, String>> {
     Ok(pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect())
 }
 
+/// A column with its name.
+pub type Named = (String, Cells);
+
 /// The plain columns of a Parquet file with their names, in the file's order, and its facts. Columns of other types
 /// than text and f64 are left out. One decoding for whole columns: `data::sources` goes cell by cell and keeps text.
 ///
 /// # Errors
 /// `NotFound` when there is no such file, `Failed` when it cannot be read.
-pub fn read(path: &Path) -> Result<(Vec<(String, Cells)>, BTreeMap<String, String>)> {
+pub fn read(path: &Path) -> Result<(Vec<Named>, BTreeMap<String, String>)> {
     let file = File::open(path).map_err(|cause| {
         let kind = if cause.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Failed };
         Error::new(kind, format!("cannot read `{}`", path.display())).caused_by(cause)
