@@ -109,8 +109,8 @@ fn describe(outcome: &Outcome) -> String {
 
 fn timings(latency: &Latency) -> String {
     let subject = |subject: &str| match subject {
-        "model" => "mlops, from the input of the graph".to_owned(),
-        "onnx" => format!("model.onnx, {}", latency.runtime),
+        "model" => "mlops, from the features on".to_owned(),
+        "onnx" => format!("model.onnx with its steps, {}", latency.runtime),
         _ => "mlops, from the raw row".to_owned(),
     };
     let microseconds = |value: f64| format!("{value:.1}");

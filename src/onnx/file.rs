@@ -18,6 +18,11 @@ pub const ML_OPSET: i64 = 3;
 /// The version of the file format.
 pub const IR_VERSION: i64 = 8;
 
+/// A position or a length as the file writes it.
+pub(super) fn int64(size: usize) -> i64 {
+    i64::try_from(size).expect("what fits into memory fits into 63 bits")
+}
+
 pub(super) fn code(kind: Kind) -> i64 {
     i64::from(match kind {
         Kind::Float32 => DataType::Float as i32,
@@ -78,13 +83,13 @@ fn tensor(name: String, dims: Vec<i64>, kind: DataType, raw_data: Vec<u8>) -> pb
 }
 
 pub(super) fn doubles(name: String, shape: &[usize], values: &[f64]) -> pb::TensorProto {
-    let dims = shape.iter().map(|dim| *dim as i64).collect();
+    let dims = shape.iter().map(|dim| int64(*dim)).collect();
     tensor(name, dims, DataType::Double, values.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
 pub(super) fn integers(name: String, values: &[i64]) -> pb::TensorProto {
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    tensor(name, vec![values.len() as i64], DataType::Int64, bytes)
+    tensor(name, vec![int64(values.len())], DataType::Int64, bytes)
 }
 
 pub(super) fn integer(name: String, value: i64) -> pb::TensorProto {

@@ -181,7 +181,7 @@ impl Graph {
         let (input, first) = (self.input(), self.integers(&[0]));
         let shape = self.unary("Shape", &input);
         let rows = self.node("Gather", &[&shape, &first], vec![file::int("axis", 0)]);
-        let width = self.integers(&[row.len() as i64]);
+        let width = self.integers(&[file::int64(row.len())]);
         let shape = self.node("Concat", &[&rows, &width], vec![file::int("axis", 0)]);
         let row = self.numbers(&[1, row.len()], row);
         self.node("Expand", &[&row, &shape], Vec::new())
@@ -200,7 +200,7 @@ impl Graph {
 
     /// 1 where column `column` of a row is at least `least`, else 0, `N`, as integers.
     pub fn at_least(&mut self, value: &Value, column: usize, least: f64) -> Value {
-        let column = self.constant(|name| file::integer(name, column as i64));
+        let column = self.constant(|name| file::integer(name, file::int64(column)));
         let picked = self.node("Gather", &[value, &column], vec![file::int("axis", 1)]);
         let least = self.number(least);
         let holds = self.binary("GreaterOrEqual", &picked, &least);
@@ -251,6 +251,8 @@ fn port(name: &str, dtype: Kind, width: Option<usize>) -> Port {
 mod tests {
     use ndarray::array;
 
+    use pb::tensor_shape_proto::dimension::Value::{DimParam, DimValue};
+
     use super::super::run::Runtime;
     use super::*;
 
@@ -289,7 +291,6 @@ mod tests {
             unreachable!("the input is a tensor");
         };
         let dims: Vec<_> = tensor.shape.unwrap().dim.into_iter().map(|dim| dim.value.unwrap()).collect();
-        use pb::tensor_shape_proto::dimension::Value::{DimParam, DimValue};
         assert_eq!(dims, [DimParam("N".into()), DimValue(2)]);
     }
 

@@ -8,7 +8,7 @@
 
 use tract_onnx::pb;
 
-use super::file::{floats, ints, string, strings};
+use super::file::{floats, int64, ints, string, strings};
 
 /// A question: rows with at most `threshold` in `feature` go to the node `yes`, others to `no`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,8 +58,8 @@ impl Trees {
         let (mut leaf_tree, mut leaf_node, mut leaf_class, mut weight) = (fresh(), fresh(), fresh(), Vec::new());
         for (tree, nodes) in self.trees.iter().enumerate() {
             for (at, node) in nodes.iter().enumerate() {
-                tree_of.push(tree as i64);
-                id.push(at as i64);
+                tree_of.push(int64(tree));
+                id.push(int64(at));
                 let split = match node {
                     TreeNode::Split(split) => {
                         mode.push("BRANCH_LEQ");
@@ -68,21 +68,21 @@ impl Trees {
                     TreeNode::Leaf(values) => {
                         mode.push("LEAF");
                         for (class, value) in values.iter().enumerate() {
-                            leaf_tree.push(tree as i64);
-                            leaf_node.push(at as i64);
-                            leaf_class.push(class as i64);
+                            leaf_tree.push(int64(tree));
+                            leaf_node.push(int64(at));
+                            leaf_class.push(int64(class));
                             weight.push(*value as f32);
                         }
                         Split { feature: 0, threshold: 0.0, yes: 0, no: 0 }
                     }
                 };
-                feature.push(split.feature as i64);
+                feature.push(int64(split.feature));
                 threshold.push(split.threshold);
-                yes.push(split.yes as i64);
-                no.push(split.no as i64);
+                yes.push(int64(split.yes));
+                no.push(int64(split.no));
             }
         }
-        let labels: Vec<i64> = (0..self.n_classes as i64).collect();
+        let labels: Vec<i64> = (0..self.n_classes).map(int64).collect();
         let missing = vec![0; tree_of.len()];
         vec![
             ints("class_ids", &leaf_class),

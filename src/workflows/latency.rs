@@ -1,9 +1,12 @@
 //! How long one answer takes: ours and the exported file, per batch size, after a warm-up.
 //!
-//! Rows are the golden rows, repeated to the size of the batch. `model`: from the features' input (vectors, term counts) to
-//! probabilities, our own code. `onnx`: the same from the same input, in the independent runtime. `pipeline`: from one raw
-//! row to probabilities. Each repetition is timed alone; quantiles are those of the sorted times (linear interpolation, as
-//! NumPy's default). Every size is warmed up for a tenth of the repetitions.
+//! Rows are the golden rows, repeated to the size of the batch. `model`: from the features on, when all steps are done (a
+//! tf-idf is sparse there), our own code. `onnx`: from the graph's input (vectors, term counts in full width), the fitted
+//! steps included, in the independent runtime. `pipeline`: our code from one raw row. So `onnx` does more than `model`
+//! where there are steps; compare like with like: two versions by the same subject. All give probabilities and classes.
+//!
+//! Each repetition is timed alone; quantiles are those of the sorted times (linear interpolation, as NumPy's default).
+//! Every size is warmed up for a tenth of the repetitions.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -80,7 +80,7 @@ fn what_is_in_the_way_stays_and_what_is_wrong_is_told() {
 }
 
 #[test]
-fn a_file_that_does_not_say_what_the_model_says_is_refused() {
+fn large_features_agree_and_a_version_without_golden_rows_is_refused() {
     // Features of 1e9 stand in f32 columns: the graph sees what the model sees, so even they agree.
     let project = TestProject::new();
     let mut text = "id,a,b,label,split\n".to_owned();
