@@ -160,7 +160,7 @@ pub fn describe(outcome: &Outcome) -> String {
         }
         text += "\n";
         if let Some(release) = &outcome.release {
-            let parity = &release.exported.parity;
+            let parity = &release.parity;
             text += &format!(
                 "release   model.onnx, preprocessor.json, model_metadata.json, model_card.md{}\n",
                 dim(&format!("  (ONNX within {:.0e} of the model, by {})", parity.worst, parity.runtime))

@@ -9,6 +9,6 @@ pub use layout::Layout;
 pub use manifest::{FileFacts, Manifest};
 pub use selector::Selector;
 pub use store::{
-    check_folder, mirror_production, mirror_staging, prepare_production, publish, release, versions_in,
+    check_folder, is_released, mirror_production, mirror_staging, prepare_production, publish, release, versions_in,
     versions_on_disk,
 };

@@ -94,12 +94,37 @@ fn copy_version(from: &Path, to: &Path) -> Result<()> {
     if check_folder(to).is_ok_and(|(there, of)| of == sealed && has_all(&there)) {
         return Ok(());
     }
-    let _ = fs::remove_dir_all(to);
-    publish_dir(to, |partial| {
+    exchange(to, |partial| {
         copy_files(&source, from, partial)?;
         copy_file(&from.join(manifest::FILE), &partial.join(manifest::FILE))?;
         check_folder(partial).map(|_| ())
     })
+}
+
+/// Publishes a folder in the place of one that may be there. The new one is built first; between the two renames there is
+/// none, and a crash there leaves none: copies are made again from what they are copies of.
+fn exchange(to: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if !to.exists() {
+        return publish_dir(to, fill);
+    }
+    let built = crate::fs::temporary(to);
+    let _ = fs::remove_dir_all(&built);
+    publish_dir(&built, fill)?;
+    crash_point("exchange.before_renames");
+    let gone = crate::fs::temporary(&built);
+    let cannot = || format!("cannot publish `{}`", to.display());
+    fs::rename(to, &gone).context(cannot)?;
+    fs::rename(&built, to).context(cannot)?;
+    let _ = fs::remove_dir_all(gone);
+    to.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Whether a whole release of this version's checkpoint lies beside the validated ones.
+#[must_use]
+pub fn is_released(layout: &Layout, model: &ModelName, version: Version) -> bool {
+    let Ok((there, of)) = check_folder(&layout.validated(model, version)) else { return false };
+    let checkpoint = check_folder(&layout.checkpoint(model, version));
+    there.checkpoint.is_some() && checkpoint.is_ok_and(|(_, sealed)| sealed == of)
 }
 
 fn copy_files(manifest: &Manifest, from: &Path, to: &Path) -> Result<()> {
@@ -138,17 +163,7 @@ pub fn release(
         Manifest { checkpoint: Some(sealed), files: BTreeMap::new(), ..source.clone() }.seal(partial)?;
         check_folder(partial).map(|_| ())
     };
-    let built = crate::fs::temporary(&to);
-    let _ = fs::remove_dir_all(&built);
-    publish_dir(&built, fill)?;
-    crash_point("release.before_exchange");
-    // What was there is an older release of the same checkpoint, or a plain copy. It goes by one rename; between the two
-    // there is none, and the next promotion makes it again.
-    let gone = crate::fs::temporary(&built);
-    let _ = fs::rename(&to, &gone);
-    fs::rename(&built, &to).context(|| format!("cannot publish `{}`", to.display()))?;
-    let _ = fs::remove_dir_all(gone);
-    to.parent().map_or(Ok(()), sync_dir)
+    exchange(&to, fill)
 }
 
 /// Puts a version into production without switching to it: its release where there is one, else its checkpoint. Call

@@ -157,7 +157,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if to == Stage::Production {
         session.stage("copying into production")?;
         if production != Some(located.version) {
-            outcome.release = Some(make(session, &candidate)?);
+            outcome.release = make(session, &candidate)?;
         }
         prepare_production(&project.layout, &located.model, located.version)?;
     } else if to == Stage::Staging {

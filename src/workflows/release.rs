@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::export::{Exported, MODEL_FILE, exported, release_files};
+use super::export::{Exported, MODEL_FILE, Parity, exported, release_files};
 use super::gate::Subject;
 use super::latency::{Benchmark, Latency, REPETITIONS, measure};
 use super::report::Stored;
@@ -19,27 +19,32 @@ use crate::data::Input;
 use crate::error::{Context, Result};
 use crate::fs::{sha256_file, write_atomic};
 use crate::metrics::{Estimate, Evaluation};
-use crate::registry::{FileFacts, Manifest, release};
+use crate::registry::{FileFacts, Manifest, is_released, release};
 use crate::report::metadata::{self, DataFacts, Metadata, Port};
 use crate::report::model_card::{self, DataWindow, Modality, ModelCard, OnnxFile, Subgroup};
 
-/// What was released, for the ledger.
+/// What was released.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Released {
-    /// The export with its parity.
-    pub exported: Exported,
-    /// What an answer takes.
-    pub latency: Latency,
+    /// SHA-256 of the exported files.
+    pub files: BTreeMap<String, String>,
+    /// How near the exported file is to the model.
+    pub parity: Parity,
+    /// Microseconds of an answer from features to probabilities, one row: the median.
+    pub p50_us: f64,
 }
 
-/// Makes the release of a version that passed its gate.
+/// Makes the release of a version that passed its gate; none when it has one already, whose parity was checked then.
 ///
 /// # Errors
 /// `Refused` when the exported file does not say what the model says, `Invalid` for a kind that cannot be exported,
 /// `Failed` when the version is damaged or the disk refuses.
-pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Released> {
+pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Option<Released>> {
     let project = session.project;
     let (model, version) = (&subject.located.model, subject.located.version);
+    if is_released(&project.layout, model, version) {
+        return Ok(None);
+    }
     session.stage("measuring latency")?;
     let latency = measured(session, subject, &[1])?;
     session.stage("exporting")?;
@@ -53,7 +58,10 @@ pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Released> {
         exported = Some(made);
         Ok(())
     })?;
-    Ok(Released { exported: exported.expect("a release was filled"), latency })
+    let exported = exported.expect("a release was filled");
+    let files = exported.files.into_iter().map(|(name, facts)| (name, facts.sha256)).collect();
+    let p50_us = latency.timing("model", 1).map_or(f64::NAN, |timing| timing.p50_us);
+    Ok(Some(Released { files, parity: exported.parity, p50_us }))
 }
 
 /// Measures how long a version takes from its features to probabilities, and the exported file as well.

@@ -27,6 +27,7 @@ const POINTS: &[(&str, &[&str], Answers, Answers)] = &[
     ("train.before_register", TRAIN, Answers::Before, Answers::Before),
     ("run.before_finish", TRAIN, Answers::Before, Answers::Before),
     ("publish.before_rename", PROMOTE, Answers::Before, Answers::Before),
+    ("exchange.before_renames", PROMOTE, Answers::Before, Answers::Before),
     ("promote.before_rows", PROMOTE, Answers::Before, Answers::Before),
     ("promote.after_rows", PROMOTE, Answers::After, Answers::Before),
     ("mirror.before_active", PROMOTE, Answers::After, Answers::Before),
@@ -77,7 +78,7 @@ fn leftovers(project: &TestProject) -> Vec<String> {
     found
 }
 
-/// Three versions: v1 was in production, v2 is, v3 is new. Their answers differ.
+/// Three versions: v1 was in production, v2 is, v3 is in Staging. Their answers differ.
 fn three_versions() -> TestProject {
     let project = TestProject::with_points();
     for c in ["1", "0.1", "0.01"] {
@@ -87,6 +88,8 @@ fn three_versions() -> TestProject {
             project.run(&["promote", "points"]).ok();
         }
     }
+    // Its copy among the validated ones gives way to its release.
+    project.run(&["promote", "points/3", "--to", "staging"]).ok();
     project
 }
 

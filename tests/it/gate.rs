@@ -132,7 +132,7 @@ fn subgroups_are_judged_one_by_one() {
     project.train("lr", &[]);
     project.run(&["promote", "points"]).ok();
     project.train("forest", &[]);
-    let rule = "guardrails: {subgroups: [{column: side, metric: accuracy, min: 0.1, max_drop: 1, min_rows: 5}]}";
+    let rule = "guardrails: {subgroups: [{column: side, metric: accuracy, min: 0.1, max_drop: 1, min_rows: 12}]}";
     let found = judged(&project, rule, 0);
     let names = verdicts(&found);
     assert!(names.contains(&"accuracy (side=rare): not_applicable".to_owned()), "{names:?}");

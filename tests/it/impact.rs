@@ -83,9 +83,9 @@ fn too_few_runs_have_no_importance_but_everything_else() {
 fn runs_without_a_number_are_skipped_and_counted() {
     let project = TestProject::with_points();
     train(&project, 2);
-    // A forest has no iterations.
+    // A forest has no loss.
     project.train("lr", &["--set", "model.kind=random_forest", "--set", "model.params={n_estimators: 3}"]);
-    let document = project.run(&["--json", "experiments", "impact", "lr", "--metric", "n_iter"]).ok().json();
+    let document = project.run(&["--json", "experiments", "impact", "lr", "--metric", "train_loss"]).ok().json();
     assert_eq!((document["runs"].as_u64(), document["skipped_without_value"].as_u64()), (Some(2), Some(1)));
     let document = project.run(&["--json", "experiments", "impact", "lr"]).ok().json();
     let named =

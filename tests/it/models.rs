@@ -119,11 +119,12 @@ fn a_date_is_the_end_of_that_day_and_a_wrong_one_is_refused() {
     pinned  v1, since <date> <time> by tester: audit\u{1b}[31m
 
     v1 came to Production on this evidence
-    gate  yes  f1 >= 0.55  is 0.8571
+    gate  yes  require  f1 >= 0.55  is 0.8571
     golden rows  8
+    release  model.onnx, preprocessor.json, within 3e-8 of the model by tract 0.23.9
 
     v2 came to Staging on this evidence
-    gate  no  f1 >= 0.99  is 0.8571
+    gate  no  require  f1 >= 0.99  is 0.8571
     golden rows  8
     ");
     let json = project.run(&["--json", "models", "show", "points", "--at", "2999-12-31"]).ok().json();
@@ -150,10 +151,11 @@ fn history_shows_what_each_decision_rested_on() {
     assert!(!plain.contains("gate"), "{plain}");
     let told = project.run(&["models", "history", "points", "--evidence"]).ok().stdout;
     assert_eq!(told, project.run(&["models", "history", "points", "--verbose"]).ok().stdout);
-    let refused = "    gate         no  f1 >= 0.99  is 0.8571\n    golden rows  8\n";
-    assert_eq!(told.matches(refused).count(), 3, "{told}");
+    let refused = "    gate         no  require  f1 >= 0.99  is 0.8571\n    golden rows  8\n";
+    assert_eq!(told.matches(refused).count(), 2, "{told}");
+    assert!(told.contains("    release      model.onnx, preprocessor.json, within "), "{told}");
     let forced = told.lines().position(|line| line.contains("promoted (forced)")).unwrap();
-    assert_eq!(told.lines().nth(forced + 1).unwrap().trim_end(), "    gate         no  f1 >= 0.99  is 0.8571");
+    assert_eq!(told.lines().nth(forced + 1).unwrap().trim_end(), "    gate         no  require  f1 >= 0.99  is 0.8571");
     // The first line is the registration: which run made it, and which files it was.
     assert!(told.lines().nth(2).unwrap().starts_with("    manifest sha256"), "{told}");
 }
@@ -173,7 +175,7 @@ fn what_is_pinned_stays_and_every_reason_is_told() {
     ");
     let shown = project.run(&["models", "show", "points"]).ok().stdout;
     assert!(shown.contains("by tester") && shown.contains("is pinned since 20") && shown.contains(": audit\n"));
-    assert!(shown.contains("experiments, production (active)"), "{shown}");
+    assert!(shown.contains("experiments, validated, production (active)"), "{shown}");
     project.run(&["models", "pin", "points"]).code(2);
     project.run(&["models", "pin", "points/9"]).code(4);
     project.run(&["models", "pin", "points/1", "--remove"]).ok();
@@ -201,10 +203,10 @@ fn models_alone_lists_and_says_where_rows_and_folders_disagree() {
     assert_eq!(alone.stdout, project.run(&["models", "list"]).ok().stdout);
     insta::assert_snapshot!(project.redact(&alone.stdout), @"
     model  versions  latest  staging  production  aliases  pinned  on disk
-    points  4  v4  v4  v3  –  –  experiments 4, validated 1, production v3 (previous v2)
+    points  4  v4  v4  v3  –  –  experiments 4, validated 4, production v3 (previous v2)
     ");
     let json = project.run(&["--json", "models"]).ok().json();
-    let disk = json!({"experiments": [1, 2, 3, 4], "validated": [4], "production": [2, 3], "active": 3, "previous": 2});
+    let disk = json!({"experiments": [1, 2, 3, 4], "validated": [1, 2, 3, 4], "production": [2, 3], "active": 3, "previous": 2});
     assert_eq!((&json["items"][0]["on_disk"], &json["items"][0]["disagreements"]), (&disk, &json!([])));
 
     std::fs::remove_dir_all(project.path("checkpoints/validated/points/v4")).unwrap();

@@ -28,6 +28,7 @@ fn a_passed_gate_leads_to_production() {
     gate  f1  >= 0.55  0.8571  yes
     points v1 went from None to Production
     active  production/points/active -> v1  (8 golden rows answered as in training)
+    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md  (ONNX within 3e-8 of the model, by tract 0.23.9)
     ");
     assert_eq!((project.link("active").as_deref(), project.link("previous")), (Some("v1"), None));
     let file = |name: &str| std::fs::read(project.path(name)).unwrap();
@@ -158,6 +159,7 @@ fn the_previous_holder_is_archived_and_rollback_brings_it_back() {
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     points v1 is in production again, v2 is archived
     active  production/points/active -> v1  (8 golden rows answered as in training)
+    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md  (ONNX within 3e-8 of the model, by tract 0.23.9)
     ");
     assert_eq!(project.stages(), ["Production", "Archived"]);
     // The version that was rolled back is not what the next rollback goes to.
@@ -221,6 +223,7 @@ fn force_needs_a_reason_and_is_written_down() {
     gate  f1  >= 0.99  0.8571  no
     points v1 went from None to Production, forced against the gate
     active  production/points/active -> v1  (8 golden rows answered as in training)
+    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md  (ONNX within 3e-8 of the model, by tract 0.23.9)
     ");
     assert_eq!(project.stages(), ["Production"]);
     assert_eq!(ledger(&project).last().unwrap(), "v1 promoted forced: None > Production, tester: agreed with Kim");

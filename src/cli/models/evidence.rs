@@ -15,9 +15,22 @@ const LONGEST: usize = 200;
 /// No deeper into what is nested; below, it is shown as JSON.
 const DEEPEST: usize = 3;
 /// The fields of a check that have a place of their own.
-const KNOWN: [&str; 14] = [
-    "metric", "rule", "value", "passed", "kind", "verdict", "detail", "interval", "low", "high", "lower", "upper",
-    "text", "name",
+const KNOWN: [&str; 15] = [
+    "metric",
+    "rule",
+    "value",
+    "passed",
+    "kind",
+    "verdict",
+    "detail",
+    "interval",
+    "low",
+    "high",
+    "lower",
+    "upper",
+    "text",
+    "name",
+    "difference",
 ];
 
 /// The evidence of one decision, each line with this indent; nothing for none.
@@ -31,6 +44,9 @@ pub fn lines(evidence: &Value, indent: &str) -> String {
                     ("candidates", Value::Array(candidates)) => {
                         rows.extend(candidates.iter().map(|one| named("candidate", &facts(one, &[]))));
                     }
+                    // The gate's lines say them.
+                    ("rules" | "verdict", _) => {}
+                    ("release", Value::Object(release)) => rows.push(named("release", &parity(release))),
                     _ => spread(name, value, 1, &mut rows),
                 }
             }
@@ -49,6 +65,17 @@ pub fn lines(evidence: &Value, indent: &str) -> String {
         text += &format!("{indent}{}\n", dim(&format!("and {left_out} more (`--json` has all)")));
     }
     text
+}
+
+/// A release in a line: how near its exported file is to the model.
+fn parity(release: &Map<String, Value>) -> String {
+    let files = release.get("files").and_then(Value::as_object);
+    let files =
+        files.map_or_else(String::new, |files| files.keys().map(|name| plain(name)).collect::<Vec<_>>().join(", "));
+    match release.get("parity").and_then(|parity| Some((parity.get("worst")?.as_f64()?, parity.get("runtime")?))) {
+        Some((worst, runtime)) => format!("{files}, within {worst:.0e} of the model by {}", short(runtime)),
+        None => files,
+    }
 }
 
 fn named(name: &str, what: &str) -> Vec<String> {

@@ -17,7 +17,11 @@ pub fn find_run(project: &Project, named: &str) -> Result<Run> {
         return tracker.latest_run(None, None);
     }
     if let Some(metric) = named.strip_prefix("@best:") {
-        let (run, skipped) = tracker.best_run(metric, direction(metric)? == Direction::Maximize, None)?;
+        let direction = direction(metric).map_err(|unknown| match tracker.best_run(metric, true, None) {
+            Ok(_) => unknown,
+            Err(none) => none,
+        })?;
+        let (run, skipped) = tracker.best_run(metric, direction == Direction::Maximize, None)?;
         if skipped > 0 {
             project.note(format!("@best:{metric}: {skipped} run(s) without a number were skipped"));
         }
