@@ -120,7 +120,7 @@ fn subgroups_are_judged_one_by_one() {
     let csv = project.read("data/points.csv");
     let lines = csv.lines().enumerate().map(|(row, line)| match row {
         0 => format!("{line},side\n"),
-        _ if row % 20 == 0 => format!("{line},rare\n"),
+        _ if row % 30 == 0 => format!("{line},rare\n"),
         _ => format!("{line},{}\n", if row % 2 == 0 { "left" } else { "right" }),
     });
     project.write("data/points.csv", lines.collect::<String>());

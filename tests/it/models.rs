@@ -152,7 +152,7 @@ fn history_shows_what_each_decision_rested_on() {
     let told = project.run(&["models", "history", "points", "--evidence"]).ok().stdout;
     assert_eq!(told, project.run(&["models", "history", "points", "--verbose"]).ok().stdout);
     let refused = "    gate         no  require  f1 >= 0.99  is 0.8571\n    golden rows  8\n";
-    assert_eq!(told.matches(refused).count(), 2, "{told}");
+    assert_eq!(told.matches(refused).count(), 3, "{told}");
     assert!(told.contains("    release      model.onnx, preprocessor.json, within "), "{told}");
     let forced = told.lines().position(|line| line.contains("promoted (forced)")).unwrap();
     assert_eq!(told.lines().nth(forced + 1).unwrap().trim_end(), "    gate         no  require  f1 >= 0.99  is 0.8571");

@@ -32,12 +32,25 @@ fn a_passed_gate_leads_to_production() {
     ");
     assert_eq!((project.link("active").as_deref(), project.link("previous")), (Some("v1"), None));
     let file = |name: &str| std::fs::read(project.path(name)).unwrap();
-    for name in ["manifest.json", "model.safetensors", "config.yaml"] {
+    for (name, there) in [
+        ("manifest.json", "checkpoint_manifest.json"),
+        ("model.safetensors", "model.safetensors"),
+        ("config.yaml", "config.yaml"),
+        ("golden.json", "golden.json"),
+    ] {
         assert_eq!(
-            file(&format!("production/points/active/{name}")),
+            file(&format!("production/points/active/{there}")),
             file(&format!("checkpoints/experiments/points/v1/{name}"))
         );
     }
+    let names = ["model.onnx", "preprocessor.json", "model_metadata.json", "model_card.md"];
+    assert!(names.iter().all(|name| project.path(&format!("production/points/active/{name}")).is_file()));
+    let metadata: Value = serde_json::from_slice(&file("production/points/active/model_metadata.json")).unwrap();
+    assert_eq!((&metadata["model_id"], &metadata["status"]), (&"points/1".into(), &"Production".into()));
+    let onnx = mlops::fs::sha256(&file("production/points/active/model.onnx"));
+    assert_eq!(metadata["files"]["model.onnx"]["sha256"], onnx);
+    assert!(metadata["parity"]["worst"].as_f64().unwrap() < 1e-5);
+    assert!(metadata["latency"]["repetitions"].as_u64().unwrap() >= 1000);
     project.run(&["models", "verify", "points@production"]).ok();
 }
 
@@ -159,7 +172,6 @@ fn the_previous_holder_is_archived_and_rollback_brings_it_back() {
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     points v1 is in production again, v2 is archived
     active  production/points/active -> v1  (8 golden rows answered as in training)
-    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md  (ONNX within 3e-8 of the model, by tract 0.23.9)
     ");
     assert_eq!(project.stages(), ["Production", "Archived"]);
     // The version that was rolled back is not what the next rollback goes to.

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::super::paired::{Overlap, Paired, answers, pair};
-use super::super::reading::stream;
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
 use crate::catalog::find;
@@ -81,7 +80,7 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
         Some(Err(why)) => return Ok(line(None, Verdict::Fail).detail(why)),
         Some(Ok((_, paired))) => paired,
     };
-    let options = Options { alpha: rule.alpha, seed: stream(seed, "versus_production"), ..Options::default() };
+    let options = Options { alpha: rule.alpha, seed, ..Options::default() };
     let difference = paired.difference(find("metric", METRICS, &rule.metric)?, &options)?;
     let decision = decide(&difference, asked);
     let verdict = match decision.outcome {
