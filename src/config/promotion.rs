@@ -69,6 +69,7 @@ pub enum Bound {
 }
 
 impl Bound {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     fn is_point(&self) -> bool {
         *self == Self::Point
     }

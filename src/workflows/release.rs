@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::export::{Exported, MODEL_FILE, Parity, exported, release_files};
 use super::gate::Subject;
 use super::latency::{Benchmark, Latency, REPETITIONS, measure};
-use super::report::Stored;
+use super::report::{Stored, ece};
 use super::session::Session;
 use super::training_record::timestamp;
 use crate::bundle::{Bundle, Golden, Schema};
@@ -211,7 +211,7 @@ impl<'a> Facts<'a> {
             subgroups: evaluation
                 .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))
                 .unwrap_or_default(),
-            calibration: evaluation.and_then(calibration),
+            calibration: evaluation.and_then(|evaluation| evaluation.reliability.as_ref()).map(ece),
             truncation: if encoder {
                 self.stored.as_ref().and_then(truncation)
             } else {
@@ -262,19 +262,6 @@ fn subgroups(evaluation: &Evaluation, primary: &str) -> Vec<Subgroup> {
         Some(Subgroup { column, value, rows, metric: primary.to_owned(), estimate })
     };
     rows.filter_map(line).collect()
-}
-
-/// The calibration error beside what chance alone makes of it.
-fn calibration(evaluation: &Evaluation) -> Option<String> {
-    let found = evaluation.reliability.as_ref()?;
-    let ece = format!("expected calibration error {:.4} over {} bins of equal count", found.ece, found.bins.len());
-    Some(match &found.null {
-        Some(null) => format!(
-            "{ece}; a perfectly calibrated model would show {:.4} on average and at most {:.4} in 95 of 100 cases",
-            null.mean, null.high
-        ),
-        None => ece,
-    })
 }
 
 /// How many texts were cut, where an encoder read them.

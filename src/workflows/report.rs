@@ -8,6 +8,7 @@ mod figures;
 mod one;
 mod stored;
 
+pub(super) use figures::ece;
 pub(super) use stored::Stored;
 
 use std::path::{Path, PathBuf};
@@ -98,7 +99,7 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
         Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
         Err(_) if is_experiment(project, item) => {
             let runs = runs_of(project, item)?;
-            (Subject::Experiment, experiment::of_experiment(project, item, runs)?)
+            (Subject::Experiment, experiment::of_experiment(session, item, runs)?)
         }
         Err(_) => {
             // The run of the version, or what `compare` too says of a name that is none.

@@ -8,62 +8,8 @@ use super::canvas::{
     whisker,
 };
 use crate::error::Result;
+use crate::metrics::reliability::Bin;
 use crate::report::numbers::count;
-
-/// One bin of rows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
-    /// Rows in it.
-    pub rows: u64,
-    /// Their mean probability.
-    pub predicted: f64,
-    /// The part of them that came true.
-    pub observed: f64,
-    /// The lower end of the 95 % interval of `observed`.
-    pub low: f64,
-    /// The upper end.
-    pub high: f64,
-}
-
-/// The most bins.
-const BINS: usize = 10;
-/// The 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
-
-/// Bins of equal count by probability, with Wilson's 95 % interval of each rate; fewer rows than bins give one each.
-/// Rows of one probability stay in one bin, so that the order of the rows moves nothing.
-#[must_use]
-pub fn equal_bins(probabilities: &[f64], came_true: &[bool]) -> Vec<Bin> {
-    let mut rows: Vec<(f64, bool)> = probabilities.iter().copied().zip(came_true.iter().copied()).collect();
-    rows.sort_by(|left, right| left.0.total_cmp(&right.0));
-    let mut bins: Vec<Bin> = Vec::new();
-    let mut from = 0;
-    for bin in 1..=BINS {
-        let mut to = rows.len() * bin / BINS;
-        while to > from && to < rows.len() && rows[to].0 == rows[to - 1].0 {
-            to += 1;
-        }
-        if to > from {
-            bins.push(bin_of(&rows[from..to]));
-            from = to;
-        }
-    }
-    bins
-}
-
-fn bin_of(rows: &[(f64, bool)]) -> Bin {
-    let n = rows.len() as f64;
-    let observed = rows.iter().filter(|row| row.1).count() as f64 / n;
-    let middle = (observed + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (observed * (1.0 - observed) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Bin {
-        rows: rows.len() as u64,
-        predicted: rows.iter().map(|row| row.0).sum::<f64>() / n,
-        observed,
-        low: (middle - half).max(0.0),
-        high: (middle + half).min(1.0),
-    }
-}
 
 /// A reliability diagram.
 #[derive(Debug, Clone, Copy)]
@@ -121,25 +67,13 @@ mod tests {
     use crate::report::plots::samples::check;
 
     #[test]
-    fn bins_are_of_equal_count_and_keep_ties_together() {
-        let probabilities: Vec<f64> = (0..100).map(|row| f64::from((row * 37) % 100) / 100.0).collect();
-        let came_true: Vec<bool> = probabilities.iter().map(|p| *p >= 0.5).collect();
-        let bins = equal_bins(&probabilities, &came_true);
-        assert_eq!(bins.iter().map(|bin| bin.rows).collect::<Vec<_>>(), [10; 10]);
-        assert!((bins[0].predicted - 0.045).abs() < 1e-12 && bins[0].observed == 0.0 && bins[9].observed == 1.0);
-        // statsmodels 0.14: proportion_confint(0, 10, method="wilson") = (0, .2775).
-        assert!(bins[0].low == 0.0 && (bins[0].high - 0.277_533).abs() < 1e-6, "{}", bins[0].high);
-        assert_eq!(equal_bins(&[0.5; 30], &[true; 30]).len(), 1);
-        assert_eq!(equal_bins(&[0.1, 0.9], &[false, true]).len(), 2);
-        assert!(equal_bins(&[], &[]).is_empty());
-    }
-
-    #[test]
     fn bins_with_intervals() {
         let bin = |at: u64| {
             let p = at as f64 / 10.0;
             Bin {
                 rows: 100 + at,
+                from: p,
+                to: p,
                 predicted: p,
                 observed: p * p,
                 low: (p * p - 0.1).max(0.0),

@@ -8,7 +8,7 @@ use super::absolute::{minimum, require};
 use super::check::{Check, Kind, Verdict};
 use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
-use super::versus::{Rows, rows_of_both, versus};
+use super::versus::{ComparedOn, rows_of_both, versus};
 use crate::config::{LatencyRule, PromotionSection, Require};
 use crate::error::{Error, Result};
 use crate::metrics::Estimate;
@@ -20,7 +20,7 @@ pub struct Gate {
     pub checks: Vec<Check>,
     /// The rows on which the candidate was compared with production.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub compared_on: Option<Rows>,
+    pub compared_on: Option<ComparedOn>,
 }
 
 /// Holds a candidate against the rules.

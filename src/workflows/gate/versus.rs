@@ -15,8 +15,8 @@ use crate::project::Project;
 
 /// The rows of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Rows {
-    /// How many.
+pub struct ComparedOn {
+    /// How many rows.
     pub rows: usize,
     /// The run with the candidate's answers.
     pub candidate: RunId,
@@ -27,7 +27,7 @@ pub struct Rows {
 }
 
 /// Why there are no such rows, and what to do.
-pub(super) type Both = std::result::Result<(Rows, Paired), String>;
+pub(super) type Both = std::result::Result<(ComparedOn, Paired), String>;
 
 /// The newest rows that both versions have answered: the test rows of training, or those of an evaluation.
 pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &Subject) -> Result<Both> {
@@ -55,7 +55,7 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
     };
     let (candidate, production) = (new.id.clone(), old.id.clone());
     let test_ids = tested_on(new).unwrap_or_default();
-    Ok(Ok((Rows { rows: paired.ids.len(), candidate, production, test_ids }, paired)))
+    Ok(Ok((ComparedOn { rows: paired.ids.len(), candidate, production, test_ids }, paired)))
 }
 
 /// Holds the candidate against production by one rule.

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use super::stored::Stored;
 use super::{by_metric, one};
 use crate::error::Result;
-use crate::project::Project;
+use crate::impact::study::Finding;
 use crate::report::document::{Align, Block, Document, Figure, Table, Tone};
 use crate::report::numbers::{count, plural, told};
 use crate::report::plots::comparison::{self, Comparison, Entry};
+use crate::report::sections::{self, ImpactRow, ImpactSection};
 use crate::tracking::Run;
+use crate::workflows::Session;
 use crate::workflows::compare::tested_elsewhere;
+use crate::workflows::impact;
 use crate::workflows::training_record::timestamp;
 
 /// Rows of the leaderboard; the others are counted.
@@ -19,7 +22,8 @@ const SHOWN: usize = 100;
 const PARAMS: usize = 8;
 
 /// The report of an experiment's finished training runs; there is at least one.
-pub fn of_experiment(project: &Project, name: &str, mut runs: Vec<Run>) -> Result<Document> {
+pub fn of_experiment(session: &Session<'_>, name: &str, mut runs: Vec<Run>) -> Result<Document> {
+    let project = session.project;
     let metric = runs[0].tags.get("primary").cloned().unwrap_or_else(|| "f1".into());
     runs.sort_by(by_metric(&metric));
     let left_out = runs.len().saturating_sub(SHOWN);
@@ -48,9 +52,31 @@ pub fn of_experiment(project: &Project, name: &str, mut runs: Vec<Run>) -> Resul
         document.push(Block::Figure(plot(&stored, name, &metric)?));
     }
     differences(&mut document, &stored, &params);
+    if stored.len() > 1 {
+        sections::parameter_impact(&mut document, &parameters(session, name, &metric)?)?;
+    }
     document.section(format!("The best run: {}", label(&stored[0])));
     one::details(&mut document, &stored[0])?;
     Ok(document)
+}
+
+/// What the parameters did to the metric.
+fn parameters(session: &Session<'_>, name: &str, metric: &str) -> Result<ImpactSection> {
+    let metric = Some(metric.to_owned());
+    let request = impact::Request { experiment: name.to_owned(), metric, top: 0, quantile: impact::QUANTILE };
+    let found = impact::impact(session, &request)?;
+    let row = |one: &Finding| {
+        let weight = one.importance?;
+        let (parameter, best) = (one.name.clone(), one.statistics.best_value.clone());
+        Some(ImpactRow { parameter, importance: weight.value, low: weight.low, high: weight.high, best })
+    };
+    Ok(ImpactSection {
+        metric: found.metric,
+        runs: found.runs,
+        method: "PED-ANOVA".into(),
+        rows: found.parameters.iter().filter_map(row).collect(),
+        refusal: found.importance_reason,
+    })
 }
 
 /// A run in a few words: its id, and the version it made.

@@ -8,7 +8,7 @@ use crate::report::plots::confusion::{Confusion, confusion};
 use crate::report::plots::curves::{self, Curve};
 use crate::report::plots::learning::{Learning, learning};
 use crate::report::plots::precision_recall::{PrecisionRecall, precision_recall};
-use crate::report::plots::reliability::{Reliability, equal_bins, reliability};
+use crate::report::plots::reliability::{Reliability, reliability};
 use crate::report::plots::roc::{Roc, roc};
 use crate::workflows::predictions::Predictions;
 
@@ -45,7 +45,7 @@ pub fn predictions(document: &mut Document, stored: &Stored) -> Result<()> {
         return Ok(());
     }
     areas(document, stored, part, &rows)?;
-    calibration(document, stored, part, &rows)
+    calibration(document, stored)
 }
 
 fn matrix(document: &mut Document, stored: &Stored) -> Result<()> {
@@ -112,25 +112,38 @@ fn areas(document: &mut Document, stored: &Stored, part: &str, rows: &Prediction
     Ok(())
 }
 
-/// Reliability of what a person sees as probability: of the positive class, of more classes that of the called one.
-fn calibration(document: &mut Document, stored: &Stored, part: &str, rows: &Predictions) -> Result<()> {
-    let k = rows.labels.len();
-    let (probabilities, came_true): (Vec<f64>, Vec<bool>) = if k == 2 {
-        let positive = rows.probabilities.iter().skip(1).step_by(2).copied();
-        positive.zip(rows.truth.iter().map(|truth| *truth == 1)).unzip()
-    } else {
-        let called = rows.predicted.iter().enumerate().map(|(row, class)| rows.probabilities[row * k + class]);
-        called.zip(rows.truth.iter().zip(&rows.predicted).map(|(truth, called)| truth == called)).unzip()
+/// Reliability of what a person sees as probability, as the evaluation found it: of the positive class, of more classes
+/// that of the called one.
+fn calibration(document: &mut Document, stored: &Stored) -> Result<()> {
+    let judged =
+        stored.judged().and_then(|(part, evaluation)| Some((part, evaluation.rows, evaluation.reliability.as_ref()?)));
+    let Some((part, rows, found)) = judged else {
+        document.note("No reliability: the run is of an older build, or its metrics.json is not stored.");
+        return Ok(());
     };
-    let bins = equal_bins(&probabilities, &came_true);
-    let of =
-        if k == 2 { format!("probability of {}", rows.labels[1]) } else { "probability of the called class".into() };
+    let of = found
+        .positive
+        .as_ref()
+        .map_or_else(|| "probability of the called class".into(), |label| format!("probability of {label}"));
+    let bins = found.bins.len();
     let title = titled("Reliability", stored);
-    let n = count(rows.len());
-    let subtitle = format!("{part} rows, n = {n}, {of}, {} bins of equal count, 95 % intervals", bins.len());
-    let svg = reliability(&Reliability { title: &title, subtitle: &subtitle, bins: &bins })?;
+    let subtitle = format!("{part} rows, n = {}, {of}, {bins} bins of equal count, 95 % intervals", count(rows));
+    let svg = reliability(&Reliability { title: &title, subtitle: &subtitle, bins: &found.bins })?;
     add(document, "reliability", &title, &subtitle, svg);
+    document.text(ece(found));
     Ok(())
+}
+
+/// The calibration error beside what chance alone makes of it.
+pub fn ece(found: &crate::metrics::Reliability) -> String {
+    let ece = format!("Expected calibration error {:.4} over {} bins of equal count", found.ece, found.bins.len());
+    match &found.null {
+        Some(null) => format!(
+            "{ece}; a perfectly calibrated model would show {:.4} on average and at most {:.4} in 95 of 100 cases.",
+            null.mean, null.high
+        ),
+        None => format!("{ece}."),
+    }
 }
 
 /// Learning curves, where the fit told of its steps.

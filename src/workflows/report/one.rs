@@ -83,6 +83,7 @@ pub fn of_version(project: &Project, located: Located, run: Run) -> Result<Docum
 pub fn details(document: &mut Document, stored: &Stored) -> Result<()> {
     data_window(document, stored);
     metrics(document, stored);
+    subgroups(document, stored);
     figures::predictions(document, stored)?;
     figures::history(document, stored)?;
     truncation(document, stored);
@@ -333,6 +334,26 @@ fn metrics(document: &mut Document, stored: &Stored) {
     let support = judged.labels.iter().zip(&judged.support).take(20);
     let support = support.map(|(label, rows)| format!("{label}: {}", count(*rows))).collect::<Vec<_>>().join(", ");
     document.text(format!("Average: {}{positive}. Rows by class: {support}.", judged.average));
+}
+
+/// The primary metric in each subgroup of each column.
+fn subgroups(document: &mut Document, stored: &Stored) {
+    let Some((_, judged)) = stored.judged().filter(|(_, judged)| !judged.subgroups.is_empty()) else { return };
+    document.section("Subgroups");
+    let mut table = Table::of(&[
+        ("column", Align::Left),
+        ("value", Align::Left),
+        ("rows", Align::Right),
+        (&format!("{} [95 % interval]", stored.primary), Align::Right),
+    ]);
+    for (column, found) in &judged.subgroups {
+        for group in &found.groups {
+            let cell = group.metrics.get(&stored.primary).map_or("–".into(), told);
+            let few = if group.few { " (few)" } else { "" };
+            table.rows.push(vec![column.clone(), group.value.clone(), format!("{}{few}", count(group.rows)), cell]);
+        }
+    }
+    document.push(Block::Table(table));
 }
 
 fn truncation(document: &mut Document, stored: &Stored) {
