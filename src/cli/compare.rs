@@ -95,7 +95,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     };
     let outcome = door.work(Records::Runs, |session| compare(session, &request))?;
     door.answer("compare", &outcome, || draw(&outcome))?;
-    Ok(match (&args.fail_on, outcome.verdict()) {
+    Ok(match (&args.fail_on, outcome.verdict) {
         (Some(_), Some(Verdict::Worse)) => ExitCode::from(3),
         (Some(_), Some(Verdict::Inconclusive)) => ExitCode::from(5),
         _ => ExitCode::SUCCESS,

@@ -6,11 +6,12 @@ use super::door::{Door, Records, from_here, shown};
 use super::embedding_args::EmbeddingArgs;
 use super::evaluation;
 use super::ui::format;
-use super::ui::style::{bad, bold, dim, good};
+use super::ui::style::{bold, dim};
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::metrics::Average;
 use crate::workflows::evaluate::{Outcome, Request, evaluate};
+use crate::workflows::gate::{Verdict, overall};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,8 +70,11 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             Error::invalid("the model's config has no gate").hint("promotion: {require: [{metric: f1, min: 0.55}]}")
         );
     }
-    let met = outcome.gate.iter().all(|check| check.passed);
-    Ok(if args.gate && !met { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    Ok(match (args.gate, overall(&outcome.gate)) {
+        (true, Verdict::Fail) => ExitCode::from(3),
+        (true, Verdict::Inconclusive) => ExitCode::from(5),
+        _ => ExitCode::SUCCESS,
+    })
 }
 
 fn summary(outcome: &Outcome, gate: bool) -> String {
@@ -93,10 +97,7 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
         }
     }
     if gate {
-        for check in &outcome.gate {
-            let verdict = if check.passed { good("yes") } else { bad("no") };
-            text += &format!("gate      {} {}  {verdict}\n", check.metric, check.rule);
-        }
+        text += &super::promote::gate(&outcome.gate);
     }
     text + &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)))
 }

@@ -74,7 +74,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
 }
 
 /// The gate, line by line.
-fn gate(checks: &[Check]) -> String {
+pub fn gate(checks: &[Check]) -> String {
     let row = |check: &Check| {
         let verdict = match check.verdict {
             Verdict::Pass => good("yes"),
@@ -86,6 +86,7 @@ fn gate(checks: &[Check]) -> String {
             || "–".into(),
             |value| match check.kind {
                 Kind::VersusProduction => format!("{value:+.4}"),
+                Kind::Parity => format!("{value:.0e}"),
                 _ => format::value(value),
             },
         );
@@ -159,12 +160,8 @@ pub fn describe(outcome: &Outcome) -> String {
             text += &dim(&format!("  ({} answered as in training)", format::plural(outcome.golden_rows, "golden row")));
         }
         text += "\n";
-        if let Some(release) = &outcome.release {
-            let parity = &release.parity;
-            text += &format!(
-                "release   model.onnx, preprocessor.json, model_metadata.json, model_card.md{}\n",
-                dim(&format!("  (ONNX within {:.0e} of the model, by {})", parity.worst, parity.runtime))
-            );
+        if outcome.release.is_some() {
+            text += "release   model.onnx, preprocessor.json, model_metadata.json, model_card.md\n";
         }
         if let Some(previous) = outcome.previous {
             text += &format!("archived  {previous}; `mlops rollback {}` puts it back\n", outcome.model);

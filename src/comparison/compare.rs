@@ -126,6 +126,9 @@ pub fn compare(metric: &dyn Metric, pair: &Pair<'_>, options: &Options) -> Resul
     if pair.rows() < 2 {
         return Ok(difference.untested("1 row"));
     }
+    if !metric.has_interval() {
+        return Ok(difference.untested("resampled rows say nothing about this metric"));
+    }
     let found = match kind {
         TestKind::McNemar => Some(by_mcnemar(pair, options)),
         TestKind::DeLong => areas.map(|found| by_delong(&found, options)),

@@ -18,6 +18,9 @@ use super::test_kind::TestKind;
 use crate::metrics::metric::{Direction, Value};
 use crate::stats::sample_size::{Aim, Sides};
 
+/// How the note ends that p and interval disagree.
+const EDGE: &str = ": inconclusive";
+
 /// What a difference proves of the candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -195,6 +198,8 @@ impl Difference {
             _ => Verdict::Inconclusive,
         };
         let apart = low > 0.0 || high < 0.0;
+        // What was said of the uncorrected p does not stay.
+        self.note = self.note.take().filter(|note| !note.ends_with(EDGE));
         if significant != apart && self.note.is_none() {
             let word = if self.adjusted_p.is_some() { "corrected p" } else { "p" };
             let side = if apart {
@@ -202,7 +207,7 @@ impl Difference {
             } else {
                 "small, but the interval holds 0"
             };
-            self.note = Some(format!("{word} is {side}: inconclusive"));
+            self.note = Some(format!("{word} is {side}{EDGE}"));
         }
         self.rows_needed = if self.verdict == Verdict::Inconclusive { self.rows_to_decide() } else { None };
     }

@@ -257,6 +257,9 @@ fn decode_require(item: &At<'_, '_>) -> Require {
     if let Some(lost) = lost {
         at.problem(lost, Some("write two rules".into()));
     }
+    if bound != Bound::Point && find("metric", METRICS, &rule.metric).is_ok_and(|metric| !metric.has_interval()) {
+        at.problem(format!("`{}` has no interval: nothing can be said about its bounds", rule.metric), None);
+    }
     rule
 }
 

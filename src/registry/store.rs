@@ -114,6 +114,7 @@ fn exchange(to: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let gone = crate::fs::temporary(&built);
     let cannot = || format!("cannot publish `{}`", to.display());
     fs::rename(to, &gone).context(cannot)?;
+    crash_point("exchange.between_renames");
     fs::rename(&built, to).context(cannot)?;
     let _ = fs::remove_dir_all(gone);
     to.parent().map_or(Ok(()), sync_dir)
@@ -123,8 +124,9 @@ fn exchange(to: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
 #[must_use]
 pub fn is_released(layout: &Layout, model: &ModelName, version: Version) -> bool {
     let Ok((there, of)) = check_folder(&layout.validated(model, version)) else { return false };
+    // Of another checkpoint (deleted, trained again under the same number) it is none; without a checkpoint it stands alone.
     let checkpoint = check_folder(&layout.checkpoint(model, version));
-    there.checkpoint.is_some() && checkpoint.is_ok_and(|(_, sealed)| sealed == of)
+    there.checkpoint.is_some() && checkpoint.map_or(true, |(_, sealed)| sealed == of)
 }
 
 fn copy_files(manifest: &Manifest, from: &Path, to: &Path) -> Result<()> {
@@ -140,7 +142,11 @@ fn copy_file(from: &Path, to: &Path) -> Result<()> {
 /// # Errors
 /// `Failed` when the version is damaged or the disk refuses.
 pub fn mirror_staging(layout: &Layout, model: &ModelName, version: Version) -> Result<()> {
-    copy_version(&layout.checkpoint(model, version), &layout.validated(model, version))
+    let (checkpoint, production) = (layout.checkpoint(model, version), layout.production(model, version));
+    let sealed = |folder: &Path| check_folder(folder).map(|(_, sealed)| sealed);
+    // What is in production is a copy of the release: where the release is damaged, it is made from there.
+    let serves = sealed(&production).is_ok_and(|there| sealed(&checkpoint).map_or(true, |sealed| sealed == there));
+    copy_version(if serves { &production } else { &checkpoint }, &layout.validated(model, version))
 }
 
 /// Makes a release of a version beside the validated ones: the files of its checkpoint, and what `fill` adds to them in

@@ -49,7 +49,8 @@ pub fn delong(positive: &[bool], first: &[f64], second: &[f64]) -> Option<DeLong
     let [aa, ab, bb] = [0, 1, 2].map(|at| sums[0][at] / of_rows(positives) + sums[1][at] / of_rows(negatives));
     let chance = (positive.len() + 1) as f64 / (12.0 * positives as f64 * negatives as f64);
     let variance = match (aa - 2.0 * ab + bb).max(0.0) {
-        spread if spread < 1e-15 && (areas[0] - areas[1]).abs() > 1e-12 => chance,
+        // No spread beside the effect: every row says the same, and rounding is all that is left of the variance.
+        spread if spread < 1e-9 * (areas[0] - areas[1]).powi(2) && (areas[0] - areas[1]).abs() > 1e-12 => chance,
         spread => spread,
     };
     Some(DeLong { areas, covariance: [[aa, ab], [ab, bb]], standard_error: variance.sqrt() })

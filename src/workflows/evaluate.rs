@@ -114,6 +114,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             by: &by,
         })?;
         let source = request.data.clone().unwrap_or_else(|| experiment.config.data.source.clone());
+        let viewed = view != View::default();
         let outcome = Outcome {
             run_id: recorder.id.clone(),
             run_folder: recorder.folder.clone(),
@@ -125,7 +126,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             skipped_without_input: rows.skipped_input,
             shown: super::train::shown(&experiment),
             threshold_chosen_for: chosen_for(&experiment),
-            gate: if view == View::default() { gate(&experiment, &evaluation) } else { Vec::new() },
+            gate: if !viewed { gate(&experiment, &evaluation) } else { Vec::new() },
             metrics: evaluation,
         };
         recorder.config(&experiment.config)?;
@@ -140,6 +141,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             &outcome,
             &[("data_fingerprint", fingerprint.clone()), ("test_ids", tested)],
             &environment,
+            viewed,
         )?;
         Ok(outcome)
     })
@@ -303,14 +305,18 @@ fn log(
     outcome: &Outcome,
     data: &[(&str, String); 2],
     environment: &std::collections::BTreeMap<String, String>,
+    viewed: bool,
 ) -> Result<()> {
     let mut tags = vec![
         ("model".to_owned(), located.model.to_string()),
         ("version".to_owned(), located.version.0.to_string()),
         ("trained_by".to_owned(), located.run_id.to_string()),
     ];
-    tags.push(("average".to_owned(), outcome.metrics.average.clone()));
-    tags.extend(outcome.metrics.positive.iter().map(|label| ("positive".to_owned(), label.clone())));
+    // Only a view of its own is noted: runs without these tags were judged as the model is.
+    if viewed {
+        tags.push(("average".to_owned(), outcome.metrics.average.clone()));
+        tags.extend(outcome.metrics.positive.iter().map(|label| ("positive".to_owned(), label.clone())));
+    }
     tags.extend(data.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     tags.extend(code_tags(environment));
     let mut params = experiment.config.flat_params();

@@ -135,7 +135,7 @@ pub fn export(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         Some(benchmark) => {
             session.stage("measuring")?;
             let runtime = Runtime::new(&files[MODEL_FILE])?;
-            Some(latency::measure(session, &bundle, &runtime, &Golden::read(&located.folder)?, benchmark)?)
+            Some(latency::measure(session, &bundle, Some(&runtime), &Golden::read(&located.folder)?, benchmark)?)
         }
         None => None,
     };
@@ -165,6 +165,14 @@ pub fn release_files(session: &Session<'_>, bundle: &Bundle, located: &Located, 
     let (files, exported) = build(session, bundle, located)?;
     files.iter().try_for_each(|(name, bytes)| write_atomic(&folder.join(name), bytes))?;
     Ok(exported)
+}
+
+/// Exports a version into memory and holds it against the model.
+///
+/// # Errors
+/// As `export`.
+pub fn checked(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Result<Parity> {
+    Ok(build(session, bundle, located)?.1.parity)
 }
 
 /// The exported file of a version, open in the independent runtime.

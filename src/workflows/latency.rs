@@ -92,7 +92,7 @@ impl Latency {
 pub fn measure(
     session: &Session<'_>,
     bundle: &Bundle,
-    runtime: &Runtime,
+    runtime: Option<&Runtime>,
     golden: &Golden,
     benchmark: &Benchmark,
 ) -> Result<Latency> {
@@ -117,11 +117,13 @@ pub fn measure(
             })
         })?);
         session.check()?;
-        timings.push(timing("onnx", *size, benchmark, || {
-            runtime.run(&input).map(|outputs| {
-                black_box(outputs);
-            })
-        })?);
+        if let Some(runtime) = runtime {
+            timings.push(timing("onnx", *size, benchmark, || {
+                runtime.run(&input).map(|outputs| {
+                    black_box(outputs);
+                })
+            })?);
+        }
     }
     if benchmark.pipeline {
         session.check()?;

@@ -1,6 +1,6 @@
 //! The stored answers of two runs, row by row: what every paired test needs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::predictions::{self, Predictions};
 use crate::comparison::{Answers, Difference, Options, Pair, compare};
@@ -115,7 +115,8 @@ fn common(
     let both = left.ids.iter().enumerate().filter_map(|(row, id)| Some((row, *places.get(id.as_str())?)));
     let (kept, found): (Vec<usize>, Vec<usize>) = both.unzip();
     let (rows, others) = (left.ids.len(), right.ids.len());
-    let twice = places.len() < others || kept.len() > places.len();
+    let unique = left.ids.iter().collect::<HashSet<_>>().len() == rows;
+    let twice = places.len() < others || !unique;
     let complete = kept.len() == rows && rows == others;
     if twice || kept.is_empty() || (overlap == Overlap::All && !complete) {
         let why = if twice { ", and some ids stand there twice" } else { "" };
@@ -140,17 +141,6 @@ impl Paired {
             probabilities: &side.probabilities,
         });
         compare(metric, &Pair { truth: &self.truth, n_classes: self.labels.len(), baseline, candidate }, options)
-    }
-
-    /// The rows of each value of a column, for every column that the candidate's predictions keep.
-    #[must_use]
-    pub fn groups(&self, column: &str) -> Option<BTreeMap<&str, Vec<usize>>> {
-        let values = self.candidate.groups.get(column)?;
-        let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (row, value) in values.iter().enumerate() {
-            rows.entry(value).or_default().push(row);
-        }
-        Some(rows)
     }
 
     /// Some of the rows.

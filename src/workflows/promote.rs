@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::compare::tested_elsewhere;
-use super::gate::{Gate, Subject, Verdict, judge, overall, refusal};
+use super::gate::{Gate, Kind, Subject, Verdict, judge, overall, refusal};
 use super::record::{Light, light, pairs};
 use super::release::{Released, make};
 use super::session::Session;
@@ -120,7 +120,9 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let wanted = request.to.map_or_else(|| Stage::parse(&rules.to), Ok)?;
     let production = project.production_version(&located.model)?;
     let holder = production.filter(|holder| *holder != located.version);
-    let gate = if wanted == Stage::Production {
+    // A gate stands in front of the stage that it leads to, and always in front of production.
+    let gated = wanted == Stage::Production || Stage::parse(&rules.to)? == wanted;
+    let gate = if gated {
         let holder = holder.map(|holder| project.locate(&format!("{}/{}", located.model, holder.0), Prefer::Latest));
         let holder = holder.transpose()?.map(|holder| Subject::open(project, holder)).transpose()?;
         judge(session, rules, &candidate, holder.as_ref())?
@@ -129,7 +131,10 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     let verdict = overall(&gate.checks);
     let passed = verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == "promote");
-    let to = if passed || request.force { wanted } else { fallback(rules, row.stage)? };
+    // A file that does not say what the model says goes into production for no reason whatever.
+    let differs = gate.checks.iter().any(|check| check.kind == Kind::Parity && !check.passed);
+    let forced = request.force && !passed && !differs;
+    let to = if passed || forced { wanted } else { fallback(rules, row.stage, wanted)? };
     let mut outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
@@ -139,7 +144,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         verdict,
         passed,
         policy: request.policy.as_ref().map(|policy| policy.file.clone()),
-        forced: request.force && !passed,
+        forced,
         previous: holder,
         candidates,
         dry_run: request.dry_run,
@@ -156,9 +161,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     outcome.golden_rows = smoke_test(session, &located)?;
     if to == Stage::Production {
         session.stage("copying into production")?;
-        if production != Some(located.version) {
-            outcome.release = make(session, &candidate)?;
-        }
+        outcome.release = make(session, &candidate)?;
         prepare_production(&project.layout, &located.model, located.version)?;
     } else if to == Stage::Staging {
         mirror_staging(&project.layout, &located.model, located.version)?;
@@ -238,9 +241,11 @@ fn decide(
         )?;
     }
     if outcome.to == outcome.from {
+        // A version that is there already and passes again: nothing was decided that was not so before.
         return Ok(());
     }
     let made = match (request.reason.trim(), outcome.passed) {
+        ("", true) if outcome.gate.checks.is_empty() => "no gate was asked".to_owned(),
         ("", true) if outcome.verdict == Verdict::Pass => "the gate passed".to_owned(),
         ("", true) => format!("the gate was inconclusive, which its rules let pass: {}", refusal(&outcome.gate.checks)),
         ("", false) => refusal(&outcome.gate.checks),
@@ -262,8 +267,8 @@ fn decide(
 }
 
 /// Where a refused version goes: the config's `otherwise`, but never down from where it is.
-fn fallback(rules: &PromotionSection, from: Stage) -> Result<Stage> {
-    Ok(if from == Stage::None { Stage::parse(&rules.otherwise)? } else { from })
+fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Result<Stage> {
+    Ok(if from == Stage::None && wanted != Stage::Staging { Stage::parse(&rules.otherwise)? } else { from })
 }
 
 /// The config that a version was trained with.

@@ -46,7 +46,7 @@ pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Option<Released>
         return Ok(None);
     }
     session.stage("measuring latency")?;
-    let latency = measured(session, subject, &[1])?;
+    let latency = measured(session, subject, &sizes(subject)?, Measured::ModelAndFile)?;
     session.stage("exporting")?;
     let mut exported = None;
     release(&project.layout, model, version, |folder| {
@@ -64,16 +64,33 @@ pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Option<Released>
     Ok(Some(Released { files, parity: exported.parity, p50_us }))
 }
 
-/// Measures how long a version takes from its features to probabilities, and the exported file as well.
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// The model alone.
+    Model,
+    /// The model and its exported file.
+    ModelAndFile,
+}
+
+/// Measures how long a version takes from its features to probabilities.
 ///
 /// # Errors
-/// `Failed` when it does not load.
-pub fn measured(session: &Session<'_>, subject: &Subject, batch_sizes: &[usize]) -> Result<Latency> {
+/// `Invalid` without golden rows, `Failed` when it does not load.
+pub fn measured(session: &Session<'_>, subject: &Subject, batch_sizes: &[usize], what: Measured) -> Result<Latency> {
     let bundle = Bundle::load(&subject.located.folder)?;
     let golden = Golden::read(&subject.located.folder)?;
     let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline: false };
-    let runtime = exported(&bundle, &subject.located)?;
-    measure(session, &bundle, &runtime, &golden, &benchmark)
+    let runtime = (what == Measured::ModelAndFile).then(|| exported(&bundle, &subject.located)).transpose()?;
+    measure(session, &bundle, runtime.as_ref(), &golden, &benchmark)
+}
+
+/// The batches that a release is measured with: the exported file takes dense rows, and a thousand batches of wide ones
+/// would take minutes.
+fn sizes(subject: &Subject) -> Result<Vec<usize>> {
+    const CELLS: usize = 200_000;
+    let width = Bundle::load(&subject.located.folder)?.features.input_width();
+    Ok([1, 8, 32].into_iter().filter(|size| *size == 1 || size * width <= CELLS).collect())
 }
 
 /// What is known of a version.

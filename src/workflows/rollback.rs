@@ -3,8 +3,10 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::gate::Subject;
 use super::promote::{smoke_test, stored_config, version_tags};
 use super::record::{Light, light, pairs};
+use super::release::make;
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
@@ -46,6 +48,10 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     session.stage("checking")?;
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
     let golden_rows = smoke_test(session, &located)?;
+    // The one of before may be from a build that made no releases; to serve again is what matters.
+    if let Err(error) = Subject::open(project, located.clone()).and_then(|subject| make(session, &subject)) {
+        project.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
+    }
     prepare_production(&project.layout, &model, previous)?;
     tracker.transition(&Transition {
         model: name,

@@ -28,6 +28,7 @@ const POINTS: &[(&str, &[&str], Answers, Answers)] = &[
     ("run.before_finish", TRAIN, Answers::Before, Answers::Before),
     ("publish.before_rename", PROMOTE, Answers::Before, Answers::Before),
     ("exchange.before_renames", PROMOTE, Answers::Before, Answers::Before),
+    ("exchange.between_renames", PROMOTE, Answers::Before, Answers::Before),
     ("promote.before_rows", PROMOTE, Answers::Before, Answers::Before),
     ("promote.after_rows", PROMOTE, Answers::After, Answers::Before),
     ("mirror.before_active", PROMOTE, Answers::After, Answers::Before),

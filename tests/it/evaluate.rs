@@ -71,7 +71,7 @@ fn it_is_told_as_text_and_recorded() {
     ECE 0.1797 over 10 bins of equal count: as calibrated as so many rows can show
     a perfectly calibrated model would show 0.1711, at most 0.2356 95 times in 100
 
-    gate  f1 >= 0.55  yes
+    gate  f1  >= 0.55  0.8571  yes
     run  <run>  experiments/lr/runs/<run id>
     ");
     let run = project.run(&["--json", "runs", "show", "@latest"]).ok().json()["run"].take();

@@ -120,11 +120,13 @@ fn a_date_is_the_end_of_that_day_and_a_wrong_one_is_refused() {
 
     v1 came to Production on this evidence
     gate  yes  require  f1 >= 0.55  is 0.8571
+    gate  yes  parity  ONNX parity <= 1e-5  is 2.744e-8  8 golden rows, tract 0.23.9
     golden rows  8
     release  model.onnx, preprocessor.json, within 3e-8 of the model by tract 0.23.9
 
     v2 came to Staging on this evidence
     gate  no  require  f1 >= 0.99  is 0.8571
+    gate  yes  parity  ONNX parity <= 1e-5  is 2.744e-8  8 golden rows, tract 0.23.9
     golden rows  8
     ");
     let json = project.run(&["--json", "models", "show", "points", "--at", "2999-12-31"]).ok().json();
@@ -151,7 +153,8 @@ fn history_shows_what_each_decision_rested_on() {
     assert!(!plain.contains("gate"), "{plain}");
     let told = project.run(&["models", "history", "points", "--evidence"]).ok().stdout;
     assert_eq!(told, project.run(&["models", "history", "points", "--verbose"]).ok().stdout);
-    let refused = "    gate         no  require  f1 >= 0.99  is 0.8571\n    golden rows  8\n";
+    let refused =
+        "    gate         no  require  f1 >= 0.99  is 0.8571\n    gate         yes  parity  ONNX parity <= 1e-5";
     assert_eq!(told.matches(refused).count(), 3, "{told}");
     assert!(told.contains("    release      model.onnx, preprocessor.json, within "), "{told}");
     let forced = told.lines().position(|line| line.contains("promoted (forced)")).unwrap();

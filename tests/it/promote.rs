@@ -26,9 +26,10 @@ fn a_passed_gate_leads_to_production() {
     assert_eq!(answer.stderr, "");
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     gate  f1  >= 0.55  0.8571  yes
+    gate  ONNX parity  <= 1e-5  3e-8  yes  8 golden rows, tract 0.23.9
     points v1 went from None to Production
     active  production/points/active -> v1  (8 golden rows answered as in training)
-    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md  (ONNX within 3e-8 of the model, by tract 0.23.9)
+    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md
     ");
     assert_eq!((project.link("active").as_deref(), project.link("previous")), (Some("v1"), None));
     let file = |name: &str| std::fs::read(project.path(name)).unwrap();
@@ -63,6 +64,7 @@ fn a_refused_gate_leads_to_staging_and_exit_3() {
     let answer = project.run(&["promote", "points"]).code(3);
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     gate  f1  >= 0.99  0.8571  no
+    gate  ONNX parity  <= 1e-5  3e-8  yes  8 golden rows, tract 0.23.9
     points v1 went from None to Staging: the gate refused production
     ");
     assert_eq!(project.stages(), ["Staging"]);
@@ -121,7 +123,7 @@ fn all_rules_must_hold() {
     project.train("lr", &[]);
     let refused = project.run(&["--json", "promote", "points"]).code(3).json();
     let passed: Vec<bool> = refused["checks"].as_array().unwrap().iter().map(|one| one["passed"] == true).collect();
-    assert_eq!(passed, [true, false, true]);
+    assert_eq!(passed, [true, false, true, true]);
 }
 
 #[test]
@@ -233,9 +235,10 @@ fn force_needs_a_reason_and_is_written_down() {
     let answer = project.run(&["promote", "points", "--force", "--reason", "agreed with Kim"]).ok();
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     gate  f1  >= 0.99  0.8571  no
+    gate  ONNX parity  <= 1e-5  3e-8  yes  8 golden rows, tract 0.23.9
     points v1 went from None to Production, forced against the gate
     active  production/points/active -> v1  (8 golden rows answered as in training)
-    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md  (ONNX within 3e-8 of the model, by tract 0.23.9)
+    release  model.onnx, preprocessor.json, model_metadata.json, model_card.md
     ");
     assert_eq!(project.stages(), ["Production"]);
     assert_eq!(ledger(&project).last().unwrap(), "v1 promoted forced: None > Production, tester: agreed with Kim");
@@ -249,6 +252,7 @@ fn a_dry_run_changes_nothing() {
     let answer = project.run(&["promote", "points", "--dry-run"]).ok();
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     gate  f1  >= 0.55  0.8571  yes
+    gate  ONNX parity  <= 1e-5  3e-8  yes  8 golden rows, tract 0.23.9
     points v1 would go from None to Production
     ");
     assert_eq!((project.tree(), ledger(&project), project.stages()), (tree, history, vec!["None".to_owned()]));

@@ -122,6 +122,11 @@ fn texts(session: &Session<'_>, run: &Run) -> Result<HashMap<String, String>> {
     session.stage(&format!("reading {}", config.data.source))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
     match read_training_rows(session, &config, labels, &[]) {
+        // Other data than then would show other texts under the same ids.
+        Ok(rows) if run.tags.get("data_fingerprint").is_some_and(|then| *then != rows.fingerprint()) => {
+            project.note(format!("the texts are not shown: `{}` has changed since", config.data.source));
+            Ok(HashMap::new())
+        }
         Ok(rows) => match rows.inputs {
             Inputs::Texts(texts) => Ok(rows.ids.into_iter().zip(texts).collect()),
             Inputs::Vectors { .. } => Ok(HashMap::new()),

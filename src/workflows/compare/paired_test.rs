@@ -4,7 +4,7 @@ use super::super::paired::{Overlap, Paired, answers, pair};
 use super::column::Column;
 use super::table::Request;
 use crate::catalog::find;
-use crate::comparison::{Difference, Options, TestKind, correct_for_many};
+use crate::comparison::{Difference, Options, TestKind, Verdict, correct_for_many};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::METRICS;
 use crate::names::RunId;
@@ -36,6 +36,12 @@ pub(super) struct Tested {
 }
 
 impl Tested {
+    /// The worst that is said of any candidate.
+    pub(super) fn worst(&self) -> Option<Verdict> {
+        let says = |verdict: &Verdict| self.candidates.iter().any(|(.., found)| found.verdict == *verdict);
+        [Verdict::Worse, Verdict::Inconclusive, Verdict::Better].into_iter().find(says)
+    }
+
     /// What the test says of a run.
     pub(super) fn of(&self, run: &RunId) -> Option<&Difference> {
         self.candidates.iter().find(|(candidate, ..)| candidate.id == *run).map(|(.., difference)| difference)
@@ -47,6 +53,24 @@ impl Tested {
 pub fn tested_elsewhere(runs: &[Run]) -> Option<&Run> {
     let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
     runs.iter().find(|run| tested_on(run) != tested_on(&runs[0]))
+}
+
+/// The average and the positive label that a run was judged with, where they were asked for.
+fn view(run: &Run) -> Vec<(&str, &str)> {
+    let tag = |key: &'static str| run.tags.get(key).map(|value| (key, value.as_str()));
+    ["average", "positive"].into_iter().filter_map(tag).collect()
+}
+
+/// Refuses runs that were judged with another average or positive label: one name, two metrics.
+pub(super) fn check_same_view(runs: &[Run]) -> Result<()> {
+    let Some(other) = runs.iter().find(|run| view(run) != view(&runs[0])) else { return Ok(()) };
+    let told = |run: &Run| {
+        let view = view(run).iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ");
+        let view = if view.is_empty() { "the model's own average and positive label".to_owned() } else { view };
+        format!("run {} was judged with {view}", run.id.short())
+    };
+    Err(Error::invalid(format!("{}; {}", told(&runs[0]), told(other)))
+        .hint("`mlops evaluate` both with the same `--average` and `--pos-label`"))
 }
 
 /// Refuses runs whose test rows differ.
@@ -80,6 +104,10 @@ pub(super) fn differences(
         }
         return Ok(Tested::default());
     };
+    if !view(baseline).is_empty() {
+        let why = "the runs were judged with an average or a positive label of their own";
+        return if wish.needed { Err(Error::invalid(why)) } else { none(why.into()) };
+    }
     let metric = match find("metric", METRICS, &judged.metric) {
         Ok(metric) if judged.is_last_value() => metric,
         _ if wish.needed => {

@@ -8,7 +8,7 @@ use super::super::record::{Light, light, pairs};
 use super::super::session::Session;
 use super::column::Column;
 use super::flips::{Flips, flips};
-use super::paired_test::{Tested, Wish, check_same_rows, differences};
+use super::paired_test::{Tested, Wish, check_same_rows, check_same_view, differences};
 use super::select::runs_of;
 use crate::comparison::{Difference, Verdict};
 use crate::error::{Error, Result};
@@ -80,18 +80,12 @@ pub struct Outcome {
     /// Why there is no paired test, where one could have been expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_test: Option<String>,
+    /// The worst that the paired tests say of any candidate, shown or not; none where no test was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// The rows whose answer changed, one entry a candidate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flips: Vec<Flips>,
-}
-
-impl Outcome {
-    /// The worst that the paired tests say; none where none was made.
-    #[must_use]
-    pub fn verdict(&self) -> Option<Verdict> {
-        let verdicts = || self.rows.iter().filter_map(|row| row.difference.as_ref()).map(|found| found.verdict);
-        [Verdict::Worse, Verdict::Inconclusive, Verdict::Better].into_iter().find(|one| verdicts().any(|it| it == *one))
-    }
 }
 
 /// Compares runs.
@@ -106,6 +100,7 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if !request.allow_different_data {
         check_same_rows(&runs)?;
     }
+    check_same_view(&runs)?;
     let primary = runs[0].tags.get("primary").cloned().unwrap_or_else(|| "f1".into());
     let judged = request.metric.as_deref().map_or_else(|| Ok(Column::last(&primary)), Column::parse)?;
     known(&runs, &judged)?;
@@ -273,5 +268,15 @@ fn table(
     let (metric, maximize) = (judged.text.clone(), direction == Direction::Maximize);
     let metrics = columns.into_iter().map(|column| column.text).collect();
     let (left_out, no_test) = (count - rows.len(), tested.why_not.clone());
-    Ok(Outcome { metric, maximize, metrics, params, rows, left_out, no_test, flips: Vec::new() })
+    Ok(Outcome {
+        metric,
+        maximize,
+        metrics,
+        params,
+        rows,
+        left_out,
+        no_test,
+        verdict: tested.worst(),
+        flips: Vec::new(),
+    })
 }

@@ -1,5 +1,6 @@
 //! A version held against numbers: bounds on metrics, and how many rows they rest on.
 
+use super::super::paired::Paired;
 use super::check::{Check, Kind, Verdict};
 use crate::config::{Bound, Minimum, Require};
 use crate::metrics::{Estimate, Evaluation};
@@ -60,23 +61,39 @@ pub fn require(rule: &Require, estimate: Option<&Estimate>) -> Check {
 /// Holds the number of test rows, and of positive ones, against what is wanted.
 #[must_use]
 pub fn minimum(wanted: &Minimum, evaluation: Option<&Evaluation>) -> Vec<Check> {
-    let support = evaluation.map(|evaluation| &evaluation.support);
-    let positives = support.and_then(|support| match support.as_slice() {
+    let rows = evaluation.map(|evaluation| evaluation.rows);
+    let positives = evaluation.and_then(|evaluation| positive(&evaluation.support));
+    [("test rows", wanted.rows, rows), ("positive test rows", wanted.positives, positives)]
+        .into_iter()
+        .filter_map(|(name, wanted, found)| Some(enough(name, wanted?, found)))
+        .collect()
+}
+
+/// The same of the rows on which two versions are compared, where those are others than the test rows.
+#[must_use]
+pub fn compared(wanted: &Minimum, rows: &Paired) -> Vec<Check> {
+    let mut support = vec![0; rows.labels.len()];
+    rows.truth.iter().for_each(|class| support[*class] += 1);
+    let (count, positives) = (Some(rows.ids.len()), positive(&support));
+    [("compared rows", wanted.rows, count), ("positive compared rows", wanted.positives, positives)]
+        .into_iter()
+        .filter_map(|(name, wanted, found)| Some(enough(name, wanted?, found)))
+        .collect()
+}
+
+/// Rows of the positive class of two, of the smallest class of more.
+fn positive(support: &[usize]) -> Option<usize> {
+    match support {
         [_, positive] => Some(*positive),
         several => several.iter().min().copied(),
-    });
-    let line = |name: &str, wanted: Option<u64>, found: Option<usize>| {
-        let wanted = wanted?;
-        let verdict = if found.is_some_and(|found| found as u64 >= wanted) { Verdict::Pass } else { Verdict::Fail };
-        let value = found.map(|found| found as f64);
-        let missing = if found.is_none() { "the run's `metrics.json` is gone" } else { "" };
-        Some(Check::new(Kind::Minimum, name, value, format!(">= {wanted}"), verdict).detail(missing))
-    };
-    let rows = evaluation.map(|evaluation| evaluation.rows);
-    [line("test rows", wanted.rows, rows), line("positive test rows", wanted.positives, positives)]
-        .into_iter()
-        .flatten()
-        .collect()
+    }
+}
+
+fn enough(name: &str, wanted: u64, found: Option<usize>) -> Check {
+    let verdict = if found.is_some_and(|found| found as u64 >= wanted) { Verdict::Pass } else { Verdict::Fail };
+    let value = found.map(|found| found as f64);
+    let missing = if found.is_none() { "the run's `metrics.json` is gone" } else { "" };
+    Check::new(Kind::Minimum, name, value, format!(">= {wanted}"), verdict).detail(missing)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! One line of the gate, looked at.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::comparison::Difference;
 
 /// What a line says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// There is nothing to hold it against: no version is in production.
@@ -19,7 +19,7 @@ pub enum Verdict {
 }
 
 /// Which part of the gate a line belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A bound on a metric.
@@ -36,10 +36,12 @@ pub enum Kind {
     Latency,
     /// The bytes of a version.
     Size,
+    /// The exported file against the model.
+    Parity,
 }
 
 /// One line of the gate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The part of the gate.
     pub kind: Kind,
@@ -54,10 +56,10 @@ pub struct Check {
     /// Whether it lets the version through.
     pub passed: bool,
     /// The numbers behind it, in words.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// The paired comparison with production.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<Box<Difference>>,
 }
 

@@ -1,16 +1,16 @@
 //! What must not get worse while the main metric gets better: subgroups, calibration, size. (Latency is measured by the
 //! caller, who has both models open: see `judge`.)
 
-use std::collections::BTreeMap;
-
 use super::super::paired::Paired;
 use super::super::predictions::Predictions;
 use super::absolute::require;
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
+use super::versus::Both;
 use crate::catalog::find;
 use crate::config::{Bound, CalibrationRule, Require, SizeRule, SubgroupRule};
 use crate::error::{Error, Result};
+use crate::metrics::subgroups::grouped;
 use crate::metrics::{Direction, Estimate, METRICS, Metric, Scored};
 use crate::project::Project;
 
@@ -25,53 +25,70 @@ pub(super) fn score(metric: &dyn Metric, rows: &Predictions) -> Option<f64> {
 pub(super) fn subgroups(
     rule: &SubgroupRule,
     candidate: &Predictions,
-    versus: Option<&Paired>,
+    both: Option<&Both>,
     checks: &mut Vec<Check>,
 ) -> Result<()> {
     let metric = find("metric", METRICS, &rule.metric)?;
-    let column = &rule.column;
-    let values = candidate.groups.get(column).ok_or_else(|| {
-        let known: Vec<&str> = candidate.groups.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none was kept".to_owned() } else { format!("kept: {}", known.join(", ")) };
-        Error::invalid(format!("the guardrail needs the column `{column}`, which was not kept with the predictions"))
-            .hint(format!("`evaluation.subgroups: [{column}]` in the config keeps it ({known}); train again"))
-    })?;
-    let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    values.iter().enumerate().for_each(|(row, value)| rows.entry(value).or_default().push(row));
-    let paired = versus.and_then(|paired| Some((paired, paired.groups(column)?)));
-    for (value, rows) in rows {
-        let name = format!("{} ({column}={value})", rule.metric);
-        if (rows.len() as u64) < rule.min_rows {
-            let few = format!("{} rows, judged from {}", rows.len(), rule.min_rows);
-            checks.push(
-                Check::new(Kind::Subgroup, name, None, "too few rows".into(), Verdict::NotApplicable).detail(few),
-            );
-            continue;
-        }
-        let count = rows.len();
-        let found = score(metric, &candidate.rows(&rows));
-        if rule.min.is_some() || rule.max.is_some() {
-            let (metric, estimate) =
-                (rule.metric.clone(), Estimate { value: found, reason: None, low: None, high: None });
-            let bounds = Require { metric, min: rule.min, max: rule.max, bound: Bound::Point };
+    if rule.min.is_some() || rule.max.is_some() {
+        let bounds = Require { metric: rule.metric.clone(), min: rule.min, max: rule.max, bound: Bound::Point };
+        each(rule, candidate, checks, |name, rows| {
+            let rows = candidate.rows(rows);
+            let value = score(metric, &rows);
+            let estimate = Estimate { value, reason: None, low: None, high: None };
             let line = require(&bounds, Some(&estimate));
-            checks.push(Check { kind: Kind::Subgroup, metric: name.clone(), ..line }.detail(format!("{count} rows")));
-        }
-        if let Some(max_drop) = rule.max_drop {
-            let rows = paired.as_ref().and_then(|(paired, groups)| Some(paired.rows(groups.get(value)?)));
-            checks.push(drop_of(metric, name, max_drop, rows.as_ref()));
+            let detail = format!("{} rows", rows.len());
+            Check { kind: Kind::Subgroup, metric: name.to_owned(), ..line }.detail(detail)
+        })?;
+    }
+    let Some(max_drop) = rule.max_drop else { return Ok(()) };
+    let whole = || format!("{} by {}", rule.metric, rule.column);
+    let line = |verdict| Check::new(Kind::Subgroup, whole(), None, format!("drop <= {max_drop}"), verdict);
+    match both {
+        None => checks.push(line(Verdict::NotApplicable).detail("nothing in production")),
+        Some(Err(why)) => checks.push(line(Verdict::Fail).detail(why)),
+        Some(Ok((_, paired))) => {
+            each(rule, &paired.candidate, checks, |name, rows| drop_of(metric, name, max_drop, &paired.rows(rows)))?
         }
     }
     Ok(())
 }
 
+/// Looks at every subgroup of enough rows; where there is none, nobody can say.
+fn each(
+    rule: &SubgroupRule,
+    answers: &Predictions,
+    checks: &mut Vec<Check>,
+    look: impl Fn(&str, &[usize]) -> Check,
+) -> Result<()> {
+    let column = &rule.column;
+    let values = answers.groups.get(column).ok_or_else(|| {
+        let known: Vec<&str> = answers.groups.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none was kept".to_owned() } else { format!("kept: {}", known.join(", ")) };
+        Error::invalid(format!("the guardrail needs the column `{column}`, which was not kept with the predictions"))
+            .hint(format!("`evaluation.subgroups: [{column}]` in the config keeps it ({known}); train again"))
+    })?;
+    let mut looked = false;
+    for (value, rows) in grouped(values).1 {
+        let name = format!("{} ({column}={value})", rule.metric);
+        if rows.len() as u64 >= rule.min_rows {
+            looked = true;
+            checks.push(look(&name, &rows));
+        } else {
+            let few = format!("{} rows, judged from {}", rows.len(), rule.min_rows);
+            let line = Check::new(Kind::Subgroup, name, None, "too few rows".into(), Verdict::NotApplicable);
+            checks.push(line.detail(few));
+        }
+    }
+    if !looked {
+        let name = format!("{} by {column}", rule.metric);
+        let line = Check::new(Kind::Subgroup, name, None, "any subgroup".into(), Verdict::Inconclusive);
+        checks.push(line.detail(format!("no subgroup has {} rows", rule.min_rows)));
+    }
+    Ok(())
+}
+
 /// How much worse than production's a subgroup's value is, on the rows that both have answered.
-fn drop_of(metric: &dyn Metric, name: String, max_drop: f64, rows: Option<&Paired>) -> Check {
-    let rule = format!("drop <= {max_drop}");
-    let Some(rows) = rows else {
-        return Check::new(Kind::Subgroup, name, None, rule, Verdict::NotApplicable)
-            .detail("no row that production has answered too");
-    };
+fn drop_of(metric: &dyn Metric, name: &str, max_drop: f64, rows: &Paired) -> Check {
     let (old, new) = (score(metric, &rows.baseline), score(metric, &rows.candidate));
     let drop =
         old.zip(new).map(|(old, new)| if metric.direction() == Direction::Maximize { old - new } else { new - old });
@@ -82,14 +99,20 @@ fn drop_of(metric: &dyn Metric, name: String, max_drop: f64, rows: Option<&Paire
     };
     let shown = |value: Option<f64>| value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
     let detail = format!("{} against {} in production, {} rows", shown(new), shown(old), rows.ids.len());
-    Check::new(Kind::Subgroup, name, drop, rule, verdict).detail(detail)
+    Check::new(Kind::Subgroup, name, drop, format!("drop <= {max_drop}"), verdict).detail(detail)
 }
 
-/// The calibration error of the candidate's probabilities.
-pub(super) fn calibration(rule: &CalibrationRule, candidate: &Subject) -> Check {
-    let found = candidate.metric("ece");
+/// The calibration error of the candidate's probabilities; of a run of an older build it is taken from its answers.
+pub(super) fn calibration(project: &Project, rule: &CalibrationRule, candidate: &Subject) -> Result<Check> {
+    let found = match candidate.metric("ece") {
+        Some(found) => Some(found),
+        None => {
+            candidate.answers(project).ok().and_then(|answers| score(find("metric", METRICS, "ece").ok()?, answers))
+        }
+    };
     let verdict = if found.is_some_and(|found| found <= rule.max_ece) { Verdict::Pass } else { Verdict::Fail };
-    Check::new(Kind::Calibration, "ece", found, format!("<= {}", rule.max_ece), verdict)
+    let line = Check::new(Kind::Calibration, "ece", found, format!("<= {}", rule.max_ece), verdict);
+    Ok(if found.is_none() { line.detail("the run has no calibration error and no stored predictions") } else { line })
 }
 
 /// The bytes of the candidate's folder.

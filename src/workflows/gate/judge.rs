@@ -2,15 +2,17 @@
 
 use serde::Serialize;
 
-use super::super::release::measured;
+use super::super::export::{TOLERANCE, checked};
+use super::super::release::{Measured, measured};
 use super::super::session::Session;
-use super::absolute::{minimum, require};
+use super::absolute::{compared, minimum, require};
 use super::check::{Check, Kind, Verdict};
 use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
 use super::versus::{ComparedOn, rows_of_both, versus};
+use crate::bundle::Bundle;
 use crate::config::{LatencyRule, PromotionSection, Require};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Estimate;
 
 /// What the gate says, and on which rows.
@@ -57,17 +59,46 @@ pub fn judge(
         checks.push(versus(rule, both.as_ref(), candidate.config.seed)?);
     }
     let paired = both.as_ref().and_then(|found| found.as_ref().ok());
+    checks.extend(paired.iter().flat_map(|(_, paired)| compared(&rules.minimum, paired)));
     for rule in &rails.subgroups {
-        subgroups(rule, candidate.answers(project)?, paired.map(|(_, paired)| paired), &mut checks)?;
+        match candidate.answers(project) {
+            Ok(answers) => subgroups(rule, answers, both.as_ref(), &mut checks)?,
+            Err(error) if error.kind == ErrorKind::Invalid => {
+                let name = format!("{} by {}", rule.metric, rule.column);
+                let line = Check::new(Kind::Subgroup, name, None, "needs stored answers".into(), Verdict::Fail);
+                checks.push(line.detail(error.message));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    checks.extend(rails.calibration.as_ref().map(|rule| calibration(rule, candidate)));
+    if let Some(rule) = &rails.calibration {
+        checks.push(calibration(project, rule, candidate)?);
+    }
     if let Some(rule) = &rails.latency {
         checks.push(speed(session, rule, candidate, production)?);
     }
     if let Some(rule) = &rails.size {
         size(project, rule, candidate, production, &mut checks)?;
     }
+    checks.push(parity(session, candidate)?);
     Ok(Gate { checks, compared_on: paired.map(|(rows, _)| rows.clone()) })
+}
+
+/// The exported file against the model, on the golden rows. It is made here and kept nowhere.
+fn parity(session: &Session<'_>, candidate: &Subject) -> Result<Check> {
+    let line = |value, verdict| Check::new(Kind::Parity, "ONNX parity", value, format!("<= {TOLERANCE:.0e}"), verdict);
+    session.stage("exporting and checking")?;
+    let bundle = Bundle::load(&candidate.located.folder)?;
+    match checked(session, &bundle, &candidate.located) {
+        Ok(found) => {
+            let detail = format!("{} golden rows, {}", found.rows, found.runtime);
+            Ok(line(Some(found.worst), Verdict::Pass).detail(detail))
+        }
+        Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Invalid) => {
+            Ok(line(None, Verdict::Fail).detail(error.message))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The candidate's time over production's, both measured here and now.
@@ -86,7 +117,7 @@ fn speed(
     session.stage("measuring latency")?;
     let size = usize::try_from(rule.batch).unwrap_or(usize::MAX);
     let time = |subject: &Subject| {
-        let latency = measured(session, subject, &[size])?;
+        let latency = measured(session, subject, &[size], Measured::Model)?;
         let timing = latency.timing("model", size).ok_or_else(|| Error::failed("a size was not measured"))?;
         Ok::<_, Error>(match rule.quantile.as_str() {
             "p50" => timing.p50_us,
@@ -94,7 +125,13 @@ fn speed(
             _ => timing.p95_us,
         })
     };
-    let (new, old) = (time(candidate)?, time(production)?);
+    let (new, old) = match (time(candidate), time(production)) {
+        (Ok(new), Ok(old)) => (new, old),
+        (Err(error), _) | (_, Err(error)) if error.kind == ErrorKind::Invalid => {
+            return Ok(line(None, Verdict::Fail).detail(error.message));
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
     let verdict = if new <= rule.max_ratio * old { Verdict::Pass } else { Verdict::Fail };
     let detail = format!("{new:.1} us against {old:.1} us, batches of {size}");
     Ok(line(Some(new / old), verdict).detail(detail))

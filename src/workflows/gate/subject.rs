@@ -103,19 +103,27 @@ impl Subject {
         Ok(manifest.files.values().map(|facts| facts.size).sum())
     }
 
-    /// The runs in which it answered rows: its training run, and every finished evaluation.
+    /// The runs in which it answered rows that may judge it: its training run (by its test rows), and every finished
+    /// evaluation of test rows or of all rows of data other than those that `trained_on` names by their fingerprints.
     ///
     /// # Errors
     /// `Failed` when the database cannot be read.
-    pub fn answered(&self, project: &Project) -> Result<Vec<Run>> {
+    pub fn answered(&self, project: &Project, trained_on: &[&str]) -> Result<Vec<Run>> {
         let (model, version) = (&self.located.model, self.located.version.0);
         let filter = format!(
             "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{model}' AND tags.version = '{version}'"
         );
         let limit = usize::MAX >> 1;
         let search = Search { experiments: &[], filter: &filter, order: &[], limit, offset: 0, view: View::Active };
-        let mut runs = project.reader()?.search_runs(&search)?;
-        runs.extend(self.run.clone());
-        Ok(runs)
+        let mut kept: Vec<Run> = self.run.iter().cloned().collect();
+        for run in project.reader()?.search_runs(&search)? {
+            let known = run.tags.get("data_fingerprint").is_some_and(|seen| trained_on.contains(&seen.as_str()));
+            let parts = project.reader()?.inputs(&run.id)?;
+            let judges = |part: &str| part == "test" || (part == "all" && !known);
+            if parts.iter().all(|input| judges(&input.context)) {
+                kept.push(run);
+            }
+        }
+        Ok(kept)
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{ErrorKind, Result};
 use crate::metrics::METRICS;
 use crate::names::RunId;
 use crate::project::Project;
+use crate::stats::sample_size::Aim;
 
 /// The rows of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +32,8 @@ pub(super) type Both = std::result::Result<(ComparedOn, Paired), String>;
 
 /// The newest rows that both versions have answered: the test rows of training, or those of an evaluation.
 pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &Subject) -> Result<Both> {
-    let (new, old) = (candidate.answered(project)?, production.answered(project)?);
+    let trained_on = [candidate, production].map(|one| one.located.data_fingerprint.as_str());
+    let (new, old) = (candidate.answered(project, &trained_on)?, production.answered(project, &trained_on)?);
     let tested_on = |run: &crate::tracking::Run| run.tags.get("test_ids").cloned();
     let pairs = new.iter().flat_map(|new| old.iter().map(move |old| (new, old)));
     let same = pairs.filter(|(new, old)| tested_on(new).is_some() && tested_on(new) == tested_on(old));
@@ -88,12 +90,24 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
         Outcome::Inconclusive => Verdict::Inconclusive,
         Outcome::Fail => Verdict::Fail,
     };
-    let detail = words_of(&difference, verdict);
+    // How far the gain is from what the rule rules out: rows decide that, in both directions.
+    let distance = difference.effect.map(|effect| match asked {
+        Rule::Superiority => effect,
+        Rule::NonInferiority(margin) => effect + margin,
+        Rule::MinimumEffect(least) => {
+            if effect >= least {
+                effect
+            } else {
+                effect - least
+            }
+        }
+    });
+    let detail = words_of(&difference, verdict, distance);
     Ok(Check { difference: Some(Box::new(difference.clone())), ..line(difference.effect, verdict).detail(detail) })
 }
 
 /// The numbers of a comparison in one line.
-fn words_of(found: &Difference, verdict: Verdict) -> String {
+fn words_of(found: &Difference, verdict: Verdict, distance: Option<f64>) -> String {
     let (Some(lower), Some(upper)) = (found.lower, found.upper) else {
         return found.reason.clone().unwrap_or_default();
     };
@@ -104,7 +118,9 @@ fn words_of(found: &Difference, verdict: Verdict) -> String {
         found.test,
         crate::text::thousands(found.n)
     );
-    if let (Verdict::Inconclusive, Some(rows)) = (verdict, found.rows_needed) {
+    let aim = Aim { alpha: found.alpha, ..Aim::default() };
+    let needed = distance.zip(found.se).and_then(|(distance, se)| aim.rows(found.n, distance, se));
+    if let (Verdict::Inconclusive, Some(rows)) = (verdict, needed.filter(|rows| *rows > found.n)) {
         text += &format!("; about {} rows would decide", crate::text::thousands(rows));
     }
     if let Some(note) = &found.note {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::stored::Stored;
 use super::{by_metric, one};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::impact::study::Finding;
 use crate::report::document::{Align, Block, Document, Figure, Table, Tone};
 use crate::report::numbers::{count, plural, told};
@@ -64,7 +64,14 @@ pub fn of_experiment(session: &Session<'_>, name: &str, mut runs: Vec<Run>) -> R
 fn parameters(session: &Session<'_>, name: &str, metric: &str) -> Result<ImpactSection> {
     let metric = Some(metric.to_owned());
     let request = impact::Request { experiment: name.to_owned(), metric, top: 0, quantile: impact::QUANTILE };
-    let found = impact::impact(session, &request)?;
+    let found = match impact::impact(session, &request) {
+        Ok(found) => found,
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            let (metric, refusal) = (request.metric.unwrap_or_default(), Some(error.message));
+            return Ok(ImpactSection { metric, refusal, ..ImpactSection::default() });
+        }
+        Err(error) => return Err(error),
+    };
     let row = |one: &Finding| {
         let weight = one.importance?;
         let (parameter, best) = (one.name.clone(), one.statistics.best_value.clone());

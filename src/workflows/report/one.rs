@@ -13,7 +13,7 @@ use crate::report::numbers::{count, percent, told, value};
 use crate::report::sections::{self, ComparisonRow, ComparisonSection};
 use crate::tracking::{LedgerEntry, ModelVersion, Run, Stage, Status};
 use crate::workflows::compare::{direction, tested_elsewhere};
-use crate::workflows::gate::{Check, Verdict, overall, refusal, require};
+use crate::workflows::gate::{Check, Kind, Verdict, overall, refusal, require};
 use crate::workflows::paired::{Overlap, Paired, answers, pair};
 use crate::workflows::promote::stored_config;
 use crate::workflows::training_record::timestamp;
@@ -25,6 +25,8 @@ struct Versioned {
     /// The ledger's lines about this version, oldest first.
     ledger: Vec<LedgerEntry>,
     checks: Vec<Check>,
+    /// Whether the lines are those of a decision in the ledger, or the bounds of the config held against the metrics now.
+    decided: bool,
     description: String,
 }
 
@@ -56,10 +58,17 @@ pub fn of_version(project: &Project, located: Located, run: Run) -> Result<Docum
         history => history?,
     };
     let held = |rule| require(rule, stored.estimate(&rule.metric).as_ref());
+    let lines: Vec<LedgerEntry> = history.into_iter().filter(|entry| entry.version == located.version).collect();
+    // The last decision with its evidence says more than the config's bounds: it looked at production, too.
+    let decided = lines.iter().rev().find_map(|entry| {
+        let checks = entry.evidence.get("checks")?;
+        serde_json::from_value::<Vec<Check>>(checks.clone()).ok().filter(|checks| !checks.is_empty())
+    });
     let versioned = Versioned {
         row: tracker.version(located.model.as_str(), located.version).ok(),
-        ledger: history.into_iter().filter(|entry| entry.version == located.version).collect(),
-        checks: config.promotion.require.iter().map(held).collect(),
+        ledger: lines,
+        decided: decided.is_some(),
+        checks: decided.unwrap_or_else(|| config.promotion.require.iter().map(held).collect()),
         description: config.experiment.description,
         located,
     };
@@ -124,11 +133,15 @@ fn version_verdict(versioned: &Versioned, stored: &Stored) -> (Tone, String) {
         return (Tone::Neutral, format!("{name} has no gate{}; {standing}", primary(stored, "; ")));
     }
     if versioned.checks.iter().all(|check| check.passed) {
-        let held = versioned.checks.iter().map(|check| {
+        let bounds = versioned.checks.iter().filter(|check| check.kind == Kind::Require);
+        let held = bounds.map(|check| {
             let told = stored.estimate(&check.metric).map_or_else(String::new, |estimate| told(&estimate));
             format!("{} {told} {}", check.metric, check.rule)
         });
-        return (Tone::Good, format!("{name} meets its gate: {}; {standing}", held.collect::<Vec<_>>().join(", ")));
+        let held: Vec<String> = held.collect();
+        let held = if held.is_empty() { primary(stored, ": ") } else { format!(": {}", held.join(", ")) };
+        let gate = if versioned.decided { "meets its gate" } else { "meets the bounds of its config" };
+        return (Tone::Good, format!("{name} {gate}{held}; {standing}"));
     }
     let (tone, word) = match overall(&versioned.checks) {
         Verdict::Inconclusive => (Tone::Neutral, "may or may not meet"),
@@ -184,8 +197,13 @@ fn gate(document: &mut Document, versioned: &Versioned) {
         document.text("The config has no rules for promotion.");
         return;
     }
-    let mut table =
-        Table::of(&[("metric", Align::Left), ("rule", Align::Left), ("value", Align::Right), ("holds", Align::Left)]);
+    let mut table = Table::of(&[
+        ("metric", Align::Left),
+        ("rule", Align::Left),
+        ("value", Align::Right),
+        ("holds", Align::Left),
+        ("detail", Align::Left),
+    ]);
     table.rows.extend(versioned.checks.iter().map(|check| {
         let holds = match check.verdict {
             Verdict::Pass => "yes",
@@ -194,9 +212,14 @@ fn gate(document: &mut Document, versioned: &Versioned) {
             Verdict::NotApplicable => "not applicable",
         };
         let value = check.value.map_or("n/a".into(), value);
-        vec![check.metric.clone(), check.rule.clone(), value, holds.to_owned()]
+        vec![check.metric.clone(), check.rule.clone(), value, holds.to_owned(), check.detail.clone()]
     }));
     document.push(Block::Table(table));
+    document.text(if versioned.decided {
+        "As it was decided last; the ledger keeps the evidence."
+    } else {
+        "The bounds of the config, held against the metrics above; nothing has been decided yet."
+    });
 }
 
 /// The stored values beside those of the version that serves, when another one does.

@@ -72,13 +72,21 @@ impl Stored {
 
     /// The metrics by part: of training runs under `splits`, of an evaluation under `metrics`.
     fn read_metrics(&mut self, document: &Value) {
-        let evaluation = |value: &Value| serde_json::from_value::<Evaluation>(value.clone()).ok();
+        let damaged = std::cell::Cell::new(false);
+        let evaluation = |value: &Value| {
+            let read = serde_json::from_value::<Evaluation>(value.clone()).ok();
+            damaged.set(damaged.get() || read.is_none());
+            read
+        };
         if let Some(splits) = document.get("splits").and_then(Value::as_object) {
             let known = PARTS.iter().filter_map(|part| Some(((*part).to_owned(), evaluation(splits.get(*part)?)?)));
             self.parts = known.collect();
         } else if let Some(evaluation) = document.get("metrics").and_then(evaluation) {
             let part = document.get("part").and_then(Value::as_str).unwrap_or("all").to_owned();
             self.parts.push((part, evaluation));
+        }
+        if damaged.get() {
+            self.damaged.push("metrics.json".to_owned());
         }
         let told = document.get("primary").or_else(|| document.get("shown").and_then(|shown| shown.get(0)));
         if let Some(primary) = told.and_then(Value::as_str) {
