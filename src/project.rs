@@ -38,6 +38,7 @@ pub struct Project {
     tracker: OnceCell<Tracker>,
     read_only: OnceCell<Option<Tracker>>,
     notes: RefCell<Vec<String>>,
+    healed: RefCell<Vec<ModelName>>,
 }
 
 /// Which version a bare model name means.
@@ -75,7 +76,14 @@ impl Project {
     /// A project at this root.
     #[must_use]
     pub fn new(layout: Layout, surroundings: Surroundings) -> Self {
-        Self { layout, surroundings, tracker: OnceCell::new(), read_only: OnceCell::new(), notes: RefCell::default() }
+        Self {
+            layout,
+            surroundings,
+            tracker: OnceCell::new(),
+            read_only: OnceCell::new(),
+            notes: RefCell::default(),
+            healed: RefCell::default(),
+        }
     }
 
     /// Milliseconds since the epoch.
@@ -240,7 +248,10 @@ impl Project {
         }
         let production = self.layout.production(model, version);
         let checkpoint = self.layout.checkpoint(model, version);
-        let folder = if production.is_dir() { &production } else { &checkpoint };
+        let serves = || self.version_at(model, "production").is_ok_and(|active| active == version);
+        // A copy that no longer serves may be pruned at any moment: the checkpoint is the same version, and stays.
+        let copy = production.is_dir() && (serves() || !checkpoint.is_dir());
+        let folder = if copy { &production } else { &checkpoint };
         if !folder.is_dir() {
             let known = versions_on_disk(&self.layout, model);
             let hint = match known.as_slice() {
@@ -249,13 +260,7 @@ impl Project {
             };
             return Err(Error::not_found(format!("model `{model}` has no version {version}")).hint(hint));
         }
-        // The copy of a version that no longer serves may be pruned at this moment, or half-way by a killed process: the
-        // checkpoint is the same version. A damaged copy of what serves is told, not worked around.
-        let serves = || self.version_at(model, "production").is_ok_and(|active| active == version);
-        let found = located(folder).or_else(|error| {
-            let elsewhere = folder != &checkpoint && checkpoint.is_dir();
-            if elsewhere && !serves() { located(&checkpoint).map_err(|_| error) } else { Err(error) }
-        })?;
+        let found = located(folder)?;
         if registered.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
             return Err(Error::failed(format!(
                 "`{}` is not what was registered as {model} {version}",
@@ -342,6 +347,39 @@ impl Project {
         Ok(())
     }
 
+    /// Finishes what a command that was killed left undone: where `active` does not point to what the rows say is in
+    /// production, it is made to. A model that another process works on is left alone, and so is what cannot be written.
+    pub fn heal(&self) {
+        let entries = std::fs::read_dir(self.layout.root().join("production")).into_iter().flatten();
+        for entry in entries.filter_map(std::result::Result::ok) {
+            let Some(model) = entry.file_name().to_str().and_then(|name| ModelName::parse(name).ok()) else { continue };
+            let linked = || std::fs::read_link(self.layout.active(&model)).ok();
+            let linked = || linked().and_then(|target| Version::parse(&target.to_string_lossy()).ok());
+            let differs =
+                || match (self.tracker_for_reading().and(self.production_version(&model).ok().flatten()), linked()) {
+                    (Some(recorded), linked) if linked != Some(recorded) => Some((recorded, linked)),
+                    _ => None,
+                };
+            if differs().is_none() {
+                continue;
+            }
+            let lock = Lock::take(&self.layout.lock(&model), &format!("mending {model}"), Duration::ZERO);
+            if let (Ok(_lock), Some((recorded, linked))) = (lock, differs())
+                && self.mirror(&model).is_ok()
+            {
+                let was = linked.map_or("nothing".to_owned(), |version| version.to_string());
+                self.note(format!("a command was killed before its end: `production/{model}/active` pointed to {was}, now to {recorded}"));
+                self.healed.borrow_mut().push(model);
+            }
+        }
+    }
+
+    /// Whether this process has mended the model.
+    #[must_use]
+    pub fn was_healed(&self, model: &ModelName) -> bool {
+        self.healed.borrow().contains(model)
+    }
+
     /// The version that a rollback goes to: the holder before the present one, without those that were rolled back,
     /// deleted or pruned.
     ///
@@ -358,6 +396,9 @@ impl Project {
 }
 
 fn located(folder: &Path) -> Result<Located> {
+    // A link is followed once: what it points to may change while files are read.
+    let target = std::fs::read_link(folder).ok();
+    let folder = &target.and_then(|target| Some(folder.parent()?.join(target))).unwrap_or_else(|| folder.to_path_buf());
     let (manifest, manifest_sha256) = check_folder(folder)?;
     Ok(Located {
         model: manifest.model,

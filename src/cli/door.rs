@@ -129,6 +129,9 @@ impl Door {
             report: RefCell::default(),
         };
         let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED, setting };
+        if records == Records::Runs {
+            project.heal();
+        }
         let result = work(&session);
         screen.clear();
         if !self.global.quiet {

@@ -98,6 +98,7 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
     }
     if gate {
         text += &super::promote::gate(&outcome.gate);
+        text += &dim("          bounds only; `mlops promote --dry-run` asks the whole gate\n");
     }
     text + &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)))
 }

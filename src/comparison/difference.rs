@@ -88,6 +88,9 @@ pub struct Difference {
     /// For McNemar's test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discordant: Option<Discordant>,
+    /// Rows that the two answer differently; none where that was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differing: Option<u64>,
     /// What it proves.
     pub verdict: Verdict,
     /// Rows that would decide.
@@ -145,6 +148,7 @@ impl Difference {
             interval: String::new(),
             kind,
             discordant: None,
+            differing: None,
             verdict: Verdict::Inconclusive,
             rows_needed: None,
             note: None,
@@ -184,6 +188,7 @@ impl Difference {
         self.p = Some(evidence.p.max((2.0 * chance).min(1.0)));
         (self.test, self.interval) = (evidence.test, evidence.method);
         self.discordant = evidence.discordant;
+        self.differing = Some(evidence.differing);
         self.decide();
         self
     }

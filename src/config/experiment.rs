@@ -396,6 +396,13 @@ impl ExperimentConfig {
         Split::Made { train, validation, test, by }
     }
 
+    /// The columns that the model sees.
+    fn inputs(&self) -> Vec<String> {
+        let columns = &self.data.columns;
+        let fields = self.data.json_fields.iter().map(|field| format!("json:{field}"));
+        columns.text.iter().chain(&columns.embedding).chain(&columns.features).cloned().chain(fields).collect()
+    }
+
     /// The parameters as text, flattened, for the run record: `model.C`, `features.0.tfidf.min_df`, `data.source`.
     #[must_use]
     pub fn flat_params(&self) -> Vec<(String, String)> {
@@ -406,6 +413,7 @@ impl ExperimentConfig {
         let mut params = vec![
             ("seed".to_owned(), self.seed.to_string()),
             ("data.source".to_owned(), self.data.source.clone()),
+            ("data.inputs".to_owned(), self.inputs().join(", ")),
             ("model.kind".to_owned(), self.model.kind.clone()),
         ];
         params.extend(self.model.params.iter().map(|(name, value)| (format!("model.{name}"), text(value))));

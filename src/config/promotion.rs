@@ -246,6 +246,9 @@ fn decode_require(item: &At<'_, '_>) -> Require {
     };
     let rule = Require { metric, min: min.number(), max: max.number(), bound };
     fields.finish();
+    if rule.min.zip(rule.max).is_some_and(|(min, max)| min > max) {
+        item.problem("`min` is above `max`: no value can pass", None);
+    }
     if !min.is_given() && !max.is_given() {
         item.problem("a rule needs `min` or `max`", Some("{metric: f1, min: 0.55}".into()));
     }

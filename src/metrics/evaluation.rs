@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::Named as _;
 use crate::error::{Error, Result};
+use crate::metrics::accuracy::Accuracy;
 use crate::metrics::metric::{Metric, Scored, View};
 use crate::metrics::ranking;
 use crate::metrics::reliability::Reliability;
 use crate::metrics::subgroups::Subgroups;
 use crate::stats::bootstrap;
+use crate::stats::wilson::wilson_interval;
 
 /// How much of the replicates an interval holds.
 const LEVEL: f64 = 0.95;
@@ -217,8 +220,18 @@ fn add_intervals(
     });
     for (at, metric) in chosen.into_iter().enumerate() {
         let values: Vec<f64> = replicates.iter().map(|values| values[at]).collect();
-        (estimates[metric].low, estimates[metric].high) = bootstrap::percentile_interval(&values, LEVEL).unzip();
+        let found = bootstrap::percentile_interval(&values, LEVEL);
+        // Replicates that never differ (all rows right, no positive one found) say nothing of how sure the value is.
+        let found =
+            found.filter(|(low, high)| low < high).or_else(|| rate(metrics[metric], estimates[metric].value?, rows));
+        (estimates[metric].low, estimates[metric].high) = found.unzip();
     }
+}
+
+/// Wilson's interval of a rate of all rows; none for other metrics.
+fn rate(metric: &dyn Metric, value: f64, rows: usize) -> Option<(f64, f64)> {
+    let hits = (value * rows as f64).round() as u64;
+    (metric.name() == Accuracy.name()).then(|| wilson_interval(hits, rows as u64, LEVEL))
 }
 
 #[cfg(test)]
@@ -316,7 +329,9 @@ mod tests {
             let evaluation = evaluate(truth, probabilities, &labels(names), 0.5, METRICS, intervals);
             evaluation.expect("everything fits").metrics["roc_auc"].clone()
         };
-        assert!(auc(&[0, 0, 1], &two, &["a", "b"]).low.is_some());
+        assert!(auc(&[0, 1, 0], &two, &["a", "b"]).low.is_some());
+        // Replicates that are all the same say nothing of how sure the value is.
+        assert_eq!(auc(&[0, 0, 1], &two, &["a", "b"]).low, None);
         let three = array![[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8]];
         let three = auc(&[0, 1, 2], &three, &["a", "b", "c"]);
         assert_eq!((three.value, three.low, three.high), (Some(1.0), None, None));

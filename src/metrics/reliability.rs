@@ -128,24 +128,20 @@ fn ties(scored: &Scored<'_>) -> Vec<Tie> {
     ties
 }
 
-/// Cuts the ties into bins of equal count; the first bins have one row more where it does not divide.
+/// Puts the ties into bins of equal count; the first bins have one row more where it does not divide. A tie stays whole,
+/// in the bin where it begins: rows of one probability are no different bins, however many they are.
 fn shares(ties: &[Tie]) -> Vec<Share> {
     let total: u64 = ties.iter().map(|tie| tie.rows).sum();
-    let bins = BINS.min(total);
-    let mut shares = Vec::with_capacity(ties.len() + bins as usize);
-    let (mut tie, mut taken) = (0, 0);
-    for bin in 0..bins {
-        let mut room = total / bins + u64::from(bin < total % bins);
-        while room > 0 {
-            let rows = room.min(ties[tie].rows - taken);
-            shares.push(Share { tie, bin: bin as usize, rows });
-            (room, taken) = (room - rows, taken + rows);
-            if taken == ties[tie].rows {
-                (tie, taken) = (tie + 1, 0);
-            }
-        }
-    }
-    shares
+    let bins = BINS.min(total).max(1);
+    let (room, longer) = (total / bins, total % bins);
+    let long = longer * (room + 1);
+    let mut start = 0;
+    let share = |(tie, found): (usize, &Tie)| {
+        let bin = if start < long { start / (room + 1) } else { longer + (start - long) / room.max(1) };
+        start += found.rows;
+        Share { tie, bin: bin as usize, rows: found.rows }
+    };
+    ties.iter().enumerate().map(share).collect()
 }
 
 /// Σ over bins of |rows that came true − sum of probabilities|, over all rows.
@@ -184,7 +180,6 @@ pub fn reliability(scored: &Scored<'_>, labels: &[String], seed: Option<u64>) ->
             of_bin.iter().map(|share| value(&ties[share.tie]) * share.rows as f64).sum::<f64>() / rows as f64
         };
         let observed = mean(&|tie| tie.hits as f64 / tie.rows as f64);
-        // A shared tie gives a fraction of a row.
         let (low, high) = wilson_interval((observed * rows as f64).round() as u64, rows, 0.95);
         let (first, last) = (of_bin.first()?, of_bin.last()?);
         bins.push(Bin {
@@ -263,12 +258,12 @@ mod tests {
     const GOLDEN_ECE: f64 = 0.145;
 
     #[test]
-    fn ties_are_shared_and_the_order_of_rows_moves_nothing() {
-        // One probability for all: each of the 10 bins has the common outcome 3/12.
+    fn ties_stay_whole_and_the_order_of_rows_moves_nothing() {
+        // One probability for all is one bin, with the common outcome 3/12.
         let truth = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let flat = two(&[0.4; 12]);
         let table = reliability(&Scored::new(&truth, &[], &flat, 2), &names(2), None).expect("there are rows");
-        assert_eq!(table.bins.iter().map(|bin| bin.rows).collect::<Vec<_>>(), [2, 2, 1, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(table.bins.iter().map(|bin| bin.rows).collect::<Vec<_>>(), [12]);
         assert!((table.ece - 0.15).abs() < 1e-15 && table.bins.iter().all(|bin| (bin.observed - 0.25).abs() < 1e-15));
         assert_eq!(reliability(&Scored::new(&[], &[], &[], 2), &names(2), Some(1)), None);
         assert_eq!(expected_error(&Scored::new(&[], &[], &[], 2)), Err("no rows"));
@@ -324,7 +319,7 @@ mod tests {
         let null = table.null.expect("simulated");
         assert!((table.ece - 0.3).abs() < 1e-12 && table.within_chance() == Some(false));
         assert!((null.p - 1.0 / 1001.0).abs() < 1e-15 && null.high < 0.1, "{null:?}");
-        // Wilson of 20/40: statsmodels 0.15 gives .3519953, .6480047.
-        assert!((table.bins[0].low - 0.351_995_3).abs() < 1e-6 && (table.bins[0].high - 0.648_004_7).abs() < 1e-6);
+        // Wilson of 100/200: statsmodels 0.15 gives .4313609, .5686391.
+        assert!((table.bins[0].low - 0.4313609).abs() < 1e-6 && (table.bins[0].high - (1.0 - 0.4313609)).abs() < 1e-6);
     }
 }

@@ -221,6 +221,10 @@ pub fn mirror_production(
         }
         crash_point("mirror.between_links");
     }
+    let entries = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(crate::fs::is_left_over)) {
+        let _ = fs::remove_dir_all(entry.path());
+    }
     for version in versions_in(&folder) {
         if Some(version) != active && Some(version) != previous {
             // Away by one rename first: a reader finds the whole folder or none.

@@ -22,7 +22,7 @@ h3 { font-size: 1rem; margin: 1.4rem 0 .4rem }
 .wide { overflow-x: auto; margin: .8rem 0 }
 table { border-collapse: collapse; font-size: .92rem }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
-  min-width: 3rem }
+  min-width: 3rem; overflow-wrap: break-word; max-width: 28rem }
 th { color: var(--soft); font-weight: 600 }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal }
 figure { display: inline-block; margin: 1rem 0; max-width: 100%; break-inside: avoid }

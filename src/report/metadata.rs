@@ -41,6 +41,8 @@ pub struct Metadata {
     pub created_at: String,
     /// When it passed its gate, UTC.
     pub validated_at: Option<String>,
+    /// Why it was promoted against its gate, where it was; `validated_at` is null then.
+    pub forced: Option<String>,
     /// Where it stands: `None`, `Staging`, `Production`, `Archived`.
     pub status: String,
     /// The metrics on the test rows, with their intervals.
@@ -133,6 +135,7 @@ mod tests {
             kind: "logistic_regression".into(),
             created_at: "2026-07-03T00:00:00Z".into(),
             validated_at: None,
+            forced: None,
             status: "Production".into(),
             metrics: [("f1".into(), Estimate { value: Some(0.8), reason: None, low: Some(0.7), high: Some(0.9) })]
                 .into(),

@@ -82,7 +82,9 @@ pub struct ModelCard {
     /// How many texts were cut, in words.
     pub truncation: Option<String>,
     /// How long an answer takes: of so many rows at once, milliseconds at p50, p95, p99.
-    pub latency: Vec<(u64, [f64; 3])>,
+    pub latency: Vec<(String, u64, [f64; 3])>,
+    /// Where that was measured, in words.
+    pub measured_on: String,
     /// What it cannot do, beside what the numbers say.
     pub limits: Vec<String>,
     /// Whether an ONNX file lies beside the card.
@@ -268,11 +270,16 @@ impl ModelCard {
             return;
         }
         let right = |name| (name, Align::Right);
-        let mut table = Table::of(&[right("rows at once"), right("p50 ms"), right("p95 ms"), right("p99 ms")]);
-        table.rows.extend(self.latency.iter().map(|(rows, times)| {
-            std::iter::once(count(*rows as usize)).chain(times.iter().map(|time| value(*time))).collect()
+        let left = ("what", Align::Left);
+        let mut table = Table::of(&[left, right("rows at once"), right("p50 ms"), right("p95 ms"), right("p99 ms")]);
+        table.rows.extend(self.latency.iter().map(|(what, rows, times)| {
+            let times = times.iter().map(|time| if *time < 0.001 { "< 0.001".into() } else { value(*time) });
+            [what.clone(), count(*rows as usize)].into_iter().chain(times).collect()
         }));
         card.push(Block::Table(table));
+        if !self.measured_on.is_empty() {
+            card.text(&self.measured_on);
+        }
     }
 
     fn limits(&self, card: &mut Document) {
@@ -396,7 +403,8 @@ mod tests {
             }],
             calibration: None,
             truncation: None,
-            latency: vec![(1, [0.12, 0.2, 0.31])],
+            latency: vec![("model".into(), 1, [0.12, 0.2, 0.31])],
+            measured_on: String::new(),
             limits: vec!["Not for single words.".into()],
             onnx: Some(OnnxFile { file: "model.onnx".into(), input: "text".into() }),
         }

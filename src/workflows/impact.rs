@@ -23,7 +23,7 @@ pub const QUANTILE: f64 = 0.1;
 pub struct Request {
     /// The experiment's name or number.
     pub experiment: String,
-    /// The metric; the newest run's primary one when absent.
+    /// The metric; the newest run's primary one when absent, on validation rows where all runs have them.
     pub metric: Option<String>,
     /// How many parameters at most; 0 for all.
     pub top: usize,
@@ -92,7 +92,12 @@ pub fn impact(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let Some(newest) = runs.first() else {
         return Err(Error::not_found(format!("experiment `{}` has no finished training run", experiment.name)));
     };
-    let primary = || newest.tags.get("primary").cloned().unwrap_or_else(|| "f1".into());
+    // Parameters are chosen on validation rows; where every run has them, they are what is looked at.
+    let primary = || {
+        let primary = newest.tags.get("primary").cloned().unwrap_or_else(|| "f1".into());
+        let validation = format!("validation_{primary}");
+        if runs.iter().all(|run| run.metrics.contains_key(&validation)) { validation } else { primary }
+    };
     let metric = request.metric.clone().unwrap_or_else(primary);
     let (finite, others): (Vec<&Run>, Vec<&Run>) =
         runs.iter().partition(|run| run.metrics.get(&metric).is_some_and(|value| value.is_finite()));

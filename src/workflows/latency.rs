@@ -26,6 +26,9 @@ use crate::stats::quantile::quantile;
 /// The fewest repetitions that quantiles of the tail stand on.
 pub const REPETITIONS: usize = 1000;
 
+/// Cells of a batch at most: 1 GiB of 32-bit numbers.
+const LARGEST: usize = 1 << 28;
+
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Benchmark {
@@ -98,6 +101,13 @@ pub fn measure(
 ) -> Result<Latency> {
     if benchmark.repetitions == 0 || benchmark.batch_sizes.is_empty() || benchmark.batch_sizes.contains(&0) {
         return Err(Error::invalid("repetitions and batch sizes are at least 1"));
+    }
+    let (largest, width) = (benchmark.batch_sizes.iter().max().copied().unwrap_or(1), bundle.features.input_width());
+    if largest.saturating_mul(width) > LARGEST {
+        return Err(Error::invalid(format!(
+            "a batch of {largest} rows of {width} columns does not fit into the memory"
+        ))
+        .hint(format!("at most {} rows here", LARGEST / width.max(1))));
     }
     if golden.scores.is_empty() {
         return Err(Error::invalid("there are no golden rows to measure with"));

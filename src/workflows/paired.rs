@@ -38,6 +38,15 @@ pub struct Paired {
 /// # Errors
 /// `Invalid` when the run left none.
 pub fn answers(project: &Project, run: &Run) -> Result<Predictions> {
+    let all = all_answers(project, run)?;
+    Ok(if run.command == "train" { all.part("test") } else { all })
+}
+
+/// All answers that a run left; of training those about validation and test rows.
+///
+/// # Errors
+/// `Invalid` when the run left none.
+pub fn all_answers(project: &Project, run: &Run) -> Result<Predictions> {
     let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
     let path = folder.join("predictions.parquet");
     if !path.is_file() {
@@ -48,8 +57,7 @@ pub fn answers(project: &Project, run: &Run) -> Result<Predictions> {
         };
         return Err(Error::invalid(what).hint(remedy));
     }
-    let all = predictions::read(&path)?;
-    Ok(if run.command == "train" { all.part("test") } else { all })
+    predictions::read(&path)
 }
 
 /// Lays the answers of two runs side by side.

@@ -112,6 +112,8 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     session.stage("checking")?;
     let (located, candidates) = choose(project, request)?;
     let _lock = if request.dry_run { None } else { Some(project.lock(&located.model, "promoting")?) };
+    // Under the lock nobody moves it any more.
+    let located = project.locate(&format!("{}/{}", located.model, located.version.0), Prefer::Latest)?;
     let candidate = Subject::open(project, located.clone())?;
     let config = &candidate.config;
     let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
@@ -161,7 +163,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     outcome.golden_rows = smoke_test(session, &located)?;
     if to == Stage::Production {
         session.stage("copying into production")?;
-        outcome.release = make(session, &candidate)?;
+        outcome.release = make(session, &candidate, forced.then_some(request.reason.as_str()))?;
         prepare_production(&project.layout, &located.model, located.version)?;
     } else if to == Stage::Staging {
         mirror_staging(&project.layout, &located.model, located.version)?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::export::{Exported, MODEL_FILE, Parity, exported, release_files};
 use super::gate::Subject;
-use super::latency::{Benchmark, Latency, REPETITIONS, measure};
+use super::latency::{Benchmark, Latency, REPETITIONS, Timing, measure};
 use super::report::{Stored, ece};
 use super::session::Session;
 use super::training_record::timestamp;
@@ -34,12 +34,12 @@ pub struct Released {
     pub p50_us: f64,
 }
 
-/// Makes the release of a version that passed its gate; none when it has one already, whose parity was checked then.
+/// Makes the release of a version that passed its gate or was forced through it; none when it has one already, whose parity was checked then.
 ///
 /// # Errors
 /// `Refused` when the exported file does not say what the model says, `Invalid` for a kind that cannot be exported,
 /// `Failed` when the version is damaged or the disk refuses.
-pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Option<Released>> {
+pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> Result<Option<Released>> {
     let project = session.project;
     let (model, version) = (&subject.located.model, subject.located.version);
     if is_released(&project.layout, model, version) {
@@ -52,7 +52,7 @@ pub fn make(session: &Session<'_>, subject: &Subject) -> Result<Option<Released>
     release(&project.layout, model, version, |folder| {
         let bundle = Bundle::load(&subject.located.folder)?;
         let made = release_files(session, &bundle, &subject.located, folder)?;
-        let facts = Facts::read(session, subject, &bundle.schema, &made, &latency)?;
+        let facts = Facts { forced, ..Facts::read(session, subject, &bundle.schema, &made, &latency)? };
         write_atomic(&folder.join(model_card::FILE), facts.card().written().as_bytes())?;
         write_atomic(&folder.join(metadata::FILE), facts.metadata(folder)?.to_json()?.as_bytes())?;
         exported = Some(made);
@@ -80,7 +80,9 @@ pub enum Measured {
 pub fn measured(session: &Session<'_>, subject: &Subject, batch_sizes: &[usize], what: Measured) -> Result<Latency> {
     let bundle = Bundle::load(&subject.located.folder)?;
     let golden = Golden::read(&subject.located.folder)?;
-    let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline: false };
+    // A thousand texts through a sentence encoder would take half a minute.
+    let pipeline = what == Measured::ModelAndFile && bundle.features.embedder_identity().is_none();
+    let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline };
     let runtime = (what == Measured::ModelAndFile).then(|| exported(&bundle, &subject.located)).transpose()?;
     measure(session, &bundle, runtime.as_ref(), &golden, &benchmark)
 }
@@ -102,6 +104,7 @@ struct Facts<'a> {
     exported: &'a Exported,
     latency: &'a Latency,
     validated_at: String,
+    forced: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
@@ -117,7 +120,7 @@ impl<'a> Facts<'a> {
         let (manifest, _) = Manifest::read(&checkpoint)?;
         let stored = subject.run.clone().map(|run| Stored::of(project, run)).transpose()?;
         let validated_at = timestamp(project.now_ms());
-        Ok(Self { subject, manifest, schema, stored, exported, latency, validated_at })
+        Ok(Self { subject, manifest, schema, stored, exported, latency, validated_at, forced: None })
     }
 
     fn config(&self) -> &ExperimentConfig {
@@ -162,7 +165,8 @@ impl<'a> Facts<'a> {
             task: self.schema.task.clone(),
             kind: self.schema.kind.clone(),
             created_at: manifest.created_at.clone(),
-            validated_at: Some(self.validated_at.clone()),
+            validated_at: self.forced.is_none().then(|| self.validated_at.clone()),
+            forced: self.forced.map(str::to_owned),
             status: "Production".into(),
             metrics: self.metrics(),
             input: self
@@ -234,17 +238,9 @@ impl<'a> Facts<'a> {
             } else {
                 Some("No encoder reads the rows: nothing is cut.".into())
             },
-            latency: self
-                .latency
-                .timings
-                .iter()
-                .filter(|timing| timing.subject == "model")
-                .map(|timing| {
-                    let ms = [timing.p50_us, timing.p95_us, timing.p99_us].map(|us| us / 1000.0);
-                    (timing.batch_size as u64, ms)
-                })
-                .collect(),
-            limits: Vec::new(),
+            latency: self.latency.timings.iter().map(told).collect(),
+            measured_on: measured_on(self.latency),
+            limits: self.forced.map(|why| format!("It was promoted against its gate: {why}.")).into_iter().collect(),
             onnx: Some(OnnxFile { file: MODEL_FILE.into(), input: self.exported.inputs[0].name.clone() }),
         }
     }
@@ -255,6 +251,28 @@ fn port_of(port: &crate::onnx::Port, about: &str) -> Port {
     let (name, shape) = (port.name.clone(), port.shape.iter().map(extent).collect());
     let dtype = serde_json::to_value(port.dtype).ok().and_then(|name| name.as_str().map(str::to_owned));
     Port { name, dtype: dtype.unwrap_or_default(), shape, about: about.into() }
+}
+
+/// A timing as the card has it, in milliseconds.
+fn told(timing: &Timing) -> (String, u64, [f64; 3]) {
+    let what = match timing.subject.as_str() {
+        "model" => "mlops, from ready features",
+        "onnx" => "the ONNX file, from the graph's input",
+        _ => "mlops, from the raw row",
+    };
+    (what.to_owned(), timing.batch_size as u64, [timing.p50_us, timing.p95_us, timing.p99_us].map(|us| us / 1000.0))
+}
+
+fn measured_on(latency: &Latency) -> String {
+    let fact = |key: &str| latency.machine.get(key).cloned().unwrap_or_default();
+    format!(
+        "{} repetitions each, {} threads (the file: 1, by {}), {} cores, {}.",
+        latency.repetitions,
+        latency.threads,
+        latency.runtime,
+        fact("cores"),
+        fact("arch")
+    )
 }
 
 /// Size and hash of every file in a folder, by name.

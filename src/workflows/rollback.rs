@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
 use crate::registry::prepare_production;
-use crate::tracking::{Stage, Transition};
+use crate::tracking::{LedgerEntry, Stage, Transition};
 
 /// What came of it.
 #[derive(Debug, Clone, Serialize)]
@@ -41,6 +41,19 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     let current = project
         .production_version(&model)?
         .ok_or_else(|| Error::not_found(format!("model `{model}` has no version in production")))?;
+    // The one who asks again after a kill wants what he asked for, not the version before that one.
+    let history = tracker.history(name)?;
+    let last = history.iter().rev().find(|entry| entry.to == Some(Stage::Production));
+    if let Some(line) = last.filter(|line| line.action == "rolled_back" && project.was_healed(&model)) {
+        let replaced = |entry: &&LedgerEntry| entry.from == Some(Stage::Production) && entry.id <= line.id;
+        let from = history.iter().rev().find(replaced).map_or(current, |entry| entry.version);
+        let located = project.locate(&format!("{model}/{}", current.0), Prefer::Latest)?;
+        project.note(
+            "this finished a rollback that was interrupted; `mlops rollback` again goes one version further back"
+                .into(),
+        );
+        return Ok(Outcome { golden_rows: smoke_test(session, &located)?, model, version: current, from });
+    }
     let previous = project.previous_production(&model)?.ok_or_else(|| {
         Error::not_found(format!("model `{model}` has had no other version in production than {current}"))
             .hint(format!("`mlops models history {model}` shows all"))
@@ -49,7 +62,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
     let golden_rows = smoke_test(session, &located)?;
     // The one of before may be from a build that made no releases; to serve again is what matters.
-    if let Err(error) = Subject::open(project, located.clone()).and_then(|subject| make(session, &subject)) {
+    if let Err(error) = Subject::open(project, located.clone()).and_then(|subject| make(session, &subject, None)) {
         project.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
     }
     prepare_production(&project.layout, &model, previous)?;

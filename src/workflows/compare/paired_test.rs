@@ -38,7 +38,10 @@ pub(super) struct Tested {
 impl Tested {
     /// The worst that is said of any candidate.
     pub(super) fn worst(&self) -> Option<Verdict> {
-        let says = |verdict: &Verdict| self.candidates.iter().any(|(.., found)| found.verdict == *verdict);
+        // A candidate that answers every row alike is neither better nor worse, and nothing about it is unclear.
+        let differs = |found: &Difference| found.differing != Some(0);
+        let says =
+            |verdict: &Verdict| self.candidates.iter().any(|(.., found)| differs(found) && found.verdict == *verdict);
         [Verdict::Worse, Verdict::Inconclusive, Verdict::Better].into_iter().find(says)
     }
 

@@ -104,7 +104,15 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let primary = runs[0].tags.get("primary").cloned().unwrap_or_else(|| "f1".into());
     let judged = request.metric.as_deref().map_or_else(|| Ok(Column::last(&primary)), Column::parse)?;
     known(&runs, &judged)?;
-    let direction = request.order.map_or_else(|| judged.direction(), Ok)?;
+    let direction = match (request.order, judged.direction()) {
+        (Some(order), Ok(own)) if order != own => {
+            let own = if own == Direction::Maximize { "higher" } else { "lower" };
+            return Err(Error::invalid(format!("`{}` is better when it is {own}", judged.text))
+                .hint("`--order` is for metrics that nobody knows; `--sort` sorts the table by another one"));
+        }
+        (Some(order), _) => order,
+        (None, own) => own?,
+    };
     let tested = differences(project, request, &judged, &runs, baseline.as_ref())?;
     let mut outcome = table(project, request, runs, (&judged, direction), baseline.as_ref(), &tested)?;
     if request.why {
@@ -192,11 +200,12 @@ fn columns(request: &Request, judged: &Column, runs: &[Run]) -> Result<Vec<Colum
     let mut columns = vec![judged.clone()];
     let mut more = request.columns.iter().map(|text| Column::parse(text)).collect::<Result<Vec<_>>>()?;
     more.iter().try_for_each(|column| known(runs, column))?;
+    let sorted = request.sort.as_deref().map(Column::parse).transpose()?;
     if more.is_empty() {
         let has = |name: &&str| runs.iter().any(|run| run.metrics.contains_key(*name));
         more = usual.iter().copied().filter(has).map(Column::last).collect();
     }
-    for column in more {
+    for column in sorted.into_iter().chain(more) {
         if !columns.contains(&column) {
             columns.push(column);
         }

@@ -1,10 +1,11 @@
 //! A version that stands before the gate, with what is stored of it.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::super::paired::answers;
+use super::super::paired::{all_answers, answers};
 use super::super::predictions::Predictions;
 use super::super::promote::stored_config;
 use crate::config::ExperimentConfig;
@@ -103,27 +104,53 @@ impl Subject {
         Ok(manifest.files.values().map(|facts| facts.size).sum())
     }
 
-    /// The runs in which it answered rows that may judge it: its training run (by its test rows), and every finished
-    /// evaluation of test rows or of all rows of data other than those that `trained_on` names by their fingerprints.
+    /// The runs in which it answered rows: its training run (by its test rows), and every finished evaluation.
     ///
     /// # Errors
     /// `Failed` when the database cannot be read.
-    pub fn answered(&self, project: &Project, trained_on: &[&str]) -> Result<Vec<Run>> {
+    pub fn answered(&self, project: &Project) -> Result<Vec<Run>> {
         let (model, version) = (&self.located.model, self.located.version.0);
         let filter = format!(
             "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{model}' AND tags.version = '{version}'"
         );
         let limit = usize::MAX >> 1;
         let search = Search { experiments: &[], filter: &filter, order: &[], limit, offset: 0, view: View::Active };
-        let mut kept: Vec<Run> = self.run.iter().cloned().collect();
-        for run in project.reader()?.search_runs(&search)? {
-            let known = run.tags.get("data_fingerprint").is_some_and(|seen| trained_on.contains(&seen.as_str()));
-            let parts = project.reader()?.inputs(&run.id)?;
-            let judges = |part: &str| part == "test" || (part == "all" && !known);
-            if parts.iter().all(|input| judges(&input.context)) {
-                kept.push(run);
-            }
+        let mut runs = project.reader()?.search_runs(&search)?;
+        runs.extend(self.run.clone());
+        Ok(runs)
+    }
+
+    /// Whether rows that a run answered may have been among those that this version was trained on: they must not judge
+    /// it. The ids of training rows are not kept, so it is seen by their neighbours: the validation rows of the same
+    /// file, else more rows of it than the test rows; without an id column by the file's path.
+    ///
+    /// # Errors
+    /// `Failed` when the database cannot be read.
+    pub fn was_trained_on(&self, project: &Project, run: &Run, rows: &Predictions) -> Result<bool> {
+        if run.command == "train" {
+            return Ok(false);
         }
-        Ok(kept)
+        let inputs = project.reader()?.inputs(&run.id)?;
+        let parts: Vec<&str> = inputs.iter().map(|input| input.context.as_str()).collect();
+        if parts.iter().all(|part| *part == "test") {
+            return Ok(false);
+        }
+        let place = |source: &str| project.layout.root().join(source).canonicalize().ok();
+        let own = place(&self.config.data.source);
+        if parts.iter().any(|part| *part != "all")
+            || inputs.iter().any(|input| input.source == self.config.data.source)
+            || (own.is_some() && inputs.iter().any(|input| place(&input.source) == own))
+        {
+            return Ok(true);
+        }
+        let Some(trained) = self.run.as_ref().filter(|_| self.config.data.columns.id.is_some()) else {
+            return Ok(false);
+        };
+        let Ok(known) = all_answers(project, trained) else { return Ok(false) };
+        let of = |part: &str| known.part(part).ids.into_iter().collect::<HashSet<_>>();
+        let (validation, test) = (of("validation"), of("test"));
+        let tested = rows.ids.iter().filter(|id| test.contains(*id)).count();
+        let more = validation.is_empty() && tested > 0 && rows.ids.len() > tested;
+        Ok(more || rows.ids.iter().any(|id| validation.contains(id)))
     }
 }

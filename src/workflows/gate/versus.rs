@@ -8,11 +8,12 @@ use super::subject::Subject;
 use crate::catalog::find;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::METRICS;
 use crate::names::RunId;
 use crate::project::Project;
 use crate::stats::sample_size::Aim;
+use crate::tracking::Run;
 
 /// The rows of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,28 +33,44 @@ pub(super) type Both = std::result::Result<(ComparedOn, Paired), String>;
 
 /// The newest rows that both versions have answered: the test rows of training, or those of an evaluation.
 pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &Subject) -> Result<Both> {
-    let trained_on = [candidate, production].map(|one| one.located.data_fingerprint.as_str());
-    let (new, old) = (candidate.answered(project, &trained_on)?, production.answered(project, &trained_on)?);
-    let tested_on = |run: &crate::tracking::Run| run.tags.get("test_ids").cloned();
+    let (new, old) = (candidate.answered(project)?, production.answered(project)?);
+    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
+    // With a positive label or an average of its own, a run's metrics are others.
+    let viewed = |run: &Run| run.tags.contains_key("average") || run.tags.contains_key("positive");
     let pairs = new.iter().flat_map(|new| old.iter().map(move |old| (new, old)));
     let same = pairs.filter(|(new, old)| tested_on(new).is_some() && tested_on(new) == tested_on(old));
-    let Some((new, old)) = same.max_by_key(|(new, old)| (new.start_ms.max(old.start_ms), new.start_ms, new.id.clone()))
-    else {
+    let mut same: Vec<(&Run, &Run)> = same.filter(|(new, old)| !viewed(new) && !viewed(old)).collect();
+    same.sort_by_key(|(new, old)| std::cmp::Reverse((new.start_ms.max(old.start_ms), new.start_ms, new.id.clone())));
+    let mut learned = None;
+    let mut found = None;
+    for (new, old) in same {
+        let read = |run| answers(project, run);
+        let both = read(new).and_then(|new_answers| Ok((new_answers, read(old)?)));
+        let both = both.and_then(|(right, left)| pair((old, &left), (new, &right), Overlap::All));
+        match both {
+            Ok(paired) => {
+                let seen = |run, rows| {
+                    let of_new = candidate.was_trained_on(project, run, rows)?;
+                    Ok::<bool, Error>(of_new || production.was_trained_on(project, run, rows)?)
+                };
+                if seen(new, &paired.candidate)? || seen(old, &paired.baseline)? {
+                    learned = Some(format!("run {} is about rows that one of the two was trained on", new.id.short()));
+                    continue;
+                }
+                found = Some((new, old, paired));
+                break;
+            }
+            // Other classes, or answers that were deleted: the line of the gate says it.
+            Err(error) if error.kind == ErrorKind::Invalid => return Ok(Err(error.message)),
+            Err(error) => return Err(error),
+        }
+    }
+    let Some((new, old, paired)) = found else {
         let [new, old] = [candidate, production].map(|one| format!("{}/{}", one.located.model, one.located.version.0));
+        let why = learned.unwrap_or_else(|| "no rows that both have answered".into());
         return Ok(Err(format!(
-            "no rows that both have answered: `mlops evaluate {new} --data F` and `mlops evaluate {old} --data F` on newer rows"
+            "{why}: `mlops evaluate {new} --data F` and `mlops evaluate {old} --data F`, F being newer than both"
         )));
-    };
-    let read = |run| answers(project, run);
-    let paired = read(new).and_then(|new_answers| {
-        let old_answers = read(old)?;
-        pair((old, &old_answers), (new, &new_answers), Overlap::All)
-    });
-    let paired = match paired {
-        Ok(paired) => paired,
-        // Other classes, or answers that were deleted: the line of the gate says it.
-        Err(error) if error.kind == ErrorKind::Invalid => return Ok(Err(error.message)),
-        Err(error) => return Err(error),
     };
     let (candidate, production) = (new.id.clone(), old.id.clone());
     let test_ids = tested_on(new).unwrap_or_default();

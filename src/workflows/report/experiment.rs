@@ -53,7 +53,7 @@ pub fn of_experiment(session: &Session<'_>, name: &str, mut runs: Vec<Run>) -> R
     }
     differences(&mut document, &stored, &params);
     if stored.len() > 1 {
-        sections::parameter_impact(&mut document, &parameters(session, name, &metric)?)?;
+        sections::parameter_impact(&mut document, &parameters(session, name)?)?;
     }
     document.section(format!("The best run: {}", label(&stored[0])));
     one::details(&mut document, &stored[0])?;
@@ -61,9 +61,8 @@ pub fn of_experiment(session: &Session<'_>, name: &str, mut runs: Vec<Run>) -> R
 }
 
 /// What the parameters did to the metric.
-fn parameters(session: &Session<'_>, name: &str, metric: &str) -> Result<ImpactSection> {
-    let metric = Some(metric.to_owned());
-    let request = impact::Request { experiment: name.to_owned(), metric, top: 0, quantile: impact::QUANTILE };
+fn parameters(session: &Session<'_>, name: &str) -> Result<ImpactSection> {
+    let request = impact::Request { experiment: name.to_owned(), metric: None, top: 0, quantile: impact::QUANTILE };
     let found = match impact::impact(session, &request) {
         Ok(found) => found,
         Err(error) if error.kind == ErrorKind::Invalid => {
