@@ -403,7 +403,7 @@ fn located(folder: &Path) -> Result<Located> {
     Ok(Located {
         model: manifest.model,
         version: manifest.version,
-        folder: folder.to_path_buf(),
+        folder: folder.clone(),
         run_id: manifest.run_id,
         manifest_sha256,
         data_fingerprint: manifest.data_fingerprint,

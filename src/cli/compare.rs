@@ -1,14 +1,17 @@
 //! `mlops compare`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::door::{Door, Records};
+use super::report::save;
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
 use crate::comparison::{Difference, TestKind, Verdict};
 use crate::error::Result;
 use crate::metrics::Direction;
 use crate::workflows::compare::{Flips, Outcome, Request, Row, Wish, compare};
+use crate::workflows::report::{Form, files, of_comparison};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,6 +64,9 @@ pub struct Args {
     /// Exit with 3 when a candidate is worse than the baseline, with 5 when that is not clear
     #[arg(long, value_name = "WHAT", value_parser = ["regression"])]
     fail_on: Option<String>,
+    /// Write the comparison as a paper: `.md` (with its plots beside it) or `.html`
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Compare runs that were tested on different rows; a paired test then uses the rows that both have
     #[arg(long)]
     allow_different_data: bool,
@@ -93,7 +99,11 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         },
         why: args.why,
     };
+    let form = args.report.as_deref().map(Form::of).transpose()?;
     let outcome = door.work(Records::Runs, |session| compare(session, &request))?;
+    if let Some((path, form)) = args.report.as_deref().zip(form) {
+        save(door, &files(&of_comparison(&outcome)?, path, form))?;
+    }
     door.answer("compare", &outcome, || draw(&outcome))?;
     Ok(match (&args.fail_on, outcome.verdict) {
         (Some(_), Some(Verdict::Worse)) => ExitCode::from(3),

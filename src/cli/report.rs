@@ -37,15 +37,20 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         None => outcome.markdown = Some(markdown(&outcome.document, Figures::Told)),
         Some((out, form)) => {
             let files = files(&outcome.document, out, form);
-            if let Some(other) = foreign(&files)? {
-                door.confirm(&format!("`{}` was not written by `mlops report`: write over it?", shown(other)))?;
-            }
-            write(&files)?;
+            save(door, &files)?;
             outcome.files = files.into_iter().map(|(path, _)| path).collect();
         }
     }
     door.answer("report", &outcome, || told(&outcome))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the files of a report; asks before a file of somebody else is written over.
+pub fn save(door: &Door, files: &[(PathBuf, String)]) -> Result<()> {
+    if let Some(other) = foreign(files)? {
+        door.confirm(&format!("`{}` was not written by `mlops report`: write over it?", shown(other)))?;
+    }
+    write(files)
 }
 
 fn told(outcome: &Outcome) -> String {

@@ -320,6 +320,6 @@ mod tests {
         assert!((table.ece - 0.3).abs() < 1e-12 && table.within_chance() == Some(false));
         assert!((null.p - 1.0 / 1001.0).abs() < 1e-15 && null.high < 0.1, "{null:?}");
         // Wilson of 100/200: statsmodels 0.15 gives .4313609, .5686391.
-        assert!((table.bins[0].low - 0.4313609).abs() < 1e-6 && (table.bins[0].high - (1.0 - 0.4313609)).abs() < 1e-6);
+        assert!((table.bins[0].low - 0.431_360_9).abs() < 1e-6 && (table.bins[0].high - 0.568_639_1).abs() < 1e-6);
     }
 }

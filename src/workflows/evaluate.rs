@@ -126,23 +126,20 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             skipped_without_input: rows.skipped_input,
             shown: super::train::shown(&experiment),
             threshold_chosen_for: chosen_for(&experiment),
-            gate: if !viewed { gate(&experiment, &evaluation) } else { Vec::new() },
+            gate: if viewed { Vec::new() } else { gate(&experiment, &evaluation) },
             metrics: evaluation,
         };
         recorder.config(&experiment.config)?;
         recorder.json("metrics.json", &outcome)?;
         let environment = recorder.environment(&[("data_fingerprint", fingerprint.clone())])?;
         let tested = rows.ids_digest(&positions);
-        log(
-            session,
-            recorder,
-            &experiment,
-            &located,
-            &outcome,
-            &[("data_fingerprint", fingerprint.clone()), ("test_ids", tested)],
-            &environment,
-            viewed,
-        )?;
+        let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
+        // Only a view of its own is noted: runs without these tags were judged as the model is.
+        if viewed {
+            data.push(("average", outcome.metrics.average.clone()));
+            data.extend(outcome.metrics.positive.iter().map(|label| ("positive", label.clone())));
+        }
+        log(session, recorder, &experiment, &located, &outcome, &data, &environment)?;
         Ok(outcome)
     })
 }
@@ -303,20 +300,14 @@ fn log(
     experiment: &Experiment,
     located: &Located,
     outcome: &Outcome,
-    data: &[(&str, String); 2],
+    data: &[(&str, String)],
     environment: &std::collections::BTreeMap<String, String>,
-    viewed: bool,
 ) -> Result<()> {
     let mut tags = vec![
         ("model".to_owned(), located.model.to_string()),
         ("version".to_owned(), located.version.0.to_string()),
         ("trained_by".to_owned(), located.run_id.to_string()),
     ];
-    // Only a view of its own is noted: runs without these tags were judged as the model is.
-    if viewed {
-        tags.push(("average".to_owned(), outcome.metrics.average.clone()));
-        tags.extend(outcome.metrics.positive.iter().map(|label| ("positive".to_owned(), label.clone())));
-    }
     tags.extend(data.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     tags.extend(code_tags(environment));
     let mut params = experiment.config.flat_params();

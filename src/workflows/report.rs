@@ -3,11 +3,13 @@
 //! Everything comes from the store (the database and the run's folder), times too, so that the same store gives the same
 //! bytes. What is not there (a deleted folder, a run of an older build) is told in its section.
 
+mod compared;
 mod experiment;
 mod figures;
 mod one;
 mod stored;
 
+pub use compared::of_comparison;
 pub(super) use figures::ece;
 pub(super) use stored::Stored;
 

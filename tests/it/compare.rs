@@ -212,3 +212,48 @@ fn columns_read_the_history_of_a_metric() {
     assert_eq!((&sorted["rows"][0]["run_id"], &sorted["rows"][0]["best"]), (&id.as_str().into(), &true.into()));
     project.run(&["compare", &id, &other, "--metric", "least loss step now"]).code(2);
 }
+
+#[test]
+fn a_direction_that_is_known_is_not_turned_round() {
+    let (project, _) = trained();
+    let error = project.run(&["compare", "lr", "forest", "--metric", "f1", "--order", "lower"]).code(2).stderr;
+    assert!(error.contains("`f1` is better when it is higher"), "{error}");
+}
+
+#[test]
+fn the_same_answers_are_no_regression_and_other_views_are_other_metrics() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    project.train("lr", &[]);
+    project.run(&["compare", "points/1", "points/2", "--fail-on", "regression"]).ok();
+    project.run(&["evaluate", "points/1"]).ok();
+    project.run(&["evaluate", "points/2", "--pos-label", "0"]).ok();
+    let runs = project.run(&["--json", "runs", "search", "command = 'evaluate'"]).ok().json();
+    let ids: Vec<&str> = runs["items"].as_array().unwrap().iter().map(|run| run["run_id"].as_str().unwrap()).collect();
+    let error = project.run(&["compare", ids[0], ids[1]]).code(2).stderr;
+    assert!(error.contains("positive 0") && error.contains("the model's own"), "{error}");
+}
+
+#[test]
+fn every_candidate_counts_for_a_regression_shown_or_not() {
+    let project = TestProject::with_reviews();
+    for c in ["1", "0.0001"] {
+        project.train("reviews_lr", &["--set", &format!("model.params.C={c}")]);
+    }
+    let arguments = ["compare", "reviews_lr", "--baseline", "reviews/1", "--top", "1", "--fail-on", "regression"];
+    project.run(&arguments).code(3);
+}
+
+#[test]
+fn a_comparison_can_be_a_paper() {
+    let (project, _) = trained();
+    for (name, form) in [("c.md", "# Comparison by f1"), ("c.html", "<title>Comparison by f1")] {
+        let path = project.path(name).display().to_string();
+        project.run(&["compare", "lr", "forest", "--why", "--report", &path]).ok();
+        let text = project.read(name);
+        for part in [form, "inconclusive", "Answers that changed", "paired bootstrap"] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+    project.run(&["compare", "lr", "forest", "--report", "c.pdf"]).code(2);
+}

@@ -171,6 +171,23 @@ fn the_next_promotion_heals_without_a_doctor() {
 }
 
 #[test]
+fn the_next_command_of_any_kind_heals_and_a_rollback_is_not_made_twice() {
+    let project = three_versions();
+    assert_eq!(project.run_with("MLOPS_CRASH_AT", "promote.after_rows", PROMOTE).signal, Some(6));
+    assert_eq!(project.link("active").as_deref(), Some("v2"));
+    let told = project.run(&["predict", "points", "--input", "data/points.csv", "--output", "out.csv"]).ok().stderr;
+    assert!(told.contains("`production/points/active` pointed to v2, now to v3"), "{told}");
+    assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v3"), Some("v2")));
+
+    assert_eq!(project.run_with("MLOPS_CRASH_AT", "rollback.after_rows", ROLLBACK).signal, Some(6));
+    let again = project.run(ROLLBACK).ok();
+    assert!(again.stderr.contains("finished a rollback that was interrupted"), "{}", again.stderr);
+    assert_eq!(project.link("active").as_deref(), Some("v2"));
+    project.run(ROLLBACK).ok();
+    assert_eq!(project.link("active").as_deref(), Some("v1"));
+}
+
+#[test]
 fn an_unknown_crash_point_crashes_nothing() {
     let project = TestProject::with_points();
     project.run_with("MLOPS_CRASH_AT", "no.such.point", TRAIN).ok();

@@ -225,3 +225,28 @@ fn answers_that_are_gone_are_said() {
     let line = judged(&project, "versus_production: {metric: f1}", 3);
     assert!(line["checks"][0]["detail"].as_str().unwrap().contains("no stored predictions"), "{line}");
 }
+
+#[test]
+fn a_gate_in_front_of_staging_is_asked_too() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    project.write("gate.yaml", "to: staging\nrequire: {metric: f1, min: 0.99}");
+    project.run(&["promote", "points", "--policy", "gate.yaml"]).code(3);
+    assert_eq!(project.stages(), ["None"]);
+    project.run(&["promote", "points", "--to", "staging"]).ok();
+    let document = project.run(&["--json", "models", "history", "points"]).ok().json();
+    let last = document["items"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["to"], &last["reason"]), (&"Staging".into(), &"no gate was asked".into()));
+}
+
+#[test]
+fn a_version_that_cannot_be_exported_faithfully_is_refused_in_a_dry_run_too() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    let path = "checkpoints/experiments/points/v1/golden.json";
+    let golden: Value = serde_json::from_str(&project.read(path)).unwrap();
+    assert_eq!(golden["scores"].as_array().unwrap().len(), 8);
+    let parity = project.run(&["--json", "promote", "points", "--dry-run"]).ok().json();
+    let line = parity["checks"].as_array().unwrap().iter().find(|line| line["kind"] == "parity").unwrap().clone();
+    assert!(line["value"].as_f64().unwrap() < 1e-5 && line["passed"] == true, "{line}");
+}

@@ -47,7 +47,7 @@ pub(super) fn subgroups(
         None => checks.push(line(Verdict::NotApplicable).detail("nothing in production")),
         Some(Err(why)) => checks.push(line(Verdict::Fail).detail(why)),
         Some(Ok((_, paired))) => {
-            each(rule, &paired.candidate, checks, |name, rows| drop_of(metric, name, max_drop, &paired.rows(rows)))?
+            each(rule, &paired.candidate, checks, |name, rows| drop_of(metric, name, max_drop, &paired.rows(rows)))?;
         }
     }
     Ok(())
@@ -103,7 +103,7 @@ fn drop_of(metric: &dyn Metric, name: &str, max_drop: f64, rows: &Paired) -> Che
 }
 
 /// The calibration error of the candidate's probabilities; of a run of an older build it is taken from its answers.
-pub(super) fn calibration(project: &Project, rule: &CalibrationRule, candidate: &Subject) -> Result<Check> {
+pub(super) fn calibration(project: &Project, rule: &CalibrationRule, candidate: &Subject) -> Check {
     let found = match candidate.metric("ece") {
         Some(found) => Some(found),
         None => {
@@ -112,7 +112,7 @@ pub(super) fn calibration(project: &Project, rule: &CalibrationRule, candidate: 
     };
     let verdict = if found.is_some_and(|found| found <= rule.max_ece) { Verdict::Pass } else { Verdict::Fail };
     let line = Check::new(Kind::Calibration, "ece", found, format!("<= {}", rule.max_ece), verdict);
-    Ok(if found.is_none() { line.detail("the run has no calibration error and no stored predictions") } else { line })
+    if found.is_none() { line.detail("the run has no calibration error and no stored predictions") } else { line }
 }
 
 /// The bytes of the candidate's folder.

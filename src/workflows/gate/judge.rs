@@ -72,7 +72,7 @@ pub fn judge(
         }
     }
     if let Some(rule) = &rails.calibration {
-        checks.push(calibration(project, rule, candidate)?);
+        checks.push(calibration(project, rule, candidate));
     }
     if let Some(rule) = &rails.latency {
         checks.push(speed(session, rule, candidate, production)?);
