@@ -44,8 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = REPETITIONS as u32, requires = "benchmark")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     repetitions: u32,
-    /// Rows at once
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,8,32,100", requires = "benchmark")]
+    /// Rows at once [default: 1,8,32,100; of wide rows only what does not take minutes]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "benchmark")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch_sizes: Vec<u32>,
     /// What embedders may use

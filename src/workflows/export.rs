@@ -292,7 +292,10 @@ fn preprocessor(bundle: &Bundle, located: &Located, inputs: &[Port], outputs: &[
     let (schema, outside) = (&bundle.schema, bundle.features.outside());
     let steps: Vec<String> = bundle.features.configs().into_iter().map(|step| step.kind).collect();
     let text = outside.is_some().then_some(
-        "with json_fields, the texts of those fields of each column; the parts that are there, joined by LF",
+        "of each text column in order, the cell; with json_fields the cell is JSON, and of each named field in order (`a.b` \
+         is a nested key): a text that is not blank as it stands, a number or true/false as JSON writes it, of a list each \
+         item and of an object each value by the order of its keys, null nothing. All parts that are there are joined by LF. A row \
+         without any part, or of white space only, has no answer: do not ask the graph.",
     );
     json!({
         "format_version": 1,

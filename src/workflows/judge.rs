@@ -55,10 +55,10 @@ pub fn judge(
         return Ok(evaluation);
     }
     let drawn = intervals.map(|_| stream(config.seed, "calibration"));
-    let table = |said: &Array2<f64>| table(truth, said, &question, drawn);
-    evaluation.reliability = table(&prediction.probabilities);
+    evaluation.reliability = table(truth, &prediction.probabilities, &question, drawn);
     if moved(prediction) {
-        evaluation.reliability_of_scores = table(&prediction.scores);
+        // Nobody takes these for probabilities: their error is told, not tested.
+        evaluation.reliability_of_scores = table(truth, &prediction.scores, &question, None);
     }
     for (column, values) in by {
         let of_group = |rows: &[usize]| {

@@ -34,7 +34,7 @@ const LARGEST: usize = 1 << 28;
 pub struct Benchmark {
     /// How often each size is timed.
     pub repetitions: usize,
-    /// The sizes, in rows.
+    /// The sizes, in rows; the usual ones when empty.
     pub batch_sizes: Vec<usize>,
     /// Whether the way from one raw row is timed, too: behind a sentence encoder that takes long.
     pub pipeline: bool,
@@ -99,10 +99,15 @@ pub fn measure(
     golden: &Golden,
     benchmark: &Benchmark,
 ) -> Result<Latency> {
-    if benchmark.repetitions == 0 || benchmark.batch_sizes.is_empty() || benchmark.batch_sizes.contains(&0) {
+    if benchmark.repetitions == 0 || benchmark.batch_sizes.contains(&0) {
         return Err(Error::invalid("repetitions and batch sizes are at least 1"));
     }
-    let (largest, width) = (benchmark.batch_sizes.iter().max().copied().unwrap_or(1), bundle.features.input_width());
+    let sizes = if benchmark.batch_sizes.is_empty() {
+        usual_sizes(bundle.features.input_width())
+    } else {
+        benchmark.batch_sizes.clone()
+    };
+    let (largest, width) = (sizes.iter().max().copied().unwrap_or(1), bundle.features.input_width());
     if largest.saturating_mul(width) > LARGEST {
         return Err(Error::invalid(format!(
             "a batch of {largest} rows of {width} columns does not fit into the memory"
@@ -118,8 +123,8 @@ pub fn measure(
     let (inputs, features) =
         (bundle.features.graph_input(signal.clone(), &setting)?, bundle.transform(signal.clone(), &setting)?);
     let mut timings = Vec::new();
-    for size in &benchmark.batch_sizes {
-        session.check()?;
+    for size in &sizes {
+        session.stage(&format!("measuring batches of {size}"))?;
         let (input, features) = (repeated(&inputs, *size), picked(&features, *size));
         timings.push(timing("model", *size, benchmark, || {
             bundle.model.predict(&features).map(|scores| {
@@ -160,6 +165,12 @@ pub fn measure(
         runtime: RUNTIME.to_owned(),
         timings,
     })
+}
+
+/// The exported file takes dense rows: a thousand batches of wide ones would take minutes.
+fn usual_sizes(width: usize) -> Vec<usize> {
+    const CELLS: usize = 100_000;
+    [1, 8, 32, 100].into_iter().filter(|size| *size == 1 || size * width <= CELLS).collect()
 }
 
 fn warm_up(benchmark: &Benchmark) -> usize {

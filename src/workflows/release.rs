@@ -46,7 +46,7 @@ pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> R
         return Ok(None);
     }
     session.stage("measuring latency")?;
-    let latency = measured(session, subject, &sizes(subject)?, Measured::ModelAndFile)?;
+    let latency = measured(session, subject, &[], Measured::ModelAndFile)?;
     session.stage("exporting")?;
     let mut exported = None;
     release(&project.layout, model, version, |folder| {
@@ -73,7 +73,7 @@ pub enum Measured {
     ModelAndFile,
 }
 
-/// Measures how long a version takes from its features to probabilities.
+/// Measures how long a version takes from its features to probabilities; without sizes, the usual ones.
 ///
 /// # Errors
 /// `Invalid` without golden rows, `Failed` when it does not load.
@@ -85,14 +85,6 @@ pub fn measured(session: &Session<'_>, subject: &Subject, batch_sizes: &[usize],
     let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline };
     let runtime = (what == Measured::ModelAndFile).then(|| exported(&bundle, &subject.located)).transpose()?;
     measure(session, &bundle, runtime.as_ref(), &golden, &benchmark)
-}
-
-/// The batches that a release is measured with: the exported file takes dense rows, and a thousand batches of wide ones
-/// would take minutes.
-fn sizes(subject: &Subject) -> Result<Vec<usize>> {
-    const CELLS: usize = 200_000;
-    let width = Bundle::load(&subject.located.folder)?.features.input_width();
-    Ok([1, 8, 32].into_iter().filter(|size| *size == 1 || size * width <= CELLS).collect())
 }
 
 /// What is known of a version.
