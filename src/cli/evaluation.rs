@@ -157,7 +157,9 @@ fn of_column(evaluation: &Evaluation, column: &str, found: &Subgroups, shown: &[
     let mut text = format!("\n{}  {}\n", bold(&format!("by {column}")), dim(&format::plural(found.values, "value")));
     let names: Vec<&String> = shown.iter().take(FITTING).collect();
     let binary = evaluation.labels.len() == 2;
-    let support = if binary { format!("of class {}", evaluation.labels[1]) } else { "classes".to_owned() };
+    let positive = evaluation.positive.as_ref().and_then(|label| evaluation.labels.iter().position(|one| one == label));
+    let positive = positive.unwrap_or(1);
+    let support = if binary { format!("of class {}", evaluation.labels[positive]) } else { "classes".to_owned() };
     let mut columns = vec![("value", Align::Cut), ("rows", Align::Right), (support.as_str(), Align::Right)];
     for name in &names {
         columns.extend([(name.as_str(), Align::Right), ("95 %", Align::Right)]);
@@ -165,7 +167,7 @@ fn of_column(evaluation: &Evaluation, column: &str, found: &Subgroups, shown: &[
     let group = |group: &crate::metrics::Subgroup| {
         let few = if group.few { " *" } else { "" };
         let support = if binary {
-            format::count(group.support[1])
+            format::count(group.support[positive])
         } else {
             group.support.iter().filter(|rows| **rows > 0).count().to_string()
         };
