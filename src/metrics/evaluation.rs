@@ -214,9 +214,15 @@ fn add_intervals(
     if chosen.is_empty() {
         return;
     }
+    // A mean over the rows draws rows, never their values: those are computed once.
+    let values: Vec<Option<Vec<f64>>> = chosen.iter().map(|at| metrics[*at].of_rows(scored)).collect();
     let replicates = bootstrap::replicates(rows, intervals.replicates, intervals.seed, |counts| {
         let replicate = Scored { counts: Some(counts), ..*scored };
-        chosen.iter().map(|at| metrics[*at].score(&replicate).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
+        let one = |(at, values): (&usize, &Option<Vec<f64>>)| match values {
+            Some(values) => replicate.mean_of(|row| values[row]),
+            None => metrics[*at].score(&replicate),
+        };
+        chosen.iter().zip(&values).map(|pair| one(pair).unwrap_or(f64::NAN)).collect::<Vec<f64>>()
     });
     for (at, metric) in chosen.into_iter().enumerate() {
         let values: Vec<f64> = replicates.iter().map(|values| values[at]).collect();

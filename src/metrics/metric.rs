@@ -128,11 +128,19 @@ impl<'a> Scored<'a> {
     /// # Errors
     /// `no rows` when none counts.
     pub fn mean_of_rows(&self, loss: impl Fn(usize, &[f64]) -> f64) -> Value {
+        self.mean_of(|row| loss(self.truth[row], self.row(row)))
+    }
+
+    /// The mean over the rows of a value of the row.
+    ///
+    /// # Errors
+    /// `no rows` when none counts.
+    pub fn mean_of(&self, value: impl Fn(usize) -> f64) -> Value {
         let (mut sum, mut rows) = (0.0, 0_u64);
-        for (row, truth) in self.truth.iter().enumerate() {
+        for row in 0..self.truth.len() {
             let count = self.count(row);
             if count > 0 {
-                sum += count as f64 * loss(*truth, self.row(row));
+                sum += count as f64 * value(row);
                 rows += count;
             }
         }
