@@ -18,7 +18,8 @@ use crate::config::ExperimentConfig;
 use crate::data::Input;
 use crate::error::{Context, Result};
 use crate::fs::{sha256_file, write_atomic};
-use crate::metrics::{Estimate, Evaluation};
+use crate::metrics::{Estimate, Evaluation, METRICS};
+use crate::project::Located;
 use crate::registry::{FileFacts, Manifest, is_released, release};
 use crate::report::metadata::{self, DataFacts, Metadata, Port};
 use crate::report::model_card::{self, DataWindow, Modality, ModelCard, OnnxFile, Subgroup};
@@ -34,7 +35,8 @@ pub struct Released {
     pub p50_us: f64,
 }
 
-/// Makes the release of a version that passed its gate or was forced through it; none when it has one already, whose parity was checked then.
+/// Makes the release of a version that passed its gate or was forced through it; none when it has one already, whose parity
+/// was checked then.
 ///
 /// # Errors
 /// `Refused` when the exported file does not say what the model says, `Invalid` for a kind that cannot be exported,
@@ -46,11 +48,11 @@ pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> R
         return Ok(None);
     }
     session.stage("measuring latency")?;
-    let latency = measured(session, subject, &[], Measured::ModelAndFile)?;
+    let bundle = Bundle::load(&subject.located.folder)?;
+    let latency = measured(session, &bundle, &subject.located, &[], Measured::ModelAndFile)?;
     session.stage("exporting")?;
     let mut exported = None;
     release(&project.layout, model, version, |folder| {
-        let bundle = Bundle::load(&subject.located.folder)?;
         let made = release_files(session, &bundle, &subject.located, folder)?;
         let facts = Facts { forced, ..Facts::read(session, subject, &bundle.schema, &made, &latency)? };
         write_atomic(&folder.join(model_card::FILE), facts.card().written().as_bytes())?;
@@ -76,15 +78,20 @@ pub enum Measured {
 /// Measures how long a version takes from its features to probabilities; without sizes, the usual ones.
 ///
 /// # Errors
-/// `Invalid` without golden rows, `Failed` when it does not load.
-pub fn measured(session: &Session<'_>, subject: &Subject, batch_sizes: &[usize], what: Measured) -> Result<Latency> {
-    let bundle = Bundle::load(&subject.located.folder)?;
-    let golden = Golden::read(&subject.located.folder)?;
+/// `Invalid` without golden rows, `Failed` when they cannot be read.
+pub fn measured(
+    session: &Session<'_>,
+    bundle: &Bundle,
+    located: &Located,
+    batch_sizes: &[usize],
+    what: Measured,
+) -> Result<Latency> {
+    let golden = Golden::read(&located.folder)?;
     // A thousand texts through a sentence encoder would take half a minute.
     let pipeline = what == Measured::ModelAndFile && bundle.features.embedder_identity().is_none();
     let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline };
-    let runtime = (what == Measured::ModelAndFile).then(|| exported(&bundle, &subject.located)).transpose()?;
-    measure(session, &bundle, runtime.as_ref(), &golden, &benchmark)
+    let runtime = (what == Measured::ModelAndFile).then(|| exported(bundle, located)).transpose()?;
+    measure(session, bundle, runtime.as_ref(), &golden, &benchmark)
 }
 
 /// What is known of a version.
@@ -127,14 +134,8 @@ impl<'a> Facts<'a> {
     fn metrics(&self) -> BTreeMap<String, Estimate> {
         let known = self.evaluation().map(|evaluation| evaluation.metrics.clone());
         known.unwrap_or_else(|| {
-            let of = |name: &&str| Some(((*name).to_owned(), self.stored.as_ref()?.estimate(name)?));
-            crate::metrics::METRICS
-                .iter()
-                .map(|metric| metric.name())
-                .collect::<Vec<_>>()
-                .iter()
-                .filter_map(of)
-                .collect()
+            let of = |name: &str| Some((name.to_owned(), self.stored.as_ref()?.estimate(name)?));
+            METRICS.iter().filter_map(|metric| of(metric.name())).collect()
         })
     }
 

@@ -119,8 +119,10 @@ fn speed(
     };
     session.stage("measuring latency")?;
     let size = usize::try_from(rule.batch).unwrap_or(usize::MAX);
-    let time = |subject: &Subject| {
-        let latency = measured(session, subject, &[size], Measured::Model)?;
+    let load = |subject: &Subject| Bundle::load(&subject.located.folder);
+    let (new_bundle, old_bundle) = (load(candidate)?, load(production)?);
+    let time = |bundle: &Bundle, subject: &Subject| {
+        let latency = measured(session, bundle, &subject.located, &[size], Measured::Model)?;
         let timing = latency.timing("model", size).ok_or_else(|| Error::failed("a size was not measured"))?;
         Ok::<_, Error>(match rule.quantile.as_str() {
             "p50" => timing.p50_us,
@@ -131,7 +133,7 @@ fn speed(
     // In turn, several times: what else the machine does falls on both.
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        match (time(candidate), time(production)) {
+        match (time(&new_bundle, candidate), time(&old_bundle, production)) {
             (Ok(new), Ok(old)) => rounds.push((new, old)),
             (Err(error), _) | (_, Err(error)) if error.kind == ErrorKind::Invalid => {
                 return Ok(line(None, Verdict::Fail).detail(error.message));
