@@ -186,7 +186,8 @@ fn recorded(request: &Request, outcome: &Outcome, started_ms: i64) -> Light {
 }
 
 /// The params whose values differ, the model's own first: they are what is most often compared.
-fn differing(runs: &[Run]) -> Vec<String> {
+#[must_use]
+pub fn differing(runs: &[Run]) -> Vec<String> {
     let keys: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
     let differs = |key: &&String| runs.iter().any(|run| run.params.get(*key) != runs[0].params.get(*key));
     let mut params: Vec<String> = keys.into_iter().filter(differs).cloned().collect();

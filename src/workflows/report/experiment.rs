@@ -1,7 +1,5 @@
 //! The report of an experiment: its runs best first, what they differ in, and the best of them in detail.
 
-use std::collections::BTreeSet;
-
 use super::stored::Stored;
 use super::{by_metric, one};
 use crate::error::{ErrorKind, Result};
@@ -12,7 +10,7 @@ use crate::report::plots::comparison::{self, Comparison, Entry};
 use crate::report::sections::{self, ImpactRow, ImpactSection};
 use crate::tracking::Run;
 use crate::workflows::Session;
-use crate::workflows::compare::tested_elsewhere;
+use crate::workflows::compare::{differing, tested_elsewhere};
 use crate::workflows::impact;
 use crate::workflows::training_record::timestamp;
 
@@ -139,15 +137,6 @@ fn plot(stored: &[Stored], name: &str, metric: &str) -> Result<Figure> {
     let given = Comparison { title: &title, subtitle: &subtitle, metric, entries: &entries };
     let svg = comparison::comparison(&given)?;
     Ok(Figure { name: "comparison".into(), caption: format!("{title}; {subtitle}"), svg })
-}
-
-/// The params that are not the same in all runs, the model's own first.
-fn differing(runs: &[Run]) -> Vec<String> {
-    let keys: BTreeSet<&String> = runs.iter().flat_map(|run| run.params.keys()).collect();
-    let differs = |key: &&&String| runs.iter().any(|run| run.params.get(**key) != runs[0].params.get(**key));
-    let mut names: Vec<String> = keys.iter().filter(differs).map(|key| (*key).clone()).collect();
-    names.sort_by_key(|key| !key.starts_with("model."));
-    names
 }
 
 fn differences(document: &mut Document, stored: &[Stored], params: &[String]) {
