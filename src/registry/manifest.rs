@@ -57,6 +57,21 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileFacts>,
 }
 
+/// Size and SHA-256 of every file in a folder, by name.
+///
+/// # Errors
+/// `Failed` when one cannot be read.
+pub fn facts_of(folder: &Path) -> Result<BTreeMap<String, FileFacts>> {
+    let cannot = || format!("cannot list `{}`", folder.display());
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).context(cannot)? {
+        let entry = entry.context(cannot)?;
+        let (size, sha256) = sha256_file(&entry.path())?;
+        files.insert(entry.file_name().to_string_lossy().into_owned(), FileFacts { size, sha256 });
+    }
+    Ok(files)
+}
+
 fn damaged(path: &Path, cause: serde_json::Error) -> Error {
     Error::failed(format!("`{}` is damaged", path.display()))
         .caused_by(cause)
@@ -69,12 +84,7 @@ impl Manifest {
     /// # Errors
     /// `Failed` when the disk refuses.
     pub fn seal(mut self, folder: &Path) -> Result<String> {
-        let cannot = || format!("cannot list `{}`", folder.display());
-        for entry in std::fs::read_dir(folder).context(cannot)? {
-            let entry = entry.context(cannot)?;
-            let (size, sha256) = sha256_file(&entry.path())?;
-            self.files.insert(entry.file_name().to_string_lossy().into_owned(), FileFacts { size, sha256 });
-        }
+        self.files = facts_of(folder)?;
         let text = serde_json::to_string_pretty(&self).context(|| "cannot write the manifest".into())?;
         write_atomic(&folder.join(FILE), text.as_bytes())?;
         Ok(sha256(text.as_bytes()))

@@ -6,7 +6,7 @@ mod selector;
 mod store;
 
 pub use layout::Layout;
-pub use manifest::{FileFacts, Manifest};
+pub use manifest::{FileFacts, Manifest, facts_of};
 pub use selector::Selector;
 pub use store::{
     check_folder, is_released, mirror_production, mirror_staging, prepare_production, publish, release, versions_in,

@@ -221,17 +221,7 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-    use crate::names::ModelName;
     use crate::tracking::runs::tests::Store;
-
-    fn store(versions: u32) -> Store {
-        let store = Store::new();
-        let model = ModelName::parse("reviews").unwrap();
-        for version in 1..=versions {
-            store.register_version(&model, Version(version), None, "sha", "", "tester", 1).unwrap();
-        }
-        store
-    }
 
     #[expect(clippy::option_option, reason = "not asked, nobody, or a version: as the field that it fills")]
     fn to_production(version: u32, expected: Option<Option<Version>>) -> Transition<'static> {
@@ -251,7 +241,7 @@ mod tests {
 
     #[test]
     fn promotion_archives_the_holder_and_tells_why() {
-        let store = store(2);
+        let store = Store::with_versions(2);
         assert_eq!(store.transition(&to_production(1, Some(None))).unwrap(), None);
         assert_eq!(store.transition(&to_production(2, Some(Some(Version(1))))).unwrap(), Some(Version(1)));
         assert_eq!(store.transition(&to_production(2, None)).unwrap(), Some(Version(2)), "it is there already");
@@ -288,7 +278,7 @@ mod tests {
     #[test]
     fn of_two_at_once_one_is_promoted() {
         for _ in 0..20 {
-            let store = store(3);
+            let store = Store::with_versions(3);
             store.transition(&to_production(1, Some(None))).unwrap();
             let start = Barrier::new(2);
             let results: Vec<Result<Option<Version>>> = std::thread::scope(|scope| {
@@ -321,7 +311,7 @@ mod tests {
 
     #[test]
     fn the_ledger_and_the_single_holder_are_kept_by_the_database() {
-        let store = store(2);
+        let store = Store::with_versions(2);
         store.transition(&to_production(1, None)).unwrap();
         for sql in [
             "UPDATE ledger SET actor = 'x'",

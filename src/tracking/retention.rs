@@ -202,18 +202,9 @@ pub(super) mod tests {
         })
     }
 
-    fn store(versions: u32) -> Store {
-        let store = Store::new();
-        let model = ModelName::parse("reviews").unwrap();
-        for version in 1..=versions {
-            store.register_version(&model, Version(version), None, "sha", "", "tester", 1).unwrap();
-        }
-        store
-    }
-
     #[test]
     fn a_pin_keeps_a_version_until_it_is_taken_away() {
-        let store = store(2);
+        let store = Store::with_versions(2);
         let pin = |reason| store.pin_version("reviews", Version(1), reason, "kim", 5);
         pin("audit").unwrap();
         pin("audit").unwrap();
@@ -238,7 +229,7 @@ pub(super) mod tests {
 
     #[test]
     fn every_reason_is_told_at_once() {
-        let store = store(1);
+        let store = Store::with_versions(1);
         let transition = Transition {
             model: "reviews",
             version: Version(1),
@@ -281,7 +272,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_gone_says_when() {
-        let store = store(2);
+        let store = Store::with_versions(2);
         assert_eq!(store.departure("reviews", Version(2)).unwrap(), None);
         remove(&store, 2).unwrap();
         let gone = "`reviews` v2 was deleted on 1970-01-01";

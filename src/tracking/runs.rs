@@ -345,7 +345,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-    use crate::names::ExperimentName;
+    use crate::names::{ExperimentName, ModelName, Version};
     use crate::tracking::Metric;
 
     /// A database in a temporary folder, with one experiment `base`.
@@ -360,6 +360,16 @@ pub(super) mod tests {
             let tracker = Tracker::open(&folder.path().join("tracking.db")).unwrap();
             tracker.ensure_experiment(&ExperimentName::parse("base").unwrap(), "", 0).unwrap();
             Self { tracker, _folder: folder }
+        }
+
+        /// With so many versions of the model `reviews`.
+        pub(in crate::tracking) fn with_versions(versions: u32) -> Self {
+            let store = Self::new();
+            let model = ModelName::parse("reviews").unwrap();
+            for version in 1..=versions {
+                store.register_version(&model, Version(version), None, "sha", "", "tester", 1).unwrap();
+            }
+            store
         }
 
         pub(in crate::tracking) fn start(&self, number: u32, experiment_id: i64, command: &str, start_ms: i64) {

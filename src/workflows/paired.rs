@@ -19,14 +19,8 @@ pub enum Overlap {
     Some,
 }
 
-/// Two runs' answers about the same rows, in the baseline's order.
+/// Two runs' answers about the same rows, in the baseline's order: ids, labels and true classes are the same in both.
 pub struct Paired {
-    /// The rows' ids.
-    pub ids: Vec<String>,
-    /// The class names; of two the second is the positive one.
-    pub labels: Vec<String>,
-    /// The true class of each row.
-    pub truth: Vec<usize>,
     /// What the baseline said.
     pub baseline: Predictions,
     /// What the candidate said.
@@ -84,13 +78,7 @@ pub fn pair(baseline: (&Run, &Predictions), candidate: (&Run, &Predictions), ove
         ))
         .hint("the data have changed between the two: evaluate both on the same file"));
     }
-    Ok(Paired {
-        ids: baseline.ids.clone(),
-        labels: baseline.labels.clone(),
-        truth: baseline.truth.clone(),
-        baseline,
-        candidate,
-    })
+    Ok(Paired { baseline, candidate })
 }
 
 fn check_classes(old: &Run, left: &Predictions, new: &Run, right: &Predictions) -> Result<()> {
@@ -148,20 +136,30 @@ impl Paired {
             scores: &side.scores,
             probabilities: &side.probabilities,
         });
-        compare(metric, &Pair { truth: &self.truth, n_classes: self.labels.len(), baseline, candidate }, options)
+        compare(metric, &Pair { truth: self.truth(), n_classes: self.labels().len(), baseline, candidate }, options)
+    }
+
+    /// The rows' ids.
+    #[must_use]
+    pub fn ids(&self) -> &[String] {
+        &self.baseline.ids
+    }
+
+    /// The class names; of two the second is the positive one.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.baseline.labels
+    }
+
+    /// The true class of each row.
+    #[must_use]
+    pub fn truth(&self) -> &[usize] {
+        &self.baseline.truth
     }
 
     /// Some of the rows.
     #[must_use]
     pub fn rows(&self, rows: &[usize]) -> Self {
-        let pick = |side: &Predictions| side.rows(rows);
-        let (baseline, candidate) = (pick(&self.baseline), pick(&self.candidate));
-        Self {
-            ids: baseline.ids.clone(),
-            labels: self.labels.clone(),
-            truth: baseline.truth.clone(),
-            baseline,
-            candidate,
-        }
+        Self { baseline: self.baseline.rows(rows), candidate: self.candidate.rows(rows) }
     }
 }

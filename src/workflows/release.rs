@@ -17,10 +17,10 @@ use crate::bundle::{Bundle, Golden, Schema};
 use crate::config::ExperimentConfig;
 use crate::data::Input;
 use crate::error::{Context, Result};
-use crate::fs::{sha256_file, write_atomic};
+use crate::fs::write_atomic;
 use crate::metrics::{Estimate, Evaluation, METRICS};
 use crate::project::Located;
-use crate::registry::{FileFacts, Manifest, is_released, release};
+use crate::registry::{Manifest, facts_of, is_released, release};
 use crate::report::metadata::{self, DataFacts, Metadata, Port};
 use crate::report::model_card::{self, DataWindow, Modality, ModelCard, OnnxFile, Subgroup};
 
@@ -182,7 +182,7 @@ impl<'a> Facts<'a> {
                 fingerprint: manifest.data_fingerprint.clone(),
                 rows: self.rows(),
             },
-            files: files(folder)?,
+            files: facts_of(folder)?,
             parity: Some(parity),
             latency: Some(latency),
         })
@@ -266,18 +266,6 @@ fn measured_on(latency: &Latency) -> String {
         fact("cores"),
         fact("arch")
     )
-}
-
-/// Size and hash of every file in a folder, by name.
-fn files(folder: &Path) -> Result<BTreeMap<String, FileFacts>> {
-    let cannot = || format!("cannot list `{}`", folder.display());
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).context(cannot)? {
-        let entry = entry.context(cannot)?;
-        let (size, sha256) = sha256_file(&entry.path())?;
-        files.insert(entry.file_name().to_string_lossy().into_owned(), FileFacts { size, sha256 });
-    }
-    Ok(files)
 }
 
 /// The primary metric of each subgroup.

@@ -8,7 +8,6 @@ use super::super::paired::Paired;
 use super::super::promote::read_config;
 use super::super::reading::read_training_rows;
 use super::super::session::Session;
-use super::paired_test::Tested;
 use crate::data::Input;
 use crate::data::rows::{Inputs, Labels};
 use crate::error::{ErrorKind, Result};
@@ -56,31 +55,29 @@ pub struct Flips {
     pub examples: Vec<Flip>,
 }
 
-/// The changed rows of every candidate.
-pub(super) fn flips(session: &Session<'_>, tested: &Tested) -> Result<Vec<Flips>> {
-    let Some(baseline) = &tested.baseline else { return Ok(Vec::new()) };
-    let mut found: Vec<Flips> =
-        tested.candidates.iter().map(|(run, paired, _)| changed(baseline, run, paired)).collect();
+/// Adds the texts of the changed rows.
+pub(super) fn tell(session: &Session<'_>, baseline: &Run, flips: &mut [Flips]) -> Result<()> {
     let texts = texts(session, baseline)?;
-    for flip in found.iter_mut().flat_map(|flips| &mut flips.examples) {
+    for flip in flips.iter_mut().flat_map(|flips| &mut flips.examples) {
         flip.text = texts.get(&flip.id).cloned();
     }
-    Ok(found)
+    Ok(())
 }
 
-fn changed(baseline: &Run, candidate: &Run, paired: &Paired) -> Flips {
-    let classes = paired.labels.len();
+/// The changed rows of one candidate, without their texts.
+pub(super) fn changed(baseline: &Run, candidate: &Run, paired: &Paired) -> Flips {
+    let classes = paired.labels().len();
     let mut flips = Flips {
         candidate: candidate.id.clone(),
         baseline: baseline.id.clone(),
-        rows: paired.ids.len(),
+        rows: paired.ids().len(),
         won: 0,
         lost: 0,
         other: 0,
         examples: Vec::new(),
     };
-    for (row, id) in paired.ids.iter().enumerate() {
-        let (truth, old, new) = (paired.truth[row], paired.baseline.predicted[row], paired.candidate.predicted[row]);
+    for (row, id) in paired.ids().iter().enumerate() {
+        let (truth, old, new) = (paired.truth()[row], paired.baseline.predicted[row], paired.candidate.predicted[row]);
         let score = |scores: &[f64]| scores[row * classes + truth];
         match (old == truth, new == truth) {
             (false, true) => flips.won += 1,
@@ -93,9 +90,9 @@ fn changed(baseline: &Run, candidate: &Run, paired: &Paired) -> Flips {
         }
         flips.examples.push(Flip {
             id: id.clone(),
-            label: paired.labels[truth].clone(),
-            baseline: paired.labels[old].clone(),
-            candidate: paired.labels[new].clone(),
+            label: paired.labels()[truth].clone(),
+            baseline: paired.labels()[old].clone(),
+            candidate: paired.labels()[new].clone(),
             baseline_score: score(&paired.baseline.scores),
             candidate_score: score(&paired.candidate.scores),
             won: new == truth,

@@ -1,7 +1,8 @@
 //! The candidates against the baseline, on the stored answers of each: is the difference more than noise?
 
-use super::super::paired::{Overlap, Paired, answers, pair};
+use super::super::paired::{Overlap, answers, pair};
 use super::column::Column;
+use super::flips::{Flips, changed};
 use super::table::Request;
 use crate::catalog::find;
 use crate::comparison::{Difference, Options, TestKind, Verdict, correct_for_many};
@@ -27,10 +28,12 @@ pub struct Wish {
 /// The paired tests of all candidates.
 #[derive(Default)]
 pub(super) struct Tested {
-    /// Each candidate with the answers and what the test says.
-    pub candidates: Vec<(Run, Paired, Difference)>,
-    /// The run that they were held against.
-    pub baseline: Option<Run>,
+    /// The candidates.
+    pub candidates: Vec<RunId>,
+    /// What the test says of each.
+    pub differences: Vec<Difference>,
+    /// The rows whose answer changed with each, where that was asked for.
+    pub flips: Vec<Flips>,
     /// Why there is none, where one could have been expected.
     pub why_not: Option<String>,
 }
@@ -40,14 +43,14 @@ impl Tested {
     pub(super) fn worst(&self) -> Option<Verdict> {
         // A candidate that answers every row alike is neither better nor worse, and nothing about it is unclear.
         let differs = |found: &Difference| found.differing != Some(0);
-        let says =
-            |verdict: &Verdict| self.candidates.iter().any(|(.., found)| differs(found) && found.verdict == *verdict);
+        let says = |verdict: &Verdict| self.differences.iter().any(|found| differs(found) && found.verdict == *verdict);
         [Verdict::Worse, Verdict::Inconclusive, Verdict::Better].into_iter().find(says)
     }
 
     /// What the test says of a run.
     pub(super) fn of(&self, run: &RunId) -> Option<&Difference> {
-        self.candidates.iter().find(|(candidate, ..)| candidate.id == *run).map(|(.., difference)| difference)
+        let at = self.candidates.iter().position(|candidate| candidate == run)?;
+        self.differences.get(at)
     }
 }
 
@@ -137,16 +140,17 @@ fn all(
 ) -> Result<Tested> {
     let overlap = if request.allow_different_data { Overlap::Some } else { Overlap::All };
     let old = answers(project, baseline)?;
-    let mut candidates = Vec::new();
+    let mut tested = Tested::default();
     for run in runs.iter().filter(|run| run.id != baseline.id) {
         let paired = pair((baseline, &old), (run, &answers(project, run)?), overlap)?;
-        let difference = paired.difference(metric, options)?;
-        candidates.push((run.clone(), paired, difference));
+        tested.differences.push(paired.difference(metric, options)?);
+        if request.why {
+            tested.flips.push(changed(baseline, run, &paired));
+        }
+        tested.candidates.push(run.id.clone());
     }
-    if candidates.len() > 1 {
-        let mut found: Vec<Difference> = candidates.iter().map(|(.., difference)| difference.clone()).collect();
-        correct_for_many(&mut found);
-        candidates.iter_mut().zip(found).for_each(|((.., difference), corrected)| *difference = corrected);
+    if tested.candidates.len() > 1 {
+        correct_for_many(&mut tested.differences);
     }
-    Ok(Tested { candidates, baseline: Some(baseline.clone()), why_not: None })
+    Ok(tested)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::record::{Light, light, pairs};
 use super::super::session::Session;
 use super::column::Column;
-use super::flips::{Flips, flips};
+use super::flips::{Flips, tell};
 use super::paired_test::{Tested, Wish, check_same_rows, check_same_view, differences};
 use super::select::runs_of;
 use crate::comparison::{Difference, Verdict};
@@ -113,11 +113,13 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         (Some(order), _) => order,
         (None, own) => own?,
     };
-    let tested = differences(project, request, &judged, &runs, baseline.as_ref())?;
-    let mut outcome = table(project, request, runs, (&judged, direction), baseline.as_ref(), &tested)?;
-    if request.why {
-        outcome.flips = flips(session, &tested)?;
+    let mut tested = differences(project, request, &judged, &runs, baseline.as_ref())?;
+    if let Some(baseline) = baseline.as_ref().filter(|_| !tested.flips.is_empty()) {
+        tell(session, baseline, &mut tested.flips)?;
     }
+    let flips = std::mem::take(&mut tested.flips);
+    let mut outcome = table(project, request, runs, (&judged, direction), baseline.as_ref(), &tested)?;
+    outcome.flips = flips;
     light(session, &recorded(request, &outcome, started_ms));
     Ok(outcome)
 }

@@ -72,9 +72,9 @@ pub fn minimum(wanted: &Minimum, evaluation: Option<&Evaluation>) -> Vec<Check> 
 /// The same of the rows on which two versions are compared, where those are others than the test rows.
 #[must_use]
 pub fn compared(wanted: &Minimum, rows: &Paired) -> Vec<Check> {
-    let mut support = vec![0; rows.labels.len()];
-    rows.truth.iter().for_each(|class| support[*class] += 1);
-    let (count, positives) = (Some(rows.ids.len()), positive(&support));
+    let mut support = vec![0; rows.labels().len()];
+    rows.truth().iter().for_each(|class| support[*class] += 1);
+    let (count, positives) = (Some(rows.ids().len()), positive(&support));
     [("compared rows", wanted.rows, count), ("positive compared rows", wanted.positives, positives)]
         .into_iter()
         .filter_map(|(name, wanted, found)| Some(enough(name, wanted?, found)))

@@ -98,7 +98,7 @@ fn drop_of(metric: &dyn Metric, name: &str, max_drop: f64, rows: &Paired) -> Che
         _ => Verdict::Fail,
     };
     let shown = |value: Option<f64>| value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
-    let detail = format!("{} against {} in production, {} rows", shown(new), shown(old), rows.ids.len());
+    let detail = format!("{} against {} in production, {} rows", shown(new), shown(old), rows.ids().len());
     Check::new(Kind::Subgroup, name, drop, format!("drop <= {max_drop}"), verdict).detail(detail)
 }
 

@@ -126,7 +126,7 @@ impl Subject {
     ///
     /// # Errors
     /// `Failed` when the database cannot be read.
-    pub fn was_trained_on(&self, project: &Project, run: &Run, rows: &Predictions) -> Result<bool> {
+    pub fn was_trained_on(&self, project: &Project, run: &Run, ids: &[String]) -> Result<bool> {
         if run.command == "train" {
             return Ok(false);
         }
@@ -149,8 +149,8 @@ impl Subject {
         let Ok(known) = all_answers(project, trained) else { return Ok(false) };
         let of = |part: &str| known.part(part).ids.into_iter().collect::<HashSet<_>>();
         let (validation, test) = (of("validation"), of("test"));
-        let tested = rows.ids.iter().filter(|id| test.contains(*id)).count();
-        let more = validation.is_empty() && tested > 0 && rows.ids.len() > tested;
-        Ok(more || rows.ids.iter().any(|id| validation.contains(id)))
+        let tested = ids.iter().filter(|id| test.contains(*id)).count();
+        let more = validation.is_empty() && tested > 0 && ids.len() > tested;
+        Ok(more || ids.iter().any(|id| validation.contains(id)))
     }
 }

@@ -49,11 +49,12 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
         let both = both.and_then(|(right, left)| pair((old, &left), (new, &right), Overlap::All));
         match both {
             Ok(paired) => {
-                let seen = |run, rows| {
-                    let of_new = candidate.was_trained_on(project, run, rows)?;
-                    Ok::<bool, Error>(of_new || production.was_trained_on(project, run, rows)?)
+                let ids = paired.ids();
+                let seen = |run| {
+                    let of_new = candidate.was_trained_on(project, run, ids)?;
+                    Ok::<bool, Error>(of_new || production.was_trained_on(project, run, ids)?)
                 };
-                if seen(new, &paired.candidate)? || seen(old, &paired.baseline)? {
+                if seen(new)? || seen(old)? {
                     learned = Some(format!("run {} is about rows that one of the two was trained on", new.id.short()));
                     continue;
                 }
@@ -74,7 +75,7 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
     };
     let (candidate, production) = (new.id.clone(), old.id.clone());
     let test_ids = tested_on(new).unwrap_or_default();
-    Ok(Ok((ComparedOn { rows: paired.ids.len(), candidate, production, test_ids }, paired)))
+    Ok(Ok((ComparedOn { rows: paired.ids().len(), candidate, production, test_ids }, paired)))
 }
 
 /// Holds the candidate against production by one rule.
