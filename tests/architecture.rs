@@ -64,6 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokenizers", &["embeddings/folder/"]),
     ("tract_onnx", &["onnx/"]),
     ("unicode_normalization", &["text.rs", "embeddings/audit.rs"]),
+    ("ureq", &["notify/"]),
     ("zip", &["embeddings/folder/"]),
 ];
 
