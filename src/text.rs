@@ -137,6 +137,41 @@ pub fn thousands(number: u64) -> String {
     groups.collect::<Vec<_>>().join(",")
 }
 
+/// A day in milliseconds.
+pub const DAY_MS: i64 = 86_400_000;
+/// A hundred years: more is a slip of the finger.
+const LONGEST_MS: i64 = 36_500 * DAY_MS;
+
+/// A whole number with one of these units, in milliseconds.
+fn with_unit(text: &str, units: &[(char, i64)]) -> Option<i64> {
+    let last = text.chars().next_back()?.to_ascii_lowercase();
+    let (_, unit) = units.iter().find(|(name, _)| *name == last)?;
+    let number = &text[..text.len() - 1];
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| number.parse::<i64>().ok().and_then(|number| number.checked_mul(*unit)).unwrap_or(i64::MAX))
+}
+
+/// An age in milliseconds: a whole number of days, weeks or hours.
+///
+/// # Errors
+/// What is wrong, as the command line tells it.
+pub fn age(text: &str) -> Result<i64, String> {
+    let units = [('d', DAY_MS), ('w', 7 * DAY_MS), ('h', DAY_MS / 24)];
+    let wrong = || format!("`{text}` is no age: write days, weeks or hours, such as 180d, 26w, 36h");
+    let found = with_unit(text, &units).ok_or_else(wrong)?;
+    if found > LONGEST_MS { Err(format!("`{text}` is more than a hundred years")) } else { Ok(found) }
+}
+
+/// A time to wait in milliseconds: a whole number of seconds, minutes or hours, a week at most.
+///
+/// # Errors
+/// What is wrong, as the command line tells it.
+pub fn wait(text: &str) -> Result<i64, String> {
+    let units = [('s', 1000), ('m', 60_000), ('h', DAY_MS / 24)];
+    let found = with_unit(text, &units).filter(|ms| *ms <= 7 * DAY_MS);
+    found.ok_or_else(|| format!("`{text}` is no time to wait: write seconds, minutes or hours, such as 30s, 10m, 2h"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,5 +237,23 @@ mod tests {
     #[test]
     fn thousands_are_set_apart() {
         assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn ages_need_a_unit() {
+        for (text, days) in [("180d", 180), ("26w", 182), ("0d", 0), ("48h", 2), ("2W", 14)] {
+            assert_eq!(age(text), Ok(days * DAY_MS), "{text}");
+        }
+        for bad in ["", "d", "180", "-3d", "1.5d", "6mo", "6m", "１d", "99999999d", "9223372036854775807w", "日"] {
+            assert!(age(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_to_wait_need_a_unit() {
+        assert_eq!(["30s", "10m", "2H", "0s"].map(wait), [Ok(30_000), Ok(600_000), Ok(7_200_000), Ok(0)]);
+        for bad in ["", "m", "10", "-1s", "1.5h", "8d", "999h", "10 m", "9223372036854775807h", "분"] {
+            assert!(wait(bad).is_err(), "{bad}");
+        }
     }
 }

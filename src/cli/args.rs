@@ -93,6 +93,8 @@ pub enum Command {
     Promote(super::promote::Args),
     /// Put the previous production version back
     Rollback(super::rollback::Args),
+    /// Newest rows to a new version in production, by cron: train, compare, switch, prove, or roll back
+    Retrain(super::retrain::Args),
     /// Class and probability for each row of a file
     Predict(super::predict::Args),
     /// The items most like a query, with the model's probability of success
@@ -130,6 +132,7 @@ impl Command {
             Self::Evaluate(args) => args.embedding.clone(),
             Self::Predict(args) => args.embedding.clone(),
             Self::Promote(args) => args.embedding.clone(),
+            Self::Retrain(args) => args.embedding.clone(),
             Self::Rollback(args) => args.embedding.clone(),
             Self::Export(args) => args.embedding.clone(),
             Self::Recommend(args) => args.embedder.clone(),

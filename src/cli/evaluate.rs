@@ -55,6 +55,8 @@ pub struct Args {
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let request = Request {
+        ids: None,
+        tags: Vec::new(),
         model: args.model.clone(),
         data: args.data.as_deref().map(from_here),
         query: args.query.clone(),

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::door::{Door, Records, shown};
-use super::ui::{Align, format, moment, table};
+use super::ui::{Align, format, table};
 use crate::error::{Error, Result};
+use crate::text::age;
 use crate::workflows::gc::{Outcome, Request, gc, plan};
 use crate::workflows::prune::Policy;
 
@@ -35,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     cache_max: Option<u64>,
     /// Model versions made so long ago: 180d, 26w, 36h
-    #[arg(long, value_name = "AGE", value_parser = moment::duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "AGE", value_parser = age, allow_hyphen_values = true)]
     older_than: Option<i64>,
     /// But never the last so many of each model [default: 3]
     #[arg(long, value_name = "N", requires = "older_than")]

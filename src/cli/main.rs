@@ -55,6 +55,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
         // For the tests: the process aborts at the crash point of this name.
         crate::fs::arm_crash_point(name.to_string_lossy().into_owned());
     }
+    if let Some(moment) = std::env::var("MLOPS_NOW").ok().filter(|text| !text.is_empty()) {
+        super::surroundings::set_clock(&moment)?;
+        if !cli.global.quiet {
+            error::note(&format!("the clock stands at {moment} (MLOPS_NOW): this is a rehearsal"));
+        }
+    }
     let door = Door::new(cli.global, cli.command.embedding());
     match cli.command {
         Command::Init(args) => super::init::run(&door, &args),
@@ -64,6 +70,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Compare(args) => super::compare::run(&door, &args),
         Command::Promote(args) => super::promote::run(&door, &args),
         Command::Rollback(args) => super::rollback::run(&door, &args),
+        Command::Retrain(args) => super::retrain::run(&door, &args),
         Command::Predict(args) => super::predict::run(&door, &args),
         Command::Recommend(args) => super::recommend::run(&door, &args),
         Command::Report(args) => super::report::run(&door, &args),

@@ -21,6 +21,7 @@ mod predict;
 mod promote;
 mod recommend;
 mod report;
+mod retrain;
 mod rollback;
 mod runs;
 mod schema;

@@ -4,15 +4,37 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::error::{Error, Result};
 use crate::project::Surroundings;
 use crate::tracking::Process;
 
-fn now_ms() -> i64 {
+/// How far the clock of a rehearsal is from the machine's, in milliseconds.
+static OFFSET_MS: OnceLock<i64> = OnceLock::new();
+
+fn machine_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn now_ms() -> i64 {
+    machine_ms() + OFFSET_MS.get().copied().unwrap_or_default()
+}
+
+/// Sets the clock for a rehearsal (`MLOPS_NOW`): it begins at this moment and goes on.
+///
+/// # Errors
+/// `Invalid` when it is no moment.
+pub fn set_clock(text: &str) -> Result<()> {
+    let moment: jiff::Timestamp = text.parse().map_err(|cause| {
+        Error::invalid(format!("`MLOPS_NOW={text}` is no moment"))
+            .hint("MLOPS_NOW=2026-11-01T03:00:00Z")
+            .caused_by(cause)
+    })?;
+    let _ = OFFSET_MS.set(moment.as_millisecond() - machine_ms());
+    Ok(())
 }
 
 fn random_bits() -> u128 {

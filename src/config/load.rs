@@ -6,6 +6,7 @@ use super::decode::{At, Decoder};
 use super::experiment;
 use super::promotion::{PromotionSection, decode_promotion};
 use super::resolve::{Experiment, look_up};
+use super::retrain::{self, RetrainConfig};
 use super::yaml::{self, Node, Value};
 use crate::error::{Error, Problem, Result};
 use crate::fs::{read_text, sha256};
@@ -118,6 +119,41 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
     let problems = decoder.finish();
     match experiment {
         Some(experiment) if problems.is_empty() => Ok(experiment),
+        _ => Err(refuse(&file, problems)),
+    }
+}
+
+/// A retrain config from its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retrain {
+    /// The file, as it was named.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// What it holds.
+    pub config: RetrainConfig,
+}
+
+/// Loads and checks a retrain config.
+///
+/// # Errors
+/// `Invalid` with all problems when it is wrong or missing.
+pub fn load_retrain(path: &Path) -> Result<Retrain> {
+    let file = path.display().to_string();
+    let text = text_of(path, &file).map_err(|error| match error.hint {
+        Some(_) => Error::invalid(format!("there is no retrain config `{file}`")),
+        None => error,
+    })?;
+    let decoder = Decoder::new(&file, &text);
+    let Some(root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
+    if root.value == Value::Null {
+        return Err(Error::invalid(format!("`{file}` is empty"))
+            .hint("name: reviews_monthly, candidates: [experiments/reviews_lr/config.yaml]"));
+    }
+    let config = retrain::decode(&At::root(&decoder, &root));
+    let problems = decoder.finish();
+    match config {
+        Some(config) if problems.is_empty() => Ok(Retrain { file, sha256: sha256(text.as_bytes()), config }),
         _ => Err(refuse(&file, problems)),
     }
 }

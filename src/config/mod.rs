@@ -10,14 +10,16 @@ mod experiment;
 mod load;
 mod promotion;
 mod resolve;
+mod retrain;
 pub mod schema;
 mod yaml;
 
 pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
 pub use experiment::{ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection};
-pub use load::{Override, Policy, load, load_policy};
+pub use load::{Override, Policy, Retrain, load, load_policy, load_retrain};
 pub use promotion::{
     Bound, CalibrationRule, Guardrails, LatencyRule, Minimum, Mode, PromotionSection, Require, SizeRule, SubgroupRule,
     Versus,
 };
 pub use resolve::{Experiment, resolve};
+pub use retrain::{CandidateSection, ExtractSection, Period, PruneSection, RetrainConfig, Trigger, ValidateSection};

@@ -9,6 +9,7 @@ pub mod labels;
 pub mod npy_file;
 pub mod parquet_file;
 pub mod rows;
+pub mod snapshot;
 pub mod sources;
 pub mod split;
 pub mod table;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ndarray::Array2;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -433,6 +434,29 @@ impl Rows {
             }
         }
         hex(&hasher.finalize())
+    }
+
+    /// A digest of each row, by which it is known again in other files: the first 64 bits of SHA-256 over its input, and
+    /// over its id where the rows have ids of their own (two people may write the same text).
+    #[must_use]
+    pub fn digests(&self) -> Vec<u64> {
+        let digest = |position: usize| {
+            let mut hasher = Sha256::new();
+            if self.anchor.is_empty() {
+                hasher.update((self.ids[position].len() as u64).to_le_bytes());
+                hasher.update(&self.ids[position]);
+            }
+            match &self.inputs {
+                Inputs::Texts(texts) => hasher.update(&texts[position]),
+                Inputs::Vectors { vectors, rows } => {
+                    let bytes: Vec<u8> = vectors.row(rows[position]).iter().flat_map(|one| one.to_le_bytes()).collect();
+                    hasher.update(&bytes);
+                }
+            }
+            let whole = hasher.finalize();
+            u64::from_be_bytes(whole[..8].try_into().expect("SHA-256 has 32 bytes"))
+        };
+        (0..self.ids.len()).into_par_iter().map(digest).collect()
     }
 
     /// SHA-256 over the sorted ids of rows with their labels: two runs with the same digest were tested on the same rows.

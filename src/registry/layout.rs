@@ -132,4 +132,16 @@ impl Layout {
     pub fn lock(&self, model: &ModelName) -> PathBuf {
         self.root.join("checkpoints/.locks").join(format!("{model}.lock"))
     }
+
+    /// The lock that a retrain of a model takes.
+    #[must_use]
+    pub fn retrain_lock(&self, model: &ModelName) -> PathBuf {
+        self.root.join("checkpoints/.locks/retrain").join(format!("{model}.lock"))
+    }
+
+    /// The folder of a retrain's states, one folder a period.
+    #[must_use]
+    pub fn retrains(&self, name: &ExperimentName) -> PathBuf {
+        self.experiment(name).join("retrain")
+    }
 }

@@ -247,7 +247,7 @@ pub struct NewRun<'a> {
 
 /// The commands whose runs only say that something was done, as an SQL list: a list of runs passes them over, so that
 /// training runs are not buried.
-pub const BOOKKEEPING: &str = "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init')";
+pub const BOOKKEEPING: &str = "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init', 'retrain')";
 
 /// The commands whose runs are no candidates for the best run: the above, vectors, and evaluations, which may be of any
 /// rows.

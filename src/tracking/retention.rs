@@ -104,7 +104,8 @@ impl Tracker {
 
     /// The runs that measured versions of a model and are not deleted: evaluations, and runs that a person tagged with
     /// `model` and `version`. The run that trained a version, and those that only say that something was done with it
-    /// (a prediction, a promotion), are not among them.
+    /// (a prediction, a promotion), are not among them; nor are those in which a retrain asked what was in production:
+    /// else nothing that ever served would grow old.
     ///
     /// # Errors
     /// `Failed` when the database does.
@@ -115,6 +116,7 @@ impl Tracker {
                  CROSS JOIN tags m ON m.run = r.seq AND m.key = 'model' AND m.value = ?1
                  CROSS JOIN tags v ON v.run = r.seq AND v.key = 'version'
                  WHERE r.lifecycle = 'active' AND r.command NOT IN {BOOKKEEPING}
+                   AND r.seq NOT IN (SELECT run FROM tags WHERE key = 'retrain')
                    AND r.seq NOT IN (SELECT run FROM model_versions WHERE run IS NOT NULL) ORDER BY r.seq"
             ))?;
             let mut rows = statement.query([model])?;

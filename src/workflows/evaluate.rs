@@ -1,5 +1,6 @@
 //! `evaluate`: a model version on rows, with intervals; recorded as a run.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -32,6 +33,10 @@ pub struct Request {
     pub query: Option<String>,
     /// The part of the config's split; all rows of `data` when absent.
     pub part: Option<Part>,
+    /// Only rows with these ids.
+    pub ids: Option<HashSet<String>>,
+    /// Tags of the run.
+    pub tags: Vec<(String, String)>,
     /// Columns whose values get metrics of their own, beside those of the config.
     pub by: Vec<String>,
     /// The average of metrics that have none in their name.
@@ -93,6 +98,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         session.stage("evaluating")?;
         let input = signal(&rows, &positions);
         number_texts(session, &rows, &positions);
+        let digests = rows.digests();
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
         let prediction = bundle.predict(input, &session.setting)?;
@@ -103,9 +109,12 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         session.check()?;
         let part_name = part.map_or("all", Part::name);
         let label = |class: &usize| rows.labels[*class].clone();
+        let ids: Vec<String> = positions.iter().map(|position| rows.ids[*position].clone()).collect();
+        let parts = vec![part_name.to_owned(); positions.len()];
+        recorder.rows(&ids, &parts, &positions.iter().map(|position| digests[*position]).collect::<Vec<_>>())?;
         recorder.predictions(&PredictionColumns {
-            ids: &positions.iter().map(|position| rows.ids[*position].clone()).collect::<Vec<_>>(),
-            parts: &vec![part_name.to_owned(); positions.len()],
+            ids: &ids,
+            parts: &parts,
             labels: &truth.iter().map(label).collect::<Vec<_>>(),
             predicted: &prediction.classes.iter().map(label).collect::<Vec<_>>(),
             classes: &rows.labels,
@@ -134,6 +143,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let environment = recorder.environment(&[("data_fingerprint", fingerprint.clone())])?;
         let tested = rows.ids_digest(&positions);
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
+        data.extend(request.tags.iter().map(|(key, value)| (key.as_str(), value.clone())));
         // Only a view of its own is noted: runs without these tags were judged as the model is.
         if viewed {
             data.push(("average", outcome.metrics.average.clone()));
@@ -262,10 +272,13 @@ fn rows_of(
         by: &by,
     };
     let rows = read_rows(session, from)?;
-    let positions = match request.part {
+    let mut positions = match request.part {
         None => (0..rows.ids.len()).collect(),
         Some(part) => rows.of_part(part),
     };
+    if let Some(ids) = &request.ids {
+        positions.retain(|position| ids.contains(&rows.ids[*position]));
+    }
     if positions.is_empty() {
         return Err(Error::invalid(format!("no row of `{data}` is in that split")));
     }

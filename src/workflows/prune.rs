@@ -25,10 +25,8 @@ use crate::fs::{crash_point, temporary};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::Project;
 use crate::registry::{Manifest, versions_in};
+use crate::text::DAY_MS;
 use crate::tracking::{ModelVersion, Removal, Stage};
-
-/// A day, in milliseconds.
-const DAY_MS: i64 = 86_400_000;
 
 /// Which versions are old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,27 +105,38 @@ pub fn plan(project: &Project, policy: Policy) -> Result<Plan> {
 /// `Busy` when another process keeps a model's lock, `Failed` when the disk or the database refuses.
 pub fn prune(project: &Project, policy: Policy) -> Result<Plan> {
     let mut done = Plan::default();
-    let rule = json!({"older_than": span(policy.older_than_ms), "keep_last": policy.keep_last});
     for model in plan(project, policy)?.old.into_iter().map(|old| old.model).collect::<BTreeSet<_>>() {
-        let _lock = project.lock(&model, "pruning")?;
-        // Somebody may have promoted, pinned or evaluated since the plan was shown.
-        let found = plan_model(project, &model, policy)?;
+        let found = prune_model(project, &model, policy)?;
+        done.old.extend(found.old);
         done.kept.extend(found.kept);
-        for old in found.old {
-            let evidence = json!({"rule": rule, "created_at": timestamp(old.created_ms), "bytes": old.bytes});
-            match remove(project, &model, old.version, "pruned", &old.reason, &evidence) {
-                Ok(()) => done.old.push(old),
-                // An alias or a pin of this very moment: these take no lock.
-                Err(error) if error.kind == ErrorKind::Refused => {
-                    let reasons = vec![error.message];
-                    done.kept.push(KeptVersion { model: old.model, version: old.version, reasons });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        mirror(project, &model);
     }
     Ok(done)
+}
+
+/// Prunes what goes of one model, under its lock.
+///
+/// # Errors
+/// As `prune`.
+pub fn prune_model(project: &Project, model: &ModelName, policy: Policy) -> Result<Plan> {
+    let rule = json!({"older_than": span(policy.older_than_ms), "keep_last": policy.keep_last});
+    let _lock = project.lock(model, "pruning")?;
+    // Somebody may have promoted, pinned or evaluated since the plan was shown.
+    let Plan { old: going, mut kept } = plan_model(project, model, policy)?;
+    let mut old = Vec::new();
+    for one in going {
+        let evidence = json!({"rule": rule, "created_at": timestamp(one.created_ms), "bytes": one.bytes});
+        match remove(project, model, one.version, "pruned", &one.reason, &evidence) {
+            Ok(()) => old.push(one),
+            // An alias or a pin of this very moment: these take no lock.
+            Err(error) if error.kind == ErrorKind::Refused => {
+                let reasons = vec![error.message];
+                kept.push(KeptVersion { model: one.model, version: one.version, reasons });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    mirror(project, model);
+    Ok(Plan { old, kept })
 }
 
 /// Deletes a version because a person said so; gives the bytes of its folders.
@@ -202,7 +211,11 @@ pub(super) fn departed(project: &Project, model: &ModelName) -> Result<Vec<(Path
     Ok(found)
 }
 
-fn plan_model(project: &Project, model: &ModelName, policy: Policy) -> Result<Plan> {
+/// What of one model would go.
+///
+/// # Errors
+/// `Failed` when the database cannot be read.
+pub fn plan_model(project: &Project, model: &ModelName, policy: Policy) -> Result<Plan> {
     let rows = project.reader()?.versions(model.as_str())?;
     let bonds = bonds(project, model, &rows, policy)?;
     let mut plan = Plan::default();

@@ -75,6 +75,9 @@ pub fn recorded<T>(session: &Session<'_>, what: What<'_>, work: impl FnOnce(&Rec
     result
 }
 
+/// The file of a run's folder that says which rows it was about.
+pub const ROWS: &str = "rows.parquet";
+
 /// The experiment of commands that belong to none: `init`, `embed --input`.
 pub const COMMANDS: &str = "commands";
 
@@ -228,6 +231,18 @@ impl Recorder<'_> {
         let classes = serde_json::to_string(columns.classes).context(|| "cannot write the class names".into())?;
         let facts = [("mlops.run_id", self.id.to_string()), ("mlops.classes", classes)];
         write_relaxed(&self.folder.join("predictions.parquet"), &parquet_file::bytes(&written, &facts)?)
+    }
+
+    /// Writes `rows.parquet`: by which digests the rows are known again elsewhere; see `known_rows`.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn rows(&self, ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
+        create_dir(&self.folder)?;
+        let digests: Vec<String> = digests.iter().map(|digest| format!("{digest:016x}")).collect();
+        let columns = [("id", Values::Text(ids)), ("split", Values::Text(parts)), ("digest", Values::Text(&digests))];
+        let facts = [("mlops.run_id", self.id.to_string())];
+        write_relaxed(&self.folder.join(ROWS), &parquet_file::bytes(&columns, &facts)?)
     }
 
     /// Makes the run's folder last; then size and hash of every file in it, with paths relative to the project.

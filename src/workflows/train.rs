@@ -122,6 +122,8 @@ pub(super) struct Prepared {
     pub rows: Rows,
     pub counts: RowCounts,
     pub fingerprint: String,
+    /// By which the rows are known again, see `Rows::digests`.
+    pub digests: Vec<u64>,
     /// Training, validation, test.
     pub parts: [PartRows; 3],
     pub chain: FittedChain,
@@ -221,7 +223,7 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     session.stage(&format!("reading {}", config.data.source))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
     let mut rows = read_training_rows(session, config, labels, &config.evaluation.subgroups)?;
-    let fingerprint = rows.fingerprint();
+    let (fingerprint, digests) = (rows.fingerprint(), rows.digests());
     let parts = Part::ALL.map(|part| part_rows(&rows, part));
     check_classes(&rows, &parts[0].positions)?;
     check_choice(experiment, &rows.labels, &parts[1].truth)?;
@@ -242,7 +244,7 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let test = chain.transform(test, &session.setting)?;
     let features = vec![train, validation, test];
     watch.lap("features");
-    Ok(Prepared { rows, counts, fingerprint, parts, chain, features, golden })
+    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden })
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {

@@ -110,6 +110,8 @@ pub(super) fn write_run(
     judged: &Judged<'_>,
 ) -> Result<BTreeMap<String, String>> {
     write_predictions(recorder, prepared, &judged.predictions)?;
+    let parts: Vec<String> = prepared.rows.parts.iter().map(|part| part.name().to_owned()).collect();
+    recorder.rows(&prepared.rows.ids, &parts, &prepared.digests)?;
     recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold, judged))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;

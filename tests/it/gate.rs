@@ -93,7 +93,9 @@ fn other_rows_need_an_evaluation_of_both() {
     for version in ["points/1", "points/3"] {
         project.run(&["evaluate", version, "--data", "data/points.csv"]).ok();
     }
-    judge(3);
+    let fresh = judge(0);
+    let on = &fresh["compared_on"];
+    assert_eq!((on["rows"].as_u64(), on["learned"].as_u64()), (Some(19), Some(181)), "{fresh}");
     project.write("data/new.csv", super::support::points_csv().replace("\np", "\nnew"));
     for version in ["points/1", "points/3"] {
         project.run(&["evaluate", version, "--data", "data/new.csv"]).ok();

@@ -21,6 +21,7 @@ mod peers;
 mod predict;
 mod promote;
 mod report;
+mod retrain;
 mod sentence;
 mod support;
 mod tracking;

@@ -88,6 +88,14 @@ impl TestProject {
         project
     }
 
+    /// Another project with the same content.
+    pub fn copy(&self) -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap() };
+        let from = format!("{}/.", self.root().display());
+        assert!(Command::new("cp").arg("-a").arg(from).arg(project.root()).status().unwrap().success());
+        project
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

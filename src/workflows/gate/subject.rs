@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::super::known_rows::KnownRows;
 use super::super::paired::{all_answers, answers};
 use super::super::predictions::Predictions;
 use super::super::promote::stored_config;
@@ -120,13 +121,21 @@ impl Subject {
         Ok(runs)
     }
 
-    /// Whether rows that a run answered may have been among those that this version was trained on: they must not judge
-    /// it. The ids of training rows are not kept, so it is seen by their neighbours: the validation rows of the same
-    /// file, else more rows of it than the test rows; without an id column by the file's path.
+    /// The rows that this version was trained and tested on; none when its run was of a build that did not write them.
+    ///
+    /// # Errors
+    /// `Failed` when the file is damaged.
+    pub fn known_rows(&self, project: &Project) -> Result<Option<KnownRows>> {
+        self.run.as_ref().map_or(Ok(None), |run| KnownRows::of(project, run))
+    }
+
+    /// For runs that did not write their rows: whether rows that a run answered may have been among those that this
+    /// version was trained on. It is seen by their neighbours: the validation rows of the same file, else more rows of it
+    /// than the test rows; without an id column by the file's path.
     ///
     /// # Errors
     /// `Failed` when the database cannot be read.
-    pub fn was_trained_on(&self, project: &Project, run: &Run, ids: &[String]) -> Result<bool> {
+    pub fn may_be_trained_on(&self, project: &Project, run: &Run, ids: &[String]) -> Result<bool> {
         if run.command == "train" {
             return Ok(false);
         }

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use super::super::known_rows::KnownRows;
 use super::super::paired::{Overlap, Paired, answers, pair};
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
 use crate::catalog::find;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::metrics::METRICS;
 use crate::names::RunId;
 use crate::project::Project;
@@ -20,6 +21,8 @@ use crate::tracking::Run;
 pub struct ComparedOn {
     /// How many rows.
     pub rows: usize,
+    /// Rows that were left out: one of the two has learned from them.
+    pub learned: usize,
     /// The run with the candidate's answers.
     pub candidate: RunId,
     /// The run with production's answers.
@@ -48,25 +51,21 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
         let both = read(new).and_then(|new_answers| Ok((new_answers, read(old)?)));
         let both = both.and_then(|(right, left)| pair((old, &left), (new, &right), Overlap::All));
         match both {
-            Ok(paired) => {
-                let ids = paired.ids();
-                let seen = |run| {
-                    let of_new = candidate.was_trained_on(project, run, ids)?;
-                    Ok::<bool, Error>(of_new || production.was_trained_on(project, run, ids)?)
-                };
-                if seen(new)? || seen(old)? {
-                    learned = Some(format!("run {} is about rows that one of the two was trained on", new.id.short()));
-                    continue;
+            Ok(paired) => match unseen(project, (candidate, new), (production, old), paired)? {
+                Some((paired, left_out)) => {
+                    found = Some((new, old, paired, left_out));
+                    break;
                 }
-                found = Some((new, old, paired));
-                break;
-            }
+                None => {
+                    learned = Some(format!("run {} is about rows that one of the two was trained on", new.id.short()));
+                }
+            },
             // Other classes, or answers that were deleted: the line of the gate says it.
             Err(error) if error.kind == ErrorKind::Invalid => return Ok(Err(error.message)),
             Err(error) => return Err(error),
         }
     }
-    let Some((new, old, paired)) = found else {
+    let Some((new, old, paired, learned)) = found else {
         let [new, old] = [candidate, production].map(|one| format!("{}/{}", one.located.model, one.located.version.0));
         let why = learned.unwrap_or_else(|| "no rows that both have answered".into());
         return Ok(Err(format!(
@@ -75,7 +74,40 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
     };
     let (candidate, production) = (new.id.clone(), old.id.clone());
     let test_ids = tested_on(new).unwrap_or_default();
-    Ok(Ok((ComparedOn { rows: paired.ids().len(), candidate, production, test_ids }, paired)))
+    Ok(Ok((ComparedOn { rows: paired.ids().len(), learned, candidate, production, test_ids }, paired)))
+}
+
+/// The rows that neither of the two has learned from, and how many were left out; none when nothing is left, or when it
+/// cannot be known and may be so.
+fn unseen(
+    project: &Project,
+    (candidate, new): (&Subject, &Run),
+    (production, old): (&Subject, &Run),
+    paired: Paired,
+) -> Result<Option<(Paired, usize)>> {
+    let rows = [KnownRows::of(project, new)?, KnownRows::of(project, old)?];
+    let learned = [candidate.known_rows(project)?, production.known_rows(project)?];
+    if let (Some(rows), [Some(one), Some(other)]) = (rows.iter().flatten().next(), &learned) {
+        let (digests, learned) = (rows.by_id(), [one.learned(), other.learned()]);
+        let fresh =
+            |id: &str| digests.get(id).is_some_and(|digest| learned.iter().all(|learned| !learned.contains(digest)));
+        let ids = paired.ids();
+        let kept: Vec<usize> = (0..ids.len()).filter(|row| fresh(&ids[*row])).collect();
+        let left_out = ids.len() - kept.len();
+        return Ok(match (kept.is_empty(), left_out) {
+            (true, _) => None,
+            (false, 0) => Some((paired, 0)),
+            (false, left_out) => Some((paired.rows(&kept), left_out)),
+        });
+    }
+    for run in [new, old] {
+        for subject in [candidate, production] {
+            if subject.may_be_trained_on(project, run, paired.ids())? {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some((paired, 0)))
 }
 
 /// Holds the candidate against production by one rule.
@@ -95,10 +127,10 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
         (Mode::Superiority, ..) => (Rule::Superiority, "better than production".to_owned()),
     };
     let line = |value, verdict| Check::new(Kind::VersusProduction, &rule.metric, value, words, verdict);
-    let paired = match both {
+    let (on, paired) = match both {
         None => return Ok(line(None, Verdict::NotApplicable).detail("nothing in production")),
         Some(Err(why)) => return Ok(line(None, Verdict::Fail).detail(why)),
-        Some(Ok((_, paired))) => paired,
+        Some(Ok((on, paired))) => (on, paired),
     };
     let options = Options { alpha: rule.alpha, seed, ..Options::default() };
     let difference = paired.difference(find("metric", METRICS, &rule.metric)?, &options)?;
@@ -120,7 +152,11 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
             }
         }
     });
-    let detail = words_of(&difference, verdict, distance);
+    let mut detail = words_of(&difference, verdict, distance);
+    if on.learned > 0 {
+        detail +=
+            &format!("; {} more left out: one of the two learned from them", crate::text::thousands(on.learned as u64));
+    }
     Ok(Check { difference: Some(Box::new(difference.clone())), ..line(difference.effect, verdict).detail(detail) })
 }
 

@@ -1,0 +1,203 @@
+//! `mlops retrain`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::door::{Door, Records};
+use super::embedding_args::EmbeddingArgs;
+use super::ui::style::{bad, bold, dim, good};
+use super::ui::{Align, format, table};
+use crate::config::load_retrain;
+use crate::error::Result;
+use crate::text::{thousands, wait};
+use crate::workflows::retrain::{End, Outcome, Request, State, retrain};
+
+const EXAMPLES: &str = "\
+Examples:
+  mlops retrain experiments/reviews_monthly/retrain.yaml
+  mlops retrain experiments/reviews_monthly/retrain.yaml --dry-run     the plan; changes nothing
+  mlops retrain experiments/reviews_monthly/retrain.yaml --wait 10m -q
+  mlops schedule print retrain experiments/reviews_monthly/retrain.yaml --cron
+
+It takes the newest rows, trains every candidate on them, holds the best against production on rows that neither has
+learned from, switches, and proves that the new version answers; if it does not, the one before is put back. Killed at
+any moment, the next call goes on where it stopped; the same period is done once.
+
+Exit codes: 0 promoted, already done or nothing to do; 1 failed or rolled back; 3 refused by the gate or by the rows;
+5 inconclusive; 75 another retrain of the model goes on. In all but the first case production is as it was.";
+
+/// Arguments of `retrain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A retrain config
+    #[arg(value_name = "RETRAIN_CONFIG")]
+    config: PathBuf,
+    /// Say what would be done, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Once more in this period, and whatever the triggers say
+    #[arg(long)]
+    force: bool,
+    /// Wait so long for another retrain of the model: 30s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = wait, default_value = "0s", hide_default_value = true)]
+    wait: i64,
+    /// What embedders may use
+    #[command(flatten)]
+    pub embedding: EmbeddingArgs,
+}
+
+pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
+    let request = Request {
+        retrain: load_retrain(&args.config)?,
+        dry_run: args.dry_run,
+        force: args.force,
+        wait: Duration::from_millis(args.wait.unsigned_abs()),
+    };
+    let records = if args.dry_run { Records::Nothing } else { Records::Runs };
+    let outcome = door.work(records, |session| retrain(session, &request))?;
+    let code = code(&outcome);
+    // Cron sends what is printed: with `-q` a retrain that went well says nothing.
+    if door.global.json || !door.global.quiet || code != 0 {
+        door.answer("retrain", &outcome, || describe(&outcome, door.global.quiet))?;
+    }
+    Ok(ExitCode::from(code))
+}
+
+fn code(outcome: &Outcome) -> u8 {
+    match outcome.outcome.as_str() {
+        _ if outcome.already_done => 0,
+        "rolled_back" => 1,
+        "refused" => 3,
+        "inconclusive" => 5,
+        _ => 0,
+    }
+}
+
+fn describe(outcome: &Outcome, only_summary: bool) -> String {
+    if let Some(plan) = &outcome.plan {
+        let row = |one: &crate::workflows::retrain::PlannedStep| {
+            vec![one.step.clone(), if one.done { good("done") } else { String::new() }, one.what.clone()]
+        };
+        let rows: Vec<Vec<String>> = plan.steps.iter().map(row).collect();
+        let columns = [("", Align::Left), ("", Align::Left), ("", Align::Cut)];
+        let name = bold(&format!("{} {}", outcome.name, outcome.period));
+        let ended = outcome.state.as_ref().and_then(|state| state.ended);
+        let end = ended.map_or(String::new(), |ended| format!(": already done ({})", ended.how.word()));
+        return format!("{name}{end}\n{}nothing was changed\n", table(&columns, &rows));
+    }
+    let steps = match &outcome.state {
+        Some(state) if !only_summary && !outcome.already_done && state.triggered.is_some() => steps(state),
+        _ => String::new(),
+    };
+    format!("{steps}{}\n", summary(outcome))
+}
+
+/// A line for each step that was done.
+fn steps(state: &State) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut tell = |step: &str, what: String| rows.push(vec![step.to_owned(), what]);
+    if let Some(triggered) = &state.triggered {
+        tell("trigger", triggered.reasons.join("; "));
+    }
+    if let Some(found) = &state.extracted {
+        let time = found.time.as_ref().map_or(String::new(), |time| format!(", {} … {}", time.from, time.to));
+        let new = found.new_rows.map_or(String::new(), |rows| format!(", {} new", thousands(rows)));
+        tell(
+            "extract",
+            format!("{} rows of {}{time}{new} -> {}", thousands(found.facts.written), found.source, found.snapshot),
+        );
+    }
+    if let Some(found) = &state.validated {
+        let classes: Vec<String> =
+            found.classes.iter().map(|(label, rows)| format!("{label}: {}", thousands(*rows))).collect();
+        tell("validate", format!("classes {}", classes.join(", ")));
+    }
+    for one in &state.trained {
+        let value = |value: Option<f64>| format::optional(value);
+        let what = match (&one.error, one.version) {
+            (Some(error), _) => format!("{} {}", one.experiment, bad(&format!("failed: {error}"))),
+            (None, Some(version)) => {
+                let parts = [
+                    one.validation.map(|_| format!("validation {}", value(one.validation))),
+                    one.test.map(|_| format!("test {}", value(one.test))),
+                ];
+                let parts: Vec<String> = parts.into_iter().flatten().collect();
+                format!("{} {version}: {} {}", one.experiment, one.metric, parts.join(", "))
+            }
+            (None, None) => one.experiment.clone(),
+        };
+        tell("train", what);
+    }
+    if let Some(decided) = &state.decided {
+        let against = match (decided.production, decided.production_value) {
+            (None, _) => "nothing was in production".to_owned(),
+            (Some(version), value) => {
+                let value = value.map_or(String::new(), |value| format!(" ({})", format::value(value)));
+                let rows = decided.compared_rows.map_or(String::new(), |rows| {
+                    format!(" on {} rows that neither has learned from", format::count(rows))
+                });
+                format!("against {version}{value}{rows}")
+            }
+        };
+        tell("decide", format!("{} {against}: {}", decided.version, decided.decision.word()));
+        if decided.decision != End::Promoted {
+            tell("", dim(&decided.reason));
+        }
+    }
+    if let (Some(verified), Some(decided)) = (&state.verified, &state.decided) {
+        match &verified.rolled_back {
+            Some(why) => tell("verify", bad(why)),
+            None if decided.decision == End::Promoted => {
+                tell(
+                    "verify",
+                    format!("{} answered as in training", format::plural(verified.golden_rows, "golden row")),
+                );
+            }
+            None => {}
+        }
+    }
+    if let Some(pruned) =
+        state.pruned.as_ref().filter(|pruned| !pruned.versions.is_empty() || !pruned.snapshots.is_empty())
+    {
+        let versions: Vec<String> = pruned.versions.iter().map(ToString::to_string).collect();
+        tell("prune", [versions, pruned.snapshots.clone()].concat().join(", "));
+    }
+    table(&[("", Align::Left), ("", Align::Cut)], &rows)
+}
+
+/// The one line that matters.
+fn summary(outcome: &Outcome) -> String {
+    let name = bold(&format!("{} {}", outcome.name, outcome.period));
+    let state = outcome.state.as_ref();
+    let decided = state.and_then(|state| state.decided.as_ref());
+    let version = decided.map_or(String::new(), |decided| format!("{} {}", outcome.model, decided.version));
+    if outcome.already_done {
+        let how = outcome.outcome.replace('_', " ");
+        let version = decided.map_or(String::new(), |decided| format!("{}, ", decided.version));
+        return format!("{name}: already done ({version}{how}); `--force` does it once more");
+    }
+    let resumed = outcome.resumed_at.as_ref().map_or(String::new(), |step| format!(", resumed at {step}"));
+    let time = dim(&format!(" in {:.1} s{resumed}", outcome.seconds));
+    match outcome.outcome.as_str() {
+        "promoted" => {
+            let before = decided.and_then(|decided| decided.production);
+            let before = before.map_or(String::new(), |version| format!(" (was {version})"));
+            format!("{name}: {}: {version} is in production{before}{time}", good("promoted"))
+        }
+        "rolled_back" => {
+            format!("{name}: {}: {version} did not serve, the version before is back{time}", bad("rolled back"))
+        }
+        "skipped" => format!("{name}: nothing to do: {}", outcome.reasons.join("; ")),
+        how => {
+            let why = if how == "inconclusive" { "the gate is inconclusive about" } else { "the gate refused" };
+            let holder = decided.and_then(|decided| decided.production);
+            let stays = holder.map_or_else(
+                || "nothing is in production".to_owned(),
+                |holder| format!("{holder} stays in production"),
+            );
+            format!("{name}: {}: {why} {version}; {stays}{time}", bad(how))
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The rows that a run was about, known by their digests: what a version has learned from must not judge it.
+//!
+//! Training and evaluations write `rows.parquet` (id, part, digest of each row; see `Rows::digests`). Runs of builds that
+//! wrote none are known by less; see `gate/subject.rs`.
+
+use std::collections::{HashMap, HashSet};
+
+use super::record::ROWS;
+use crate::data::Part;
+use crate::data::parquet_file::{Cells, read};
+use crate::error::{Error, ErrorKind, Result};
+use crate::names::ExperimentName;
+use crate::project::Project;
+use crate::tracking::Run;
+
+/// The rows of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownRows {
+    /// Id, part and digest of each row.
+    rows: Vec<(String, String, String)>,
+}
+
+impl KnownRows {
+    /// Reads what a run has left; none when it has left nothing of this kind.
+    ///
+    /// # Errors
+    /// `Failed` when the file is damaged.
+    pub fn of(project: &Project, run: &Run) -> Result<Option<Self>> {
+        let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
+        let path = folder.join(ROWS);
+        let columns = match read(&path) {
+            Ok((columns, _)) => columns,
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut columns: HashMap<String, Vec<String>> = columns
+            .into_iter()
+            .filter_map(|(name, cells)| match cells {
+                Cells::Text(texts) => Some((name, texts)),
+                Cells::Numbers(_) => None,
+            })
+            .collect();
+        let mut take = |name: &str| {
+            let missing = || Error::failed(format!("`{}` is damaged: it has no column `{name}`", path.display()));
+            columns.remove(name).ok_or_else(missing)
+        };
+        let (ids, parts, digests) = (take("id")?, take("split")?, take("digest")?);
+        let rows = ids.into_iter().zip(parts).zip(digests).map(|((id, part), digest)| (id, part, digest));
+        Ok(Some(Self { rows: rows.collect() }))
+    }
+
+    /// The digests of the rows that a training learned from or chose by: its training and validation rows.
+    #[must_use]
+    pub fn learned(&self) -> HashSet<&str> {
+        let learned = [Part::Train.name(), Part::Validation.name()];
+        self.rows.iter().filter(|(_, part, _)| learned.contains(&part.as_str())).map(|row| row.2.as_str()).collect()
+    }
+
+    /// The digests of all rows.
+    #[must_use]
+    pub fn all(&self) -> HashSet<&str> {
+        self.rows.iter().map(|row| row.2.as_str()).collect()
+    }
+
+    /// The digest of each id.
+    #[must_use]
+    pub fn by_id(&self) -> HashMap<&str, &str> {
+        self.rows.iter().map(|(id, _, digest)| (id.as_str(), digest.as_str())).collect()
+    }
+
+    /// The ids of a part.
+    #[must_use]
+    pub fn ids_of(&self, part: Part) -> HashSet<String> {
+        self.rows.iter().filter(|row| row.1 == part.name()).map(|row| row.0.clone()).collect()
+    }
+}

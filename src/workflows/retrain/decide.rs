@@ -1,0 +1,163 @@
+//! The best candidate against production on the same new rows, through the gate, into production.
+
+use serde_json::Value;
+
+use super::super::evaluate::{Request as Evaluation, evaluate};
+use super::super::known_rows::KnownRows;
+use super::super::predictions;
+use super::super::promote::{Request, promote, stored_config};
+use super::super::session::Session;
+use super::state::{Decided, End, State, Trained};
+use super::train::TAG;
+use crate::catalog::find;
+use crate::config::Policy;
+use crate::data::Part;
+use crate::error::{Error, Result};
+use crate::metrics::METRICS;
+use crate::names::Version;
+use crate::project::{Prefer, Project};
+use crate::tracking::{LedgerEntry, Run, Search, Stage, View};
+
+/// The best candidate: by the primary metric of the first one on the validation rows, where all have them; the earlier
+/// of equals. The test rows are for the gate.
+fn best(candidates: &[Trained]) -> Result<(&Trained, Version, &'static str)> {
+    let alive: Vec<(&Trained, Version)> = candidates.iter().filter_map(|one| Some((one, one.version?))).collect();
+    let Some((first, _)) = alive.first() else {
+        let why: Vec<String> = candidates
+            .iter()
+            .map(|one| format!("{}: {}", one.experiment, one.error.as_deref().unwrap_or("no version")))
+            .collect();
+        return Err(Error::failed(format!("no candidate could be trained: {}", why.join("; ")))
+            .hint("production is untouched; mend the configs and run this again"));
+    };
+    let metric = find("metric", METRICS, &first.metric)?;
+    let on_validation = alive.iter().all(|(one, _)| one.validation.is_some() && one.metric == first.metric);
+    let value = |one: &Trained| if on_validation { one.validation } else { one.test };
+    let better = |left: &Trained, right: &Trained| {
+        let [left, right] = [left, right].map(|one| value(one).unwrap_or(f64::NAN));
+        metric.direction().better(right, left)
+    };
+    let chosen = alive.iter().copied().reduce(|left, right| if better(left.0, right.0) { right } else { left });
+    let (best, version) = chosen.ok_or_else(|| Error::failed("no candidate"))?;
+    Ok((best, version, if on_validation { "validation" } else { "test" }))
+}
+
+/// Chooses, compares and promotes.
+///
+/// # Errors
+/// `Failed` when no candidate was trained, or a folder is damaged; production is untouched then.
+pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &State) -> Result<Decided> {
+    let project = session.project;
+    let (best, version, chosen_on) = best(&state.trained)?;
+    let production = project.production_version(&state.model)?;
+    let mut decided = Decided {
+        version,
+        chosen_on: chosen_on.to_owned(),
+        production: production.filter(|holder| *holder != version),
+        production_value: None,
+        compared_rows: None,
+        decision: End::Refused,
+        stage: Stage::None.as_str().to_owned(),
+        checks: Value::Null,
+        reason: String::new(),
+    };
+    // The decision was made and not noted any more.
+    if let Some(line) = made(project, state, version)? {
+        decided.production = line.previous.or(decided.production);
+        return told(project, state, decided, &line);
+    }
+    if let Some(holder) = decided.production {
+        decided.production_value = ask_production(session, state, (best, holder))?;
+    }
+    session.stage("deciding")?;
+    let request = Request {
+        candidates: vec![format!("{}/{}", state.model, version.0)],
+        policy: policy.cloned(),
+        reason: String::new(),
+        ..Request::default()
+    };
+    promote(session, &request)?;
+    match made(project, state, version)? {
+        Some(line) => told(project, state, decided, &line),
+        None => Err(Error::failed(format!("the ledger has no decision about {} {version}", state.model))),
+    }
+}
+
+/// The ledger's line about a version of this retrain: its promotion, or its refusal.
+fn made(project: &Project, state: &State, version: Version) -> Result<Option<LedgerEntry>> {
+    let history = project.tracker()?.history(state.model.as_str())?;
+    let decided = |line: &LedgerEntry| {
+        line.version == version
+            && (line.action == "refused" || (line.action == "promoted" && line.to == Some(Stage::Production)))
+    };
+    Ok(history.into_iter().rfind(decided))
+}
+
+fn told(project: &Project, state: &State, decided: Decided, line: &LedgerEntry) -> Result<Decided> {
+    let inconclusive = line.evidence["verdict"].as_str() == Some("inconclusive");
+    let decision = match (line.action.as_str(), inconclusive) {
+        ("promoted", _) => End::Promoted,
+        (_, true) => End::Inconclusive,
+        (_, false) => End::Refused,
+    };
+    let rows = line.evidence["compared_on"]["rows"].as_u64().and_then(|rows| usize::try_from(rows).ok());
+    let row = project.tracker()?.version(state.model.as_str(), decided.version)?;
+    Ok(Decided {
+        decision,
+        stage: row.stage.as_str().to_owned(),
+        checks: line.evidence["checks"].clone(),
+        reason: line.reason.clone(),
+        compared_rows: rows,
+        ..decided
+    })
+}
+
+/// Asks production about the candidate's test rows, so that both have answered the same; gives its value of the metric
+/// of the choice. Which of those rows production has learned from, the gate leaves out.
+fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Trained, Version)) -> Result<Option<f64>> {
+    let project = session.project;
+    let Some(extracted) = &state.extracted else { return Ok(None) };
+    let run = project.reader()?.run(best.run_id.as_deref().unwrap_or_default())?;
+    if let Some(known) = answered(project, state, holder, &run)? {
+        return Ok(known.metrics.get(&best.metric).copied());
+    }
+    let Some(rows) = KnownRows::of(project, &run)? else { return Ok(None) };
+    let model = format!("{}/{}", state.model, holder.0);
+    let located = project.locate(&model, Prefer::Latest)?;
+    session.stage(&format!("asking {} {holder}, which is in production", state.model))?;
+    let request = Evaluation {
+        model,
+        data: Some(extracted.snapshot.clone()),
+        ids: Some(rows.ids_of(Part::Test)),
+        tags: vec![(TAG.to_owned(), format!("{}/{}", state.name, state.period))],
+        ..Evaluation::default()
+    };
+    // Production may be of another kind of rows than there are now: the gate then says that nothing can be compared.
+    match evaluate(session, &request) {
+        Ok(outcome) => Ok(outcome.metrics.metrics.get(&best.metric).and_then(|found| found.value)),
+        Err(error) if error.kind == crate::error::ErrorKind::Invalid => {
+            let kind = stored_config(&located).map_or_else(|_| String::new(), |config| config.model.kind);
+            let holder = format!("{} {holder} ({kind})", state.model);
+            project.note(format!("{holder} cannot answer the new rows: {}", error.message));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// An evaluation of a version on the test rows of a run, from before a crash.
+fn answered(project: &Project, state: &State, version: Version, run: &Run) -> Result<Option<Run>> {
+    let Some(rows) = run.tags.get("test_ids") else { return Ok(None) };
+    let filter = format!(
+        "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{}' AND tags.version = '{}' AND tags.test_ids = '{rows}'",
+        state.model, version.0
+    );
+    let search = Search { experiments: &[], filter: &filter, order: &[], limit: 1, offset: 0, view: View::Active };
+    let found = project.reader()?.search_runs(&search)?.pop();
+    let whole = |found: &Run| {
+        let folder =
+            crate::names::ExperimentName::parse(&found.experiment).map(|name| project.layout.run(&name, &found.id));
+        folder.is_ok_and(|folder| predictions::read(&folder.join("predictions.parquet")).is_ok())
+    };
+    Ok(found.filter(whole))
+}

@@ -1,0 +1,163 @@
+//! After the switch: does the new version serve? Else the one before is put back. Then what is old goes.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::super::prune::{Policy, plan_model, prune_model};
+use super::super::rollback::rollback;
+use super::super::session::Session;
+use super::extract::statistics;
+use super::state::{Decided, Pruned, State, Verified};
+use crate::bundle::Bundle;
+use crate::config::{PruneSection, RetrainConfig};
+use crate::error::{Context, Error, Result};
+use crate::fs::crash_point;
+use crate::names::{ModelName, Version};
+use crate::project::{Prefer, Project};
+use crate::registry::check_folder;
+
+/// Asks the version that `active` points to about its golden rows, and the config's program; puts the version before
+/// back when it does not serve.
+///
+/// # Errors
+/// `Failed` when it does not serve and nothing can be put back.
+pub(super) fn verify(
+    session: &Session<'_>,
+    config: &RetrainConfig,
+    state: &State,
+    decided: &Decided,
+) -> Result<Verified> {
+    let project = session.project;
+    let serving = project.production_version(&state.model)?;
+    if serving != Some(decided.version) {
+        return gone(project, state, decided.version);
+    }
+    session.stage("verifying")?;
+    let why = match serves(session, config, state, decided.version) {
+        Ok(golden_rows) => return Ok(Verified { golden_rows, rolled_back: None }),
+        Err(error) => error.message,
+    };
+    let reason = format!("{} {} does not serve: {why}", state.model, decided.version);
+    rollback(session, state.model.as_str(), &reason).map_err(|error| {
+        Error::failed(format!("{reason}; and nothing could be put back: {}", error.message))
+            .hint("`mlops models history` shows what was in production; promote a version that serves")
+    })?;
+    crash_point("retrain.rolled_back");
+    Ok(Verified { golden_rows: 0, rolled_back: Some(reason) })
+}
+
+/// The version is not in production any more: a rollback before a crash, or a person's.
+fn gone(project: &Project, state: &State, version: Version) -> Result<Verified> {
+    let history = project.tracker()?.history(state.model.as_str())?;
+    let last = history.into_iter().rfind(|line| line.action == "rolled_back" && line.version != version);
+    let reason =
+        last.map_or_else(|| format!("{} {version} is not in production any more", state.model), |line| line.reason);
+    Ok(Verified { golden_rows: 0, rolled_back: Some(reason) })
+}
+
+/// What a person would try: the folder behind `active` is whole, answers as in training, and the program says yes.
+fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version: Version) -> Result<usize> {
+    let project = session.project;
+    let active = project.layout.active(&state.model);
+    let target = std::fs::read_link(&active).context(|| format!("`{}` is no link", active.display()))?;
+    if Version::parse(&target.to_string_lossy())? != version {
+        return Err(Error::failed(format!("`{}` points to {}, not to {version}", active.display(), target.display())));
+    }
+    let folder = project.layout.production(&state.model, version);
+    check_folder(&folder)?;
+    let rows = Bundle::load(&folder)?.check_golden(&folder, &session.setting.uncached())?;
+    if let Some((program, arguments)) = config.verify.split_first() {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(project.layout.root()).stdin(Stdio::null());
+        command.env("MLOPS_MODEL", state.model.as_str()).env("MLOPS_VERSION", version.0.to_string());
+        command.env("MLOPS_FOLDER", std::path::absolute(&folder).unwrap_or(folder));
+        let output = command.output().context(|| format!("`{program}` cannot be started"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+            let ended = output.status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+            return Err(Error::failed(format!(
+                "`{program}` ended with {ended}{}{last}",
+                if last.is_empty() { "" } else { ": " }
+            )));
+        }
+    }
+    Ok(rows)
+}
+
+fn policy(section: PruneSection) -> Policy {
+    Policy { older_than_ms: section.older_than_ms, keep_last: section.keep_last }
+}
+
+/// Removes versions that are old, and snapshots of old periods that no version stands on any more.
+///
+/// # Errors
+/// `Busy`, or `Failed` when the disk or the database refuses.
+pub(super) fn prune(session: &Session<'_>, section: PruneSection, state: &State) -> Result<Pruned> {
+    let project = session.project;
+    session.stage("pruning")?;
+    let found = prune_model(project, &state.model, policy(section))?;
+    let mut pruned = Pruned { versions: found.old.iter().map(|old| old.version).collect(), snapshots: Vec::new() };
+    for snapshot in old_snapshots(project, section, state)? {
+        let path = project.layout.root().join(&snapshot);
+        for path in [statistics(&path), path] {
+            remove(&path)?;
+        }
+        pruned.snapshots.push(snapshot);
+    }
+    Ok(pruned)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::failed(format!("cannot remove `{}`", path.display())).caused_by(cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Snapshots of periods that are old, whose versions are all gone.
+fn old_snapshots(project: &Project, section: PruneSection, state: &State) -> Result<Vec<String>> {
+    let known = project.tracker()?.versions(state.model.as_str())?;
+    let stands = |version: &Version| known.iter().any(|row| row.version == *version);
+    let mut found = Vec::new();
+    for one in State::all(&project.layout, &state.name)? {
+        let old = project.now_ms() - one.begun_ms >= section.older_than_ms;
+        let needed =
+            one.period == state.period || one.trained.iter().filter_map(|one| one.version.as_ref()).any(stands);
+        let Some(extracted) = one.extracted.filter(|_| old && !needed) else { continue };
+        if project.layout.root().join(&extracted.snapshot).is_file() {
+            found.push(extracted.snapshot);
+        }
+    }
+    Ok(found)
+}
+
+/// The versions that would go now.
+///
+/// # Errors
+/// `Failed` when the database cannot be read.
+pub(super) fn would_go(project: &Project, section: PruneSection, model: &ModelName) -> Result<Vec<Version>> {
+    match project.tracker_for_reading().map(|tracker| tracker.model(model.as_str())) {
+        Some(Ok(_)) => {
+            let plan = plan_model(project, model, policy(section))?;
+            Ok(plan.old.into_iter().map(|old| old.version).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The version in production as a selector finds it, checked.
+///
+/// # Errors
+/// `Failed` when it is damaged, naming the file.
+pub(super) fn check_production(project: &Project, model: &ModelName) -> Result<Option<Version>> {
+    match project.production_version(model)? {
+        None => Ok(None),
+        Some(version) => {
+            project.locate(&format!("{model}/{}", version.0), Prefer::Latest)?;
+            Ok(Some(version))
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What is known of one period's retrain: `experiments/<name>/retrain/<period>/state.json`, saved after each step.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::record::write_json;
+use super::extract::{Extracted, Validated};
+use super::trigger::Triggered;
+use crate::error::{Context, ErrorKind, Result};
+use crate::fs::read_text;
+use crate::names::{ExperimentName, ModelName, Version};
+use crate::registry::Layout;
+
+/// One period's retrain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The format of this file.
+    pub format_version: u32,
+    /// The retrain's name.
+    pub name: ExperimentName,
+    /// The model.
+    pub model: ModelName,
+    /// The period, such as `202611`; forced ones again have `202611_2`.
+    pub period: String,
+    /// When it began.
+    pub begun_ms: i64,
+    /// SHA-256 of the retrain config.
+    pub config_sha256: String,
+    /// Why it began.
+    pub triggered: Option<Triggered>,
+    /// The rows.
+    pub extracted: Option<Extracted>,
+    /// What they are like.
+    pub validated: Option<Validated>,
+    /// The candidates that are done, in the config's order.
+    pub trained: Vec<Trained>,
+    /// The best one against production.
+    pub decided: Option<Decided>,
+    /// Whether it serves.
+    pub verified: Option<Verified>,
+    /// What went.
+    pub pruned: Option<Pruned>,
+    /// How it ended.
+    pub ended: Option<Ended>,
+    /// Seconds of each step.
+    pub seconds: BTreeMap<String, f64>,
+}
+
+/// A candidate that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trained {
+    /// Its config.
+    pub config: String,
+    /// Its experiment.
+    pub experiment: String,
+    /// The version that came of it.
+    pub version: Option<Version>,
+    /// The run that made it.
+    pub run_id: Option<String>,
+    /// The metric by which the best is chosen.
+    pub metric: String,
+    /// Its value on the validation rows.
+    pub validation: Option<f64>,
+    /// Its value on the test rows.
+    pub test: Option<f64>,
+    /// Why there is no version.
+    pub error: Option<String>,
+}
+
+/// What the gate made of the best candidate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// The best candidate.
+    pub version: Version,
+    /// On which rows it was the best: `validation` or `test`.
+    pub chosen_on: String,
+    /// The version that was in production.
+    pub production: Option<Version>,
+    /// The metric of the choice, of the version in production on the same rows.
+    pub production_value: Option<f64>,
+    /// The rows on which both were compared.
+    pub compared_rows: Option<usize>,
+    /// `promoted`, `refused`, `inconclusive`.
+    pub decision: End,
+    /// The stage that the candidate has now.
+    pub stage: String,
+    /// The lines of the gate, as the ledger keeps them.
+    pub checks: serde_json::Value,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Whether the new version serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verified {
+    /// Golden rows that were asked through `active`.
+    pub golden_rows: usize,
+    /// Why the version before was put back.
+    pub rolled_back: Option<String>,
+}
+
+/// What was pruned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pruned {
+    /// Versions.
+    pub versions: Vec<Version>,
+    /// Snapshots.
+    pub snapshots: Vec<String>,
+}
+
+/// How a retrain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// A new version serves.
+    Promoted,
+    /// The gate said no.
+    Refused,
+    /// The gate could not say.
+    Inconclusive,
+    /// The new version did not serve, and the one before is back.
+    RolledBack,
+}
+
+impl End {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::Refused => "refused",
+            Self::Inconclusive => "inconclusive",
+            Self::RolledBack => "rolled back",
+        }
+    }
+}
+
+/// The end of a retrain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// How.
+    pub how: End,
+    /// When.
+    pub at_ms: i64,
+}
+
+impl State {
+    /// The folder of a period's retrain.
+    #[must_use]
+    pub fn folder(layout: &Layout, name: &ExperimentName, period: &str) -> PathBuf {
+        layout.retrains(name).join(period)
+    }
+
+    /// Reads a state; none when nothing has begun.
+    ///
+    /// # Errors
+    /// `Failed` when the file is damaged.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join("state.json");
+        match read_text(&path) {
+            Ok(text) => {
+                let damaged = || format!("`{}` is damaged: remove it to begin the period anew", path.display());
+                serde_json::from_str(&text).map(Some).context(damaged)
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The states of all periods, oldest first.
+    ///
+    /// # Errors
+    /// `Failed` when one is damaged.
+    pub fn all(layout: &Layout, name: &ExperimentName) -> Result<Vec<Self>> {
+        let entries = std::fs::read_dir(layout.retrains(name)).into_iter().flatten();
+        let mut folders: Vec<PathBuf> = entries.filter_map(std::result::Result::ok).map(|entry| entry.path()).collect();
+        folders.sort();
+        let states = folders.iter().map(|folder| Self::read(folder)).collect::<Result<Vec<_>>>()?;
+        Ok(states.into_iter().flatten().collect())
+    }
+
+    /// Saves the state; it lasts when this returns.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses; the state before is then still there.
+    pub fn save(&self, layout: &Layout) -> Result<()> {
+        write_json(&Self::folder(layout, &self.name, &self.period).join("state.json"), self)
+    }
+
+    /// The steps and whether they are done, in order.
+    #[must_use]
+    pub fn steps(&self, n_candidates: usize) -> [(&'static str, bool); 7] {
+        [
+            ("trigger", self.triggered.is_some()),
+            ("extract", self.extracted.is_some()),
+            ("validate", self.validated.is_some()),
+            ("train", self.trained.len() >= n_candidates),
+            ("decide", self.decided.is_some()),
+            ("verify", self.verified.is_some()),
+            ("prune", self.pruned.is_some()),
+        ]
+    }
+}

@@ -1,0 +1,107 @@
+//! Training the candidates on the snapshot, each recognised again when the process died after it was done.
+
+use std::path::Path;
+
+use super::super::session::Session;
+use super::super::train::{Request, train};
+use super::state::{State, Trained};
+use crate::config::{Experiment, Override, RetrainConfig, load};
+use crate::error::{Error, ErrorKind, Result};
+use crate::names::{ModelName, Version};
+use crate::tracking::{Run, Search, View};
+
+/// The tag that says for which retrain a version was trained or asked; `tracking::Tracker::measured` knows it.
+pub(super) const TAG: &str = "retrain";
+
+/// The candidates' configs, as they are written.
+///
+/// # Errors
+/// `Invalid` with the problems of the first one that is wrong, or when they are of several models or labels.
+pub(super) fn candidates(root: &Path, config: &RetrainConfig) -> Result<Vec<Experiment>> {
+    let experiments = (0..config.candidates.len()).map(|at| experiment(root, config, at, &[]));
+    let experiments = experiments.collect::<Result<Vec<_>>>()?;
+    let mut models: Vec<&ModelName> = experiments.iter().map(|one| &one.config.model.name).collect();
+    models.dedup();
+    if let [one, other, ..] = models.as_slice() {
+        return Err(Error::invalid(format!("the candidates are of two models, `{one}` and `{other}`"))
+            .hint("a retrain is about one model: give each config the same `model.name`"));
+    }
+    let mut labels: Vec<&String> = experiments.iter().map(|one| &one.config.data.columns.label).collect();
+    labels.dedup();
+    if let [one, other, ..] = labels.as_slice() {
+        return Err(Error::invalid(format!("the candidates have two labels, `{one}` and `{other}`"))
+            .hint("the best of them can be told only where all answer the same question"));
+    }
+    Ok(experiments)
+}
+
+/// A candidate with its settings and more.
+fn experiment(root: &Path, config: &RetrainConfig, at: usize, more: &[Override]) -> Result<Experiment> {
+    let candidate = &config.candidates[at];
+    let mut settings = candidate.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
+    settings.extend_from_slice(more);
+    let path = Path::new(&candidate.config);
+    load(&if path.is_absolute() { path.to_path_buf() } else { root.join(path) }, &settings)
+}
+
+/// Trains the candidate at this place on the state's snapshot. What goes wrong with it is told in the answer: the
+/// others go on.
+///
+/// # Errors
+/// `Interrupted`; `Failed` when the database cannot be read.
+pub(super) fn candidate(session: &Session<'_>, config: &RetrainConfig, state: &State, at: usize) -> Result<Trained> {
+    let Some(extracted) = &state.extracted else { return Err(Error::failed("nothing was extracted")) };
+    let mark = format!("{}/{}/{}", state.name, state.period, at + 1);
+    let set = |path: &str, value: String| Override { path: path.to_owned(), value };
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let more = [
+        set("data.source", quoted(&extracted.snapshot)),
+        set("data.query", String::new()),
+        set(&format!("experiment.tags.{TAG}"), quoted(&mark)),
+    ];
+    let experiment = experiment(session.project.layout.root(), config, at, &more)?;
+    let (section, primary) = (experiment.config.experiment.clone(), experiment.config.evaluation.primary.clone());
+    let mut trained = Trained {
+        config: config.candidates[at].config.clone(),
+        experiment: section.name.to_string(),
+        version: None,
+        run_id: None,
+        metric: primary.clone(),
+        validation: None,
+        test: None,
+        error: None,
+    };
+    // A training that was finished and not noted any more.
+    if let Some((run, version)) = done(session, &state.model, &mark)? {
+        trained.version = Some(version);
+        trained.validation = run.metrics.get(&format!("validation_{primary}")).copied();
+        trained.test = run.metrics.get(&primary).copied();
+        trained.run_id = Some(run.id.to_string());
+        return Ok(trained);
+    }
+    let run_name = format!("{} {}", state.name, state.period);
+    match train(session, &Request { experiment, run_name }) {
+        Ok(outcome) => {
+            let value = |part| outcome.metrics.get(&part).and_then(|found| found.metrics.get(&primary)?.value);
+            trained.version = Some(outcome.version);
+            trained.run_id = Some(outcome.run_id.to_string());
+            trained.validation = value(crate::data::Part::Validation);
+            trained.test = value(crate::data::Part::Test);
+        }
+        Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+        Err(error) => trained.error = Some(error.message),
+    }
+    Ok(trained)
+}
+
+/// The finished training with this mark, and its version, where it is still there.
+fn done(session: &Session<'_>, model: &ModelName, mark: &str) -> Result<Option<(Run, Version)>> {
+    let mark = mark.replace('\'', "''");
+    let filter = format!("command = 'train' AND status = 'FINISHED' AND tags.{TAG} = '{mark}'");
+    let search = Search { experiments: &[], filter: &filter, order: &[], limit: 1, offset: 0, view: View::Active };
+    let tracker = session.project.tracker()?;
+    let Some(run) = tracker.search_runs(&search)?.pop() else { return Ok(None) };
+    let version = run.tags.get("version").map(|version| Version::parse(version)).transpose()?;
+    let known = version.filter(|version| tracker.version(model.as_str(), *version).is_ok());
+    Ok(known.map(|version| (run, version)))
+}
