@@ -10,7 +10,7 @@ use super::ui::{Align, format, table};
 use crate::comparison::{Difference, TestKind, Verdict};
 use crate::error::Result;
 use crate::metrics::Direction;
-use crate::workflows::compare::{Flips, Outcome, Request, Row, Wish, compare};
+use crate::workflows::compare::{Flips, Made, Outcome, Request, Row, Wish, compare};
 use crate::workflows::report::{Form, files, of_comparison};
 
 const EXAMPLES: &str = "\
@@ -52,6 +52,9 @@ pub struct Args {
     top: usize,
     #[arg(long, value_name = "TEST", value_parser = TestKind::parse, help = test_help())]
     test: Option<TestKind>,
+    /// Draw the table alone
+    #[arg(long, conflicts_with_all = ["test", "baseline", "why", "fail_on"])]
+    no_test: bool,
     /// Replicates of the bootstrap, or permutations
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     replicates: u32,
@@ -78,7 +81,12 @@ fn test_help() -> String {
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
-    let needed = args.baseline.is_some() || args.test.is_some() || args.why || args.fail_on.is_some();
+    let asked = args.baseline.is_some() || args.test.is_some() || args.why || args.fail_on.is_some();
+    let made = match (args.no_test, asked) {
+        (true, _) => Made::Never,
+        (false, true) => Made::Always,
+        (false, false) => Made::WherePossible,
+    };
     let request = Request {
         items: args.items.clone(),
         metric: args.metric.clone(),
@@ -91,12 +99,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         baseline: args.baseline.clone(),
         top: args.top,
         allow_different_data: args.allow_different_data,
-        test: Wish {
-            test: args.test.unwrap_or_default(),
-            needed,
-            seed: args.seed,
-            replicates: args.replicates as usize,
-        },
+        test: Wish { test: args.test.unwrap_or_default(), made, seed: args.seed, replicates: args.replicates as usize },
         why: args.why,
     };
     let form = args.report.as_deref().map(Form::of).transpose()?;

@@ -38,7 +38,7 @@ pub struct RetrainConfig {
     /// Which versions go at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune: Option<PruneSection>,
-    /// Where node_exporter finds the numbers.
+    /// Where Prometheus' `node_exporter` finds the numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub textfile_dir: Option<String>,
 }
@@ -158,14 +158,11 @@ fn decode_when(at: &At<'_, '_>) -> Vec<Trigger> {
 
 fn decode_period(at: &At<'_, '_>) -> Period {
     let Some(word) = at.text() else { return Period::Month };
-    match Period::NAMES.iter().find(|(name, _)| *name == word) {
-        Some((_, period)) => *period,
-        None => {
-            let known = Period::NAMES.map(|(name, _)| name);
-            at.problem(format!("`{word}` is no period"), Some(known_hint(&word, known)));
-            Period::Month
-        }
+    if let Some((_, period)) = Period::NAMES.iter().find(|(name, _)| *name == word) {
+        return *period;
     }
+    at.problem(format!("`{word}` is no period"), Some(known_hint(&word, Period::NAMES.map(|(name, _)| name))));
+    Period::Month
 }
 
 fn decode_extract(at: &At<'_, '_>) -> ExtractSection {

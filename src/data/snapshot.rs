@@ -152,6 +152,7 @@ fn typed(name: &str, cells: &[Option<&str>], is_number: bool) -> (ColumnKind, Co
 
 #[cfg(test)]
 mod tests {
+    use super::ColumnKind::{Float64, Int64, Text, Vector};
     use super::*;
     use crate::data::sources::{Request, VectorColumns, read};
 
@@ -173,7 +174,6 @@ mod tests {
         let facts = write(&path, &table, layout, &[2, 1, 0], &[("who", "me".into())]).unwrap();
         assert_eq!((facts.rows, facts.written), (3, 2));
         let kinds: Vec<ColumnKind> = facts.columns.iter().map(|column| column.kind).collect();
-        use ColumnKind::{Float64, Int64, Text, Vector};
         assert_eq!(kinds, [Int64, Text, Float64, Text, Text, Vector]);
         assert_eq!(facts.columns.iter().map(|column| column.nulls).collect::<Vec<_>>(), [0, 0, 0, 0, 1, 1]);
         let again = read("b.parquet", &request, folder.path()).unwrap();

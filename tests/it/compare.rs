@@ -151,11 +151,13 @@ fn fail_on_regression_tells_worse_from_unclear() {
 }
 
 #[test]
-fn a_test_that_cannot_be_made_is_an_error_only_when_it_was_asked_for() {
+fn a_test_that_cannot_be_made_is_an_error() {
     let (project, [lr, _]) = trained();
     std::fs::remove_file(project.path(&format!("experiments/lr/runs/{lr}/predictions.parquet"))).unwrap();
-    let table = project.run(&["compare", "lr", "forest"]).ok().stdout;
-    assert!(table.contains("no paired test: run") && table.contains("has no stored predictions"), "{table}");
+    let error = project.run(&["compare", "lr", "forest"]).code(2).stderr;
+    assert!(error.contains("has no stored predictions") && error.contains("`--no-test`"), "{error}");
+    let table = project.run(&["compare", "lr", "forest", "--no-test"]).ok().stdout;
+    assert!(table.contains("forest") && !table.contains("paired"), "{table}");
     for asked in [["--baseline", "lr"], ["--test", "mcnemar"], ["--fail-on", "regression"]] {
         let error = project.run(&[&["compare", "lr", "forest"][..], &asked].concat()).code(2).stderr;
         assert!(error.contains("has no stored predictions"), "{error}");

@@ -424,7 +424,9 @@ fn a_wrong_config_tells_all_its_problems() {
     error: 7 problems in `retrain.yaml`
     ");
     let missing = project.run(&["retrain", "nothing.yaml"]).code(2);
-    insta::assert_snapshot!(missing.stderr, @"");
+    insta::assert_snapshot!(missing.stderr, @r"
+    error: there is no retrain config `nothing.yaml`
+    ");
     project.write("retrain.yaml", RETRAIN.replace("experiments/forest", "experiments/nothing"));
     let candidate = project.run(&["retrain", "retrain.yaml"]).code(2);
     assert!(candidate.stderr.contains("experiments/nothing/config.yaml"), "{}", candidate.stderr);

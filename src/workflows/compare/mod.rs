@@ -11,6 +11,6 @@ mod table;
 
 pub use column::{Column, direction};
 pub use flips::{Flip, Flips};
-pub use paired_test::{Wish, tested_elsewhere};
+pub use paired_test::{Made, Wish, tested_elsewhere};
 pub use select::{find_run, runs_of};
 pub use table::{Outcome, Request, Row, compare, differing};

@@ -17,12 +17,24 @@ use crate::tracking::Run;
 pub struct Wish {
     /// The test.
     pub test: TestKind,
-    /// True when it must be made: what stands in its way is an error then, else a remark.
-    pub needed: bool,
+    /// Whether it is made.
+    pub made: Made,
     /// The seed of what is drawn.
     pub seed: u64,
     /// Replicates or permutations.
     pub replicates: usize,
+}
+
+/// Whether a paired test is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Made {
+    /// Where the runs allow it; what stands in its way is a remark for runs that were logged by hand, else an error.
+    #[default]
+    WherePossible,
+    /// Always: what stands in its way is an error.
+    Always,
+    /// Never: the table alone.
+    Never,
 }
 
 /// The paired tests of all candidates.
@@ -103,20 +115,23 @@ pub(super) fn differences(
     baseline: Option<&Run>,
 ) -> Result<Tested> {
     let wish = request.test;
+    if wish.made == Made::Never {
+        return Ok(Tested::default());
+    }
     let none = |why: String| Ok(Tested { why_not: Some(why), ..Tested::default() });
     let Some(baseline) = baseline else {
-        if wish.needed {
+        if wish.made == Made::Always {
             return Err(Error::invalid("a paired test needs a baseline").hint("--baseline RUN, or name two runs"));
         }
         return Ok(Tested::default());
     };
     if !view(baseline).is_empty() {
         let why = "the runs were judged with an average or a positive label of their own";
-        return if wish.needed { Err(Error::invalid(why)) } else { none(why.into()) };
+        return if wish.made == Made::Always { Err(Error::invalid(why)) } else { none(why.into()) };
     }
     let metric = match find("metric", METRICS, &judged.metric) {
         Ok(metric) if judged.is_last_value() => metric,
-        _ if wish.needed => {
+        _ if wish.made == Made::Always => {
             return Err(Error::invalid(format!("`{}` is no metric of rows: it has no paired test", judged.text))
                 .hint("`mlops schema --list metrics` shows those that have"));
         }
@@ -125,9 +140,22 @@ pub(super) fn differences(
     let options = Options { test: wish.test, seed: wish.seed, replicates: wish.replicates, ..Options::default() };
     let made = all(project, request, metric, runs, baseline, &options);
     match made {
-        Err(error) if error.kind == ErrorKind::Invalid && !wish.needed => none(error.message),
+        // Runs that were logged by hand never had answers; those that were tested here have lost them.
+        Err(error) if error.kind == ErrorKind::Invalid && wish.made != Made::Always && !runs.iter().all(was_tested) => {
+            none(error.message)
+        }
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            let hint = error.hint.clone().unwrap_or_default();
+            Err(error
+                .hint(format!("{hint}{}`--no-test` draws the table alone", if hint.is_empty() { "" } else { "; " })))
+        }
         made => made,
     }
+}
+
+/// True for a run that answered test rows.
+fn was_tested(run: &Run) -> bool {
+    run.tags.contains_key("test_ids")
 }
 
 fn all(

@@ -106,8 +106,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     outcome.period.clone_from(&begun.period);
     if let Some(ended) = begun.ended {
         outcome.already_done = true;
-        outcome.outcome =
-            serde_json::to_value(ended.how).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
+        outcome.outcome = ended.how.code().to_owned();
         outcome.state = Some(begun);
         return Ok(outcome);
     }
@@ -117,13 +116,10 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let mut work = Work { session, request, experiments, policy, state: begun };
     let done = work.go_on();
     outcome.seconds = started.elapsed().as_secs_f64();
-    match done? {
-        Some(reasons) => outcome.reasons = reasons,
-        None => {
-            let how = work.state.ended.map_or(End::Refused, |ended| ended.how);
-            outcome.outcome =
-                serde_json::to_value(how).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default();
-        }
+    if let Some(reasons) = done? {
+        outcome.reasons = reasons;
+    } else {
+        outcome.outcome = work.state.ended.map_or(End::Refused, |ended| ended.how).code().to_owned();
     }
     record(&work, &outcome);
     outcome.state = Some(work.state);
@@ -166,12 +162,11 @@ fn begin(session: &Session<'_>, request: &Request, model: &ModelName, period: &s
     }
     match (latest.ended.is_some(), request.force) {
         (true, true) => Ok(fresh(format!("{period}_{}", attempt + 1))),
-        (true, false) => Ok(latest),
         // Nothing was decided yet: it begins anew with other rules, and by force.
         (false, force) if latest.decided.is_none() && (force || latest.config_sha256 != request.retrain.sha256) => {
             Ok(fresh(latest.period))
         }
-        (false, _) => Ok(latest),
+        _ => Ok(latest),
     }
 }
 
@@ -209,7 +204,7 @@ impl Work<'_> {
                 Answer::Nothing(reasons) => return Ok(Some(reasons)),
                 Answer::IfNewRows(least, _) => needed_rows = Some(least),
                 Answer::Begin(triggered) => {
-                    self.step("trigger", |_| false, |_| Ok(triggered), |state, found| state.triggered = Some(found))?
+                    self.step("trigger", |_| false, |_| Ok(triggered), |state, found| state.triggered = Some(found))?;
                 }
             }
         }

@@ -130,6 +130,15 @@ pub enum End {
 }
 
 impl End {
+    /// Its stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::RolledBack => "rolled_back",
+            other => other.word(),
+        }
+    }
+
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
