@@ -5,6 +5,9 @@
 //! with counts: 10,000 replicates cost the same for a hundred rows as for a million. Other metrics draw rows
 //! (`stats::bootstrap`); a mean of row values draws differences, and orders by score are sorted once.
 //!
+//! The one-sided bounds, by which gates decide, are widened to 0 where a randomisation test of the same cells does not
+//! agree: percentiles of a bootstrap alone let equal models pass 5.1 % of the time at α = .05.
+//!
 //! Bounds are percentiles; below 300 rows BCa, with the jackknife by cell or row. Draws where a metric is not defined
 //! are left out; when they are more than half, there is no result.
 
@@ -19,11 +22,12 @@ use crate::metrics::metric::{Direction, Metric, Scored, Value};
 use crate::metrics::ranking::orders;
 use crate::stats::bootstrap;
 use crate::stats::generator::generator;
-use crate::stats::multinomial::multinomial;
+use crate::stats::multinomial::{half, multinomial};
 use crate::stats::resampled::Resampled;
 use crate::text::thousands;
 
 const PURPOSE: [u8; 8] = *b"cellboot";
+const EXCHANGES: [u8; 8] = *b"exchange";
 
 /// Rows from which percentiles are as good as BCa.
 const PERCENTILE_FROM: usize = 300;
@@ -56,7 +60,61 @@ pub(super) fn of_labels(metric: &dyn Metric, pair: &Pair<'_>, options: &Options)
         (0..weights.len()).map(without).collect()
     };
     let differing = cells.iter().filter(|((_, left, right), _)| left != right).map(|(_, rows)| u64::from(*rows)).sum();
-    evidence(&replicates, gain(&weights), pair.rows(), jackknife, (differing, options))
+    let found = evidence(&replicates, gain(&weights), pair.rows(), jackknife, (differing, options))?;
+    let (better, worse) = randomised(metric, pair.n_classes, &cells, options);
+    let (lower, upper) = found.bounds;
+    // A bound on the far side of 0 must hold in the randomisation test too, which is exact for equal models.
+    let bounds = (
+        if better <= options.alpha { lower } else { lower.min(0.0) },
+        if worse <= options.alpha { upper } else { upper.max(0.0) },
+    );
+    Some(Evidence { bounds, ..found })
+}
+
+/// The chance of a gain as large (as small) as the one seen if the two models were one: in each draw the answers of every
+/// row are exchanged or not, half and half. Of a row only its cell matters, so that the rows of a cell that are exchanged
+/// are one binomial draw. p = (b + 1)/(B + 1), which never promises too much (Phipson & Smyth 2010, Stat. Appl. Genet.
+/// Mol. Biol. 9, 39).
+fn randomised(
+    metric: &dyn Metric,
+    n_classes: usize,
+    cells: &BTreeMap<(usize, usize, usize), u32>,
+    options: &Options,
+) -> (f64, f64) {
+    let mut all = cells.clone();
+    for (truth, left, right) in cells.keys() {
+        all.entry((*truth, *right, *left)).or_default();
+    }
+    let keys: Vec<(usize, usize, usize)> = all.keys().copied().collect();
+    let of = |part: fn(&(usize, usize, usize)) -> usize| keys.iter().map(part).collect::<Vec<usize>>();
+    let (truth, left, right) = (of(|cell| cell.0), of(|cell| cell.1), of(|cell| cell.2));
+    let sides = [&left, &right].map(|predicted| Scored::new(&truth, predicted, &[], n_classes));
+    let weights: Vec<u32> = all.values().copied().collect();
+    let mirror: Vec<usize> = keys
+        .iter()
+        .map(|(truth, left, right)| keys.binary_search(&(*truth, *right, *left)).expect("each cell has its mirror"))
+        .collect();
+    let seen = gain(metric, sides, &weights);
+    let one = |counts: &mut Vec<u32>, replicate: usize| {
+        let mut generator = generator(EXCHANGES, options.seed, replicate as u64);
+        counts.copy_from_slice(&weights);
+        for cell in 0..weights.len() {
+            if mirror[cell] != cell && weights[cell] > 0 {
+                let exchanged = half(&mut generator, weights[cell]);
+                counts[cell] -= exchanged;
+                counts[mirror[cell]] += exchanged;
+            }
+        }
+        let found = gain(metric, sides, counts);
+        // Sums in another order differ in the last digits; a draw without a value counts against both.
+        let same = found.is_nan() || (found - seen).abs() <= 1e-12;
+        [u64::from(found >= seen || same), u64::from(found <= seen || same)]
+    };
+    let add = |left: [u64; 2], right: [u64; 2]| [left[0] + right[0], left[1] + right[1]];
+    let draws = (0..options.replicates).into_par_iter();
+    let counts = draws.map_init(|| weights.clone(), one).reduce(|| [0; 2], add);
+    let [better, worse] = counts.map(|count| (count + 1) as f64 / (options.replicates + 1) as f64);
+    (better, worse)
 }
 
 /// Of any metric.

@@ -75,12 +75,22 @@ fn promoted(rows: u32, candidate_errors: f64, replicates: usize) -> Promoted {
 }
 
 #[test]
+#[ignore = "prints the table at the head of this file"]
+fn table() {
+    for rows in [200, 500, 2000, 5000] {
+        let Promoted { candidate, baseline, naive } = promoted(rows, 0.2, 1000);
+        let power = promoted(rows, 0.182, 500).candidate;
+        println!("n {rows}: {candidate} {baseline} naive {naive} power {power}");
+    }
+}
+
+#[test]
 fn equal_models_are_promoted_at_most_6_percent_of_the_time() {
     for rows in [200, 500, 2000, 5000] {
         let Promoted { candidate, baseline, naive } = promoted(rows, 0.2, 1000);
-        // Either of two equal models may be the candidate: the mean of both ways has a standard error of 0.34 points.
-        let gate = f64::midpoint(candidate, baseline);
-        assert!((3.5..=6.0).contains(&gate), "n = {rows}: {gate} %");
+        for gate in [candidate, baseline] {
+            assert!((3.5..=6.0).contains(&gate), "n = {rows}: {candidate} % and {baseline} %");
+        }
         assert!((45.0..=55.0).contains(&naive), "n = {rows}: {naive} %");
     }
 }

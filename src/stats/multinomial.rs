@@ -27,6 +27,11 @@ pub fn multinomial(generator: &mut impl Rng, total: u32, weights: &[u32], counts
     }
 }
 
+/// How many of `total` coins show heads.
+pub fn half(generator: &mut impl Rng, total: u32) -> u32 {
+    Binomial::new(u64::from(total), 0.5).expect("a half is in 0…1").sample(generator) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
