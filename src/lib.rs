@@ -20,6 +20,7 @@ pub mod project;
 // nouns
 pub mod comparison;
 pub mod data;
+pub mod drift;
 pub mod embeddings;
 pub mod features;
 pub mod impact;
