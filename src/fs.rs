@@ -238,6 +238,27 @@ pub fn switch_link(link: &Path, target: &str) -> Result<()> {
     sync_dir(parent(link))
 }
 
+/// Takes the kernel lock on an open file, which lasts until the file is closed or the process dies; `false` when
+/// another keeps it for longer than `wait`.
+///
+/// # Errors
+/// What the kernel says, such as a file system without locks.
+pub fn lock_within(file: &File, wait: Duration) -> io::Result<bool> {
+    const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+    let (start, mut pause) = (Instant::now(), Duration::from_micros(50));
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(fs::TryLockError::WouldBlock) if start.elapsed() < wait => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(fs::TryLockError::WouldBlock) => return Ok(false),
+            Err(fs::TryLockError::Error(cause)) => return Err(cause),
+        }
+    }
+}
+
 /// A kernel lock on a file, released when dropped or when the process dies.
 #[derive(Debug)]
 pub struct Lock {
@@ -254,21 +275,15 @@ impl Lock {
         let cannot = || format!("cannot lock `{}`", path.display());
         let mut file =
             OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path).context(cannot)?;
-        let start = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(fs::TryLockError::WouldBlock) if start.elapsed() < wait => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(fs::TryLockError::WouldBlock) => {
-                    let mut holder = String::new();
-                    let _ = file.read_to_string(&mut holder);
-                    return Err(Error::busy(format!("`{}` is locked by {}", path.display(), holder.trim()))
-                        .hint("wait for it to finish, then run this again"));
-                }
-                Err(fs::TryLockError::Error(cause)) => return Err(Error::failed(cannot()).caused_by(cause)),
+        match lock_within(&file, wait) {
+            Ok(true) => {}
+            Ok(false) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                return Err(Error::busy(format!("`{}` is locked by {}", path.display(), holder.trim()))
+                    .hint("wait for it to finish, then run this again"));
             }
+            Err(cause) => return Err(Error::failed(cannot()).caused_by(cause)),
         }
         let _ = file.set_len(0);
         let _ = file.write_all(format!("process {} ({note})\n", std::process::id()).as_bytes());

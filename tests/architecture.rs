@@ -42,7 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("half", &["embeddings/"]),
     ("hf_hub", &["embeddings/folder/download.rs"]),
     ("indicatif", &["cli/ui/"]),
-    ("jiff", &["cli/ui/", "data/split.rs", "workflows/"]),
+    ("jiff", &["cli/ui/", "data/split.rs", "tracking/prediction_log/", "workflows/"]),
     ("memchr", &["data/", "embeddings/folder/"]),
     ("memmap2", &["embeddings/folder/"]),
     ("plotters", &["report/"]),

@@ -97,6 +97,8 @@ pub enum Command {
     Predict(super::predict::Args),
     /// The items most like a query, with the model's probability of success
     Recommend(super::recommend::Args),
+    /// Drift: what was found of late, whether to retrain, a fresh start
+    DriftCheck(super::drift_check::Args),
     /// A run, an experiment or a model as a paper: Markdown or one HTML page with plots
     Report(super::report::Args),
     /// A model as files for other systems, checked by an independent runtime; its latency

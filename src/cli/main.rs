@@ -66,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Rollback(args) => super::rollback::run(&door, &args),
         Command::Predict(args) => super::predict::run(&door, &args),
         Command::Recommend(args) => super::recommend::run(&door, &args),
+        Command::DriftCheck(args) => super::drift_check::run(&door, &args),
         Command::Report(args) => super::report::run(&door, &args),
         Command::Export(args) => super::export::run(&door, &args),
         Command::Runs(command) => super::runs::run(&door, &command),

@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod doctor;
 mod door;
+mod drift_check;
 mod embed;
 mod embedding_args;
 mod evaluate;

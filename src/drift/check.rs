@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::STATISTICS;
 use super::current::{Seen, Values};
-use super::decision::{Case, Settings, Severity, Verdict, judge, replicates};
+use super::decision::{Case, Settings, Verdict, judge, replicates};
 use super::domain_classifier::{DomainClassifier, FEWEST, WIDEST};
 use super::findings::{Finding, is_broken, missing, null_rate, of_column, unseen};
 use super::kl::Kl;
@@ -15,6 +15,7 @@ use super::statistic::{Counts, Draws, DriftStatistic, Kind, Sides};
 use super::vectors::VectorSample;
 use crate::catalog::{Named as _, find};
 use crate::error::Result;
+use crate::tracking::Severity;
 
 /// A column with its current side; none where the data lack it.
 pub type Observed<'a> = (&'a Column, Option<&'a Seen>);
@@ -169,7 +170,7 @@ pub fn check(
     let all: Vec<(bool, Severity)> = columns.iter().map(|column| (column.drift, column.severity)).chain(told).collect();
     Ok(Report {
         drift: all.iter().any(|(drift, _)| *drift),
-        severity: all.iter().map(|(_, severity)| *severity).max().unwrap_or_default(),
+        severity: all.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Normal),
         columns,
         findings,
     })
@@ -231,7 +232,7 @@ fn checked(
             .map(|finding| finding.severity)
             .chain(verdict.map(|verdict| verdict.severity))
             .max()
-            .unwrap_or_default(),
+            .unwrap_or(Severity::Normal),
         kl_divergence: kl.map(|(value, _)| value),
         kl_threshold: kl.map(|(_, threshold)| threshold),
         reference_mean,
@@ -294,7 +295,7 @@ fn of_vectors(sample: &VectorSample, rows: &Array2<f32>, (n, m): (usize, usize),
         q: verdict.map(|verdict| verdict.q),
         test: judged.map(|(case, _)| case.null.name()),
         drift: verdict.is_some_and(|verdict| verdict.drift),
-        severity: verdict.map(|verdict| verdict.severity).unwrap_or_default(),
+        severity: verdict.map(|verdict| verdict.severity).unwrap_or(Severity::Normal),
         kl_divergence: None,
         kl_threshold: None,
         reference_mean: None,

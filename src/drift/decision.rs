@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::statistic::{DriftStatistic, Null, Sides};
 use crate::error::{Error, Result};
 use crate::stats::adjust::{benjamini_hochberg, holm};
+use crate::tracking::Severity;
 
 /// What counts as drift.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,42 +67,14 @@ impl Default for Settings {
     }
 }
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// No drift, or below the first band.
-    #[default]
-    Normal,
-    /// KL of 0.3 to 0.5.
-    Slight,
-    /// KL above 0.5.
-    Significant,
-    /// KL above 1.0.
-    Severe,
-}
-
-impl Severity {
-    /// The name in tables, JSON and events.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Slight => "slight",
-            Self::Significant => "significant",
-            Self::Severe => "severe",
-        }
-    }
-
-    /// The severity of an effect, by a statistic's bands.
-    #[must_use]
-    pub fn of(effect: f64, bands: [f64; 3]) -> Self {
-        match effect {
-            effect if effect > bands[2] => Self::Severe,
-            effect if effect > bands[1] => Self::Significant,
-            effect if effect > bands[0] => Self::Slight,
-            _ => Self::Normal,
-        }
+/// The severity of an effect, by a statistic's bands.
+#[must_use]
+pub fn severity_of(effect: f64, bands: [f64; 3]) -> Severity {
+    match effect {
+        effect if effect > bands[2] => Severity::Severe,
+        effect if effect > bands[1] => Severity::Significant,
+        effect if effect > bands[0] => Severity::Slight,
+        _ => Severity::Normal,
     }
 }
 
@@ -164,7 +137,7 @@ pub fn judge(cases: &[Case<'_>], settings: &Settings) -> Vec<Verdict> {
                 (tau, adjusted[at] <= settings.alpha && effect > floor)
             }
         };
-        let severity = if drift { Severity::of(effect, scale.bands) } else { Severity::Normal };
+        let severity = if drift { severity_of(effect, scale.bands) } else { Severity::Normal };
         verdicts[at] = Some(Verdict { p: p[at], p_holm: adjusted[at], q: q[at], threshold, drift, severity });
     }
     verdicts.into_iter().flatten().collect()
@@ -265,7 +238,7 @@ mod tests {
     #[test]
     fn severity_is_by_the_bands() {
         let bands = [0.3, 0.5, 1.0];
-        let of = [0.3, 0.31, 0.5, 0.51, 1.0, 1.01].map(|effect| Severity::of(effect, bands).as_str());
+        let of = [0.3, 0.31, 0.5, 0.51, 1.0, 1.01].map(|effect| severity_of(effect, bands).as_str());
         assert_eq!(of, ["normal", "slight", "slight", "significant", "significant", "severe"]);
         assert!(Severity::Severe > Severity::Slight);
     }

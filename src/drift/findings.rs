@@ -16,9 +16,10 @@
 use serde::Serialize;
 
 use super::current::{NumbersSeen, Seen, Values, WordsSeen};
-use super::decision::{Severity, Verdict};
+use super::decision::Verdict;
 use super::pair::number;
 use super::profile::{Column, Content, Numbers, Words};
+use crate::tracking::Severity;
 
 /// Something that is wrong with a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]

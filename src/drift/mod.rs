@@ -3,7 +3,7 @@
 //! `profile` freezes the reference beside the model; `current` counts what streams by; `pair` brings both into the bins
 //! that the window allows; one file per statistic, all listed in `STATISTICS`, says how far they are apart; `decision`
 //! says over all columns what is drift; `findings` names what is plainly wrong; `explain` names the bins that moved;
-//! `check` is all of it.
+//! `check` is all of it; `retrain_rule` says from the events of many checks whether to train again.
 
 pub mod bins;
 pub mod check;
@@ -20,6 +20,7 @@ pub mod kolmogorov_smirnov;
 pub mod pair;
 pub mod profile;
 pub mod psi;
+pub mod retrain_rule;
 pub mod sampler;
 pub mod statistic;
 pub mod vectors;
@@ -30,7 +31,7 @@ mod simulation;
 
 pub use check::{Checked, Report, check};
 pub use current::Seen;
-pub use decision::{Rule, Settings, Severity};
+pub use decision::{Rule, Settings};
 pub use findings::Finding;
 pub use profile::{Column, Reference, Role};
 pub use statistic::{DriftStatistic, Kind};

@@ -49,6 +49,18 @@ impl Layout {
         self.root.join("data/cache/embeddings.db")
     }
 
+    /// The folder of all logged predictions.
+    #[must_use]
+    pub fn predictions(&self) -> PathBuf {
+        self.root.join("data/predictions")
+    }
+
+    /// The folder of a version's logged predictions, one file a month.
+    #[must_use]
+    pub fn predictions_of(&self, model: &ModelName, version: Version) -> PathBuf {
+        self.predictions().join(model.as_str()).join(version.to_string())
+    }
+
     /// The folder of all experiments.
     #[must_use]
     pub fn experiments(&self) -> PathBuf {

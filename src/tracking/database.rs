@@ -152,6 +152,14 @@ impl Tracker {
 
     /// Changes that all happen or none.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        // What stands in for a table that an older file lacks could be written to, and would be gone at the end.
+        if self.lock().is_readonly("main")? {
+            return Err(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
+                None,
+            )
+            .into());
+        }
         self.transaction(TransactionBehavior::Immediate, work)
     }
 

@@ -16,11 +16,11 @@ use crate::error::{Error, Result};
 pub(super) const APPLICATION_ID: i64 = 0x6d6c_6f70;
 
 /// Never edit an entry that a person may have run: append one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PINS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PINS, DRIFT];
 
 /// Entry by entry, what stands in for a migration in a database that may only be read and has not seen it: empty
 /// temporary tables of this connection. Without the first there is nothing to read.
-pub(super) const STAND_INS: &[&str] = &["", PINS_STAND_IN];
+pub(super) const STAND_INS: &[&str] = &["", PINS_STAND_IN, DRIFT_STAND_IN];
 
 const PINS: &str = "
 CREATE TABLE model_pins (
@@ -38,6 +38,41 @@ const PINS_STAND_IN: &str = "
 CREATE TEMP TABLE model_pins (
   model INTEGER NOT NULL, version INTEGER NOT NULL, pinned_ms INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL
 ) STRICT;
+";
+
+const DRIFT: &str = "
+CREATE TABLE drift_events (
+  id TEXT NOT NULL PRIMARY KEY,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version > 0),
+  feature TEXT NOT NULL,
+  statistic TEXT NOT NULL,
+  value REAL,
+  threshold REAL,
+  severity TEXT NOT NULL CHECK (severity IN ('normal', 'slight', 'significant', 'severe')),
+  window_from_ms INTEGER NOT NULL,
+  window_to_ms INTEGER NOT NULL CHECK (window_to_ms >= window_from_ms),
+  n INTEGER NOT NULL,
+  full_window INTEGER NOT NULL CHECK (full_window IN (0, 1)),
+  recorded_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX drift_events_by_model ON drift_events (model, window_to_ms);
+CREATE TABLE drift_resets (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  model TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX drift_resets_by_model ON drift_resets (model, id);
+";
+
+const DRIFT_STAND_IN: &str = "
+CREATE TEMP TABLE drift_events (
+  id TEXT, model TEXT, version INTEGER, feature TEXT, statistic TEXT, value REAL, threshold REAL, severity TEXT,
+  window_from_ms INTEGER, window_to_ms INTEGER, n INTEGER, full_window INTEGER, recorded_ms INTEGER
+) STRICT;
+CREATE TEMP TABLE drift_resets (id INTEGER PRIMARY KEY, model TEXT, at_ms INTEGER, actor TEXT, reason TEXT) STRICT;
 ";
 
 const FIRST: &str = "
@@ -257,6 +292,7 @@ mod tests {
         let expected = [
             "60e69f54019879d411c07fad35193b6d6b8241c4539515c7a776fb18e449f07c",
             "e852f19d685b9afffe17946eb3d4f3c47db5ae5984d25e22e3e0d841251018ea",
+            "6791d2632c1eb05c2550716583f746d34148bd77937996de11dbae529a22edce",
         ];
         assert_eq!(digests, expected, "databases with the old text exist: append a migration instead");
         assert_eq!(MIGRATIONS.len(), STAND_INS.len(), "each migration says what stands in for it");
@@ -317,6 +353,29 @@ mod tests {
     }
 
     #[test]
+    fn a_database_without_drift_events_is_read_as_one_that_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("second.db");
+        let connection = Connection::open(&path).unwrap();
+        migrate(&connection, &MIGRATIONS[..2], &path).unwrap();
+        connection.execute_batch("INSERT INTO registered_models VALUES (1, 'reviews', 5)").unwrap();
+        drop(connection);
+        let before = std::fs::read(&path).unwrap();
+        let reader = Tracker::open_read_only(&path).unwrap();
+        assert_eq!(reader.drift_events("reviews", 0).unwrap(), []);
+        assert_eq!(reader.last_drift_reset("reviews").unwrap(), None);
+        assert_eq!(reader.models_with_drift().unwrap(), [""; 0]);
+        assert!(reader.add_drift_reset("reviews", "kim", "", 9).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), before, "reading changes nothing");
+        drop(reader);
+        let tracker = Tracker::open(&path).unwrap();
+        assert_eq!(tracker.read(identity).unwrap().version, MIGRATIONS.len());
+        tracker.add_drift_reset("reviews", "kim", "new data", 9).unwrap();
+        let reader = Tracker::open_read_only(&path).unwrap();
+        assert_eq!(reader.last_drift_reset("reviews").unwrap().unwrap().reason, "new data");
+    }
+
+    #[test]
     fn a_newer_or_foreign_database_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let newer = folder.path().join("newer.db");
@@ -325,7 +384,7 @@ mod tests {
         for opened in [Tracker::open(&newer), Tracker::open_read_only(&newer)] {
             let error = opened.err().unwrap();
             assert_eq!(error.kind, ErrorKind::Failed);
-            assert!(error.message.ends_with("has schema version 99, this program knows 2"), "{error}");
+            assert!(error.message.ends_with("has schema version 99, this program knows 3"), "{error}");
             assert!(error.hint.unwrap().contains("update mlops"));
         }
         let foreign = folder.path().join("mlflow.db");

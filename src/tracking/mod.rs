@@ -4,10 +4,12 @@
 //! `record` holds the plain structs that come back, `database` opens the file and gives transactions, `migrations`
 //! is the schema. `Tracker` is one type; each file adds the verbs of its noun: `experiments`, `runs`, `logging`
 //! (params, metrics, tags, artifacts, inputs), `models`, `ledger` (stages and who decided what), `retention` (pins, what
-//! refers to a version, its removal), `search` (over `filter` and `lexer`, the language). `timeline` reads a ledger up
-//! to a moment. Times and ids are given by the caller. `SQLite` is known here and nowhere else.
+//! refers to a version, its removal), `drift_events`, `search` (over `filter` and `lexer`, the language). `timeline`
+//! reads a ledger up to a moment. `prediction_log` is no part of the database: files that many processes append to.
+//! Times and ids are given by the caller. `SQLite` is known here and nowhere else.
 
 mod database;
+mod drift_events;
 mod experiments;
 mod filter;
 mod ledger;
@@ -15,6 +17,7 @@ mod lexer;
 mod logging;
 mod migrations;
 mod models;
+pub mod prediction_log;
 mod record;
 mod retention;
 mod runs;
@@ -22,6 +25,7 @@ mod search;
 mod timeline;
 
 pub use database::Tracker;
+pub use drift_events::{DriftEvent, DriftReset, Severity};
 pub use ledger::Transition;
 pub use logging::Batch;
 pub use record::{

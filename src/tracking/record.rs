@@ -247,12 +247,13 @@ pub struct NewRun<'a> {
 
 /// The commands whose runs only say that something was done, as an SQL list: a list of runs passes them over, so that
 /// training runs are not buried.
-pub const BOOKKEEPING: &str = "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init')";
+pub const BOOKKEEPING: &str =
+    "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init', 'drift-check')";
 
 /// The commands whose runs are no candidates for the best run: the above, vectors, and evaluations, which may be of any
 /// rows.
 pub(super) const NO_CANDIDATES: &str =
-    "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init', 'embed', 'evaluate')";
+    "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init', 'drift-check', 'embed', 'evaluate')";
 
 /// A run with its params, latest metrics and tags.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -402,7 +403,7 @@ pub struct LedgerEntry {
     /// When.
     pub at_ms: i64,
     /// `registered`, `promoted`, `refused`, `archived`, `rolled_back`, `alias_set`, `alias_removed`, `pinned`,
-    /// `unpinned`, `deleted` (by a person), `pruned` (by age).
+    /// `unpinned`, `drift_reset`, `deleted` (by a person), `pruned` (by age).
     pub action: String,
     /// The stage before, when it changed.
     pub from: Option<Stage>,

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod compare;
 pub mod doctor;
+pub mod drift_events;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
