@@ -5,6 +5,7 @@
 //! editors the same as JSON Schema.
 
 mod decode;
+mod drift;
 mod evaluation;
 mod experiment;
 mod load;
@@ -13,6 +14,7 @@ mod resolve;
 pub mod schema;
 mod yaml;
 
+pub use drift::DriftSection;
 pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
 pub use experiment::{ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection};
 pub use load::{Override, Policy, load, load_policy};

@@ -7,6 +7,7 @@ use super::STATISTICS;
 use super::current::{Seen, Values};
 use super::decision::{Case, Settings, Verdict, judge, replicates};
 use super::domain_classifier::{DomainClassifier, FEWEST, WIDEST};
+use super::explain::{Moved, moved};
 use super::findings::{Finding, is_broken, missing, null_rate, of_column, unseen};
 use super::kl::Kl;
 use super::pair::Pair;
@@ -79,6 +80,8 @@ pub struct Checked {
     pub std: Option<f64>,
     /// Both sides, drawn.
     pub histogram: Histogram,
+    /// The bins, those that moved most first; for vectors none.
+    pub bins: Vec<Moved>,
     /// Why there is no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -240,6 +243,7 @@ fn checked(
         mean,
         std,
         histogram: pair.map(|(pair, ..)| pair.histogram()).unwrap_or_default(),
+        bins: pair.map(|(pair, ..)| moved(pair)).unwrap_or_default(),
         reason,
     }
 }
@@ -303,6 +307,7 @@ fn of_vectors(sample: &VectorSample, rows: &Array2<f32>, (n, m): (usize, usize),
         mean: None,
         std: None,
         histogram: Histogram::default(),
+        bins: Vec::new(),
         reason,
     }
 }

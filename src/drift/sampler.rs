@@ -6,11 +6,11 @@
 
 /// Values of a bounded sample, in the order of their rows.
 #[derive(Debug, Clone)]
-pub struct Sampler {
+pub struct Sampler<T = f64> {
     most: usize,
     level: u32,
     zeros: Vec<u8>,
-    values: Vec<f64>,
+    values: Vec<T>,
 }
 
 /// One step of Steele, Lea and Flood's `SplitMix64`: neighbouring rows have unrelated hashes.
@@ -21,7 +21,7 @@ fn zeros(row: u64) -> u32 {
     (word ^ (word >> 31)).trailing_zeros()
 }
 
-impl Sampler {
+impl<T> Sampler<T> {
     /// An empty sample of at most so many values.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -29,7 +29,7 @@ impl Sampler {
     }
 
     /// Offers the value of a row.
-    pub fn add(&mut self, row: u64, value: f64) {
+    pub fn add(&mut self, row: u64, value: T) {
         let zeros = zeros(row);
         if self.most > 0 && zeros >= self.level {
             self.zeros.push(zeros as u8);
@@ -75,10 +75,12 @@ impl Sampler {
 
     /// The values.
     #[must_use]
-    pub fn into_values(self) -> Vec<f64> {
+    pub fn into_values(self) -> Vec<T> {
         self.values
     }
+}
 
+impl Sampler<f64> {
     /// The values in ascending order; NaN must not be among them.
     #[must_use]
     pub fn sorted(&self) -> Vec<f64> {
@@ -114,6 +116,6 @@ mod tests {
         let mean = once.values.iter().sum::<f64>() / once.values.len() as f64;
         assert!((mean - 5000.0).abs() < 1200.0, "{mean}");
         assert!(whole(0, 100).is_whole() && whole(0, 100).into_values().len() == 100);
-        assert_eq!(Sampler::new(0).into_values(), [0.0; 0]);
+        assert_eq!(Sampler::<f64>::new(0).into_values(), [0.0; 0]);
     }
 }

@@ -202,7 +202,7 @@ impl Stream<'_> {
 }
 
 /// Rows of a part of a table, about.
-const PART_ROWS: usize = 50_000;
+const PART_ROWS: usize = 16_384;
 
 impl Source for Csv {
     fn reads(&self, path: &Path) -> bool {

@@ -167,7 +167,7 @@ impl Source for Parquet {
 
 /// Rows of a chunk that streams by, and of a part of a table, about.
 const STREAMED: usize = 262_144;
-const PART_ROWS: usize = 50_000;
+const PART_ROWS: usize = 16_384;
 
 fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
     let known = Parquet.columns(path, None)?;
