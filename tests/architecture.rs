@@ -50,7 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost", &["onnx/"]),
     ("pulldown_cmark", &["report/"]),
     ("pulp", &["models/", "embeddings/", "retrieval/"]),
-    ("rand", &["data/", "models/", "stats/"]),
+    ("rand", &["data/", "drift/", "models/", "stats/"]),
     ("rand_distr", &["stats/"]),
     ("rand_pcg", &["data/", "models/", "stats/"]),
     ("rusqlite", &["tracking/", "data/sources/sqlite.rs", "data/sources/sqlite_column.rs", "embeddings/cache/"]),

@@ -138,6 +138,7 @@ impl Command {
             Self::Rollback(args) => args.embedding.clone(),
             Self::Export(args) => args.embedding.clone(),
             Self::Recommend(args) => args.embedder.clone(),
+            Self::DriftCheck(args) => args.embedding(),
             _ => EmbeddingArgs::default(),
         }
     }

@@ -80,6 +80,16 @@ impl Door {
         self.work_in(layout, records, work)
     }
 
+    /// Runs the work in the project, or where there is none: it needs files only.
+    pub fn work_anywhere<T>(&self, records: Records, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+        match self.layout() {
+            Err(_) if self.global.root.is_none() => {
+                self.work_in(Layout::new(PathBuf::from(".")), Records::Nothing, work)
+            }
+            layout => self.work_in(layout?, records, work),
+        }
+    }
+
     /// Runs the work in a folder that becomes a project.
     pub fn work_at<T>(&self, root: &Path, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
         self.work_in(Layout::new(root.to_path_buf()), Records::Runs, work)

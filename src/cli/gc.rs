@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     cache_max: Option<u64>,
     /// Months of the prediction log that ended so long ago: 400d, 56w [default: none]
-    #[arg(long, value_name = "AGE", value_parser = moment::duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "AGE", value_parser = age, allow_hyphen_values = true)]
     predictions_older_than: Option<i64>,
     /// Model versions made so long ago: 180d, 26w, 36h
     #[arg(long, value_name = "AGE", value_parser = age, allow_hyphen_values = true)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::decode::{At, Fields};
+use super::drift::{DriftSection, decode_drift};
 use super::evaluation::{self, EvaluationSection, RawEvaluation};
 use super::promotion::{PromotionSection, decode_promotion};
 use crate::catalog::Params;
@@ -31,6 +32,9 @@ pub struct ExperimentConfig {
     pub evaluation: EvaluationSection,
     /// When it is promoted.
     pub promotion: PromotionSection,
+    /// What is watched for drift.
+    #[serde(default, skip_serializing_if = "DriftSection::is_default")]
+    pub drift: DriftSection,
 }
 
 /// `experiment:`.
@@ -218,6 +222,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     model.finish();
     let evaluation = evaluation::decode(&fields.get("evaluation"));
     let promotion = decode_promotion(&fields.get("promotion"));
+    let drift = decode_drift(&fields.get("drift"));
     fields.finish();
     let kind_name = kind.text().unwrap_or_default();
     let config = ExperimentConfig {
@@ -229,6 +234,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
         model: ModelSection { name: model_name, kind: kind_name, params: Params::default() },
         evaluation: evaluation.section.clone(),
         promotion,
+        drift,
     };
     Raw { config, steps, features, kind, params, evaluation }
 }

@@ -5,6 +5,7 @@
 //! editors the same as JSON Schema.
 
 mod decode;
+mod drift;
 mod evaluation;
 mod experiment;
 mod load;
@@ -14,6 +15,7 @@ mod retrain;
 pub mod schema;
 mod yaml;
 
+pub use drift::DriftSection;
 pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
 pub use experiment::{ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection};
 pub use load::{Override, Policy, Retrain, load, load_policy, load_retrain};

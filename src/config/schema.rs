@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::catalog::{Named, Param};
 use crate::data::sources::SOURCES;
+use crate::drift::{Rule, STATISTICS, Settings};
 use crate::features::STEPS;
 use crate::metrics::{METRICS, Reads};
 use crate::models::FAMILIES;
@@ -139,6 +140,22 @@ fn promotion(metric: &Value) -> Value {
     )
 }
 
+fn drift() -> Value {
+    let usual = Settings::default();
+    object(
+        &[],
+        &json!({
+            "columns": texts("columns that are watched beside the model's inputs"),
+            "statistic": {"enum": names(STATISTICS), "default": usual.statistic},
+            "alpha": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5, "default": usual.alpha,
+                "description": "the chance of a false alarm in one check, over all columns"},
+            "effect_floor": {"type": "number", "minimum": 0, "description": "smaller drift is none; the statistic's own when absent"},
+            "window": {"type": "integer", "minimum": 2, "maximum": 10_000_000, "default": usual.window},
+            "rule": {"enum": Rule::NAMES.map(|(name, _)| name), "default": usual.rule.name()},
+        }),
+    )
+}
+
 /// The JSON Schema (draft 2020-12) of an experiment config.
 #[must_use]
 pub fn schema() -> Value {
@@ -187,6 +204,7 @@ pub fn schema() -> Value {
                 "subgroups": texts("columns whose values get metrics of their own on the test rows"),
             })),
             "promotion": promotion(&metric),
+            "drift": drift(),
         }),
     );
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
@@ -207,9 +225,10 @@ pub fn list(catalog: &str) -> crate::error::Result<Vec<Entry>> {
         "features" => STEPS.iter().map(|entry| (entry.name(), entry.about(), entry.params())).collect(),
         "metrics" => plain(METRICS),
         "sources" => plain(SOURCES),
+        "statistics" => plain(STATISTICS),
         other => {
             return Err(crate::error::Error::invalid(format!("there is no list `{other}`"))
-                .hint(crate::catalog::known_hint(other, ["models", "features", "metrics", "sources"])));
+                .hint(crate::catalog::known_hint(other, ["models", "features", "metrics", "sources", "statistics"])));
         }
     })
 }

@@ -223,7 +223,7 @@ pub fn prepare(
         Some(split) => parts_of(&table, &kept, split, &classes, seed)?,
     };
     let ids = match &columns.id {
-        None => kept.iter().map(|row| (row + 1).to_string()).collect(),
+        None => kept.iter().map(|row| (table.before() + row + 1).to_string()).collect(),
         Some(id) => ids_of(&table, id, &kept, labels_of_rows.is_some())?,
     };
     let anchor = if columns.id.is_none() { table.source().to_owned() } else { String::new() };
@@ -232,7 +232,7 @@ pub fn prepare(
         Some(texts) => Inputs::Texts(kept.iter().map(|row| texts[*row].take().unwrap_or_default()).collect()),
         None => Inputs::Vectors { vectors: table.take_vectors().unwrap_or_default(), rows: kept.clone() },
     };
-    let numbers = kept.iter().map(|row| row + 1).collect();
+    let numbers = kept.iter().map(|row| table.before() + row + 1).collect();
     Ok(Rows {
         ids,
         inputs,

@@ -18,6 +18,8 @@ pub struct Table {
     n_rows: usize,
     /// For a table of several files: the first row of each, from 0, and its name.
     files: Vec<(usize, String)>,
+    /// Rows of the source that stand before these.
+    before: usize,
 }
 
 impl Table {
@@ -30,7 +32,7 @@ impl Table {
         let columns: Vec<Column> =
             columns.into_iter().map(|(name, cells)| Series::new(name.as_str().into(), cells).into_column()).collect();
         let frame = DataFrame::new(n_rows, columns).context(|| format!("`{source}` has columns of unequal length"))?;
-        Ok(Self { frame, vectors, source: source.to_owned(), n_rows, files: Vec::new() })
+        Ok(Self { frame, vectors, source: source.to_owned(), n_rows, files: Vec::new(), before: 0 })
     }
 
     /// Number of rows.
@@ -51,12 +53,24 @@ impl Table {
         Self { files, ..self }
     }
 
+    /// The same table as a later part of its source: so many rows stand before it.
+    #[must_use]
+    pub fn after(self, before: usize) -> Self {
+        Self { before, ..self }
+    }
+
+    /// Rows of the source that stand before these.
+    #[must_use]
+    pub fn before(&self) -> usize {
+        self.before
+    }
+
     /// The place of a cell, for errors: the file it stands in and its row there. `row` counts from 0.
     #[must_use]
     pub fn place<'a>(&'a self, row: usize, column: &'a str) -> Place<'a> {
         match self.files.partition_point(|(first, _)| *first <= row).checked_sub(1) {
             Some(at) => Place { source: &self.files[at].1, row: row - self.files[at].0 + 1, column },
-            None => Place { source: &self.source, row: row + 1, column },
+            None => Place { source: &self.source, row: self.before + row + 1, column },
         }
     }
 

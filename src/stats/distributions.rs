@@ -1,9 +1,9 @@
-//! The normal distribution and Student's t: quantiles and two-sided p-values.
+//! The normal distribution, Student's t, χ² and Kolmogorov's distribution: quantiles and tails.
 //!
 //! Two-sided p-values are twice the upper tail of |z|, so that small ones keep their digits. Checked against SciPy
-//! 1.17.1 (`norm`, `t`).
+//! 1.17.1 (`norm`, `t`, `chi2`, `kstwobign`).
 
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ChiSquared, ContinuousCDF, Normal, StudentsT};
 
 /// Degrees of freedom from which t is expanded about the normal quantile (Abramowitz and Stegun 26.7.5): `statrs` loses
 /// digits there (1.9598 for 1.9600 at a million), the expansion is right to 10⁻⁹.
@@ -42,6 +42,53 @@ pub fn t_quantile(probability: f64, freedom: f64) -> f64 {
 #[must_use]
 pub fn t_two_sided(t: f64, freedom: f64) -> f64 {
     2.0 * student(freedom).sf(t.abs())
+}
+
+/// P(X ≥ x) of χ² with `freedom` degrees; 1 for none.
+#[must_use]
+pub fn chi_squared_tail(x: f64, freedom: usize) -> f64 {
+    if freedom == 0 || x <= 0.0 { 1.0 } else { chi_squared(freedom).sf(x) }
+}
+
+/// The x above which χ² with `freedom` degrees lies with probability `tail` (0…1).
+///
+/// By halving on the tail, which keeps its digits where the quantile function of `statrs` loses them.
+#[must_use]
+pub fn chi_squared_quantile(tail: f64, freedom: usize) -> f64 {
+    if freedom == 0 || tail >= 1.0 {
+        return 0.0;
+    }
+    if tail <= 0.0 {
+        return f64::INFINITY;
+    }
+    let (mut low, mut high) = (0.0, freedom as f64 + 10.0);
+    while chi_squared_tail(high, freedom) > tail {
+        high *= 2.0;
+    }
+    for _ in 0..200 {
+        let middle = f64::midpoint(low, high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if chi_squared_tail(middle, freedom) > tail { low = middle } else { high = middle }
+    }
+    high
+}
+
+fn chi_squared(freedom: usize) -> ChiSquared {
+    ChiSquared::new(freedom as f64).expect("degrees of freedom are positive")
+}
+
+/// P(K ≥ x) of Kolmogorov's limiting distribution: 2 Σ (−1)^(k−1) exp(−2k²x²).
+#[must_use]
+pub fn kolmogorov_tail(x: f64) -> f64 {
+    // Below, the series converges slowly and the answer is 1 to twelve digits.
+    if x < 0.18 {
+        return 1.0;
+    }
+    let term = |k: u32| (-2.0 * f64::from(k * k) * x * x).exp();
+    let sum: f64 = (1..=100).map(|k| if k % 2 == 1 { term(k) } else { -term(k) }).sum();
+    (2.0 * sum).clamp(0.0, 1.0)
 }
 
 fn student(freedom: f64) -> StudentsT {
@@ -83,5 +130,24 @@ mod tests {
         close(t_two_sided(1.96, 2e4), 0.050_009_654_998_405_44);
         close(t_two_sided(2.5, 7.0), 0.040_992_218_585_752_89);
         close(t_two_sided(-10.0, 199.0), 2.467_187_260_518_278e-19);
+    }
+
+    #[test]
+    fn chi_squared_as_scipy_has_it() {
+        close(chi_squared_tail(12.3, 4), 0.015_254_394_655_769_615);
+        close(chi_squared_tail(150.0, 19), 2.191_563_599_346_062_6e-22);
+        close(chi_squared_quantile(0.0005, 19), 45.973_119_563_902_51);
+        close(chi_squared_quantile(0.01, 1), 6.634_896_601_021_214_5);
+        assert_eq!((chi_squared_tail(0.0, 3), chi_squared_tail(5.0, 0), chi_squared_quantile(1.0, 4)), (1.0, 1.0, 0.0));
+        assert_eq!(chi_squared_quantile(0.0, 4), f64::INFINITY);
+    }
+
+    #[test]
+    fn kolmogorov_as_scipy_has_it() {
+        // kstwobign.sf
+        close(kolmogorov_tail(0.5), 0.963_945_243_664_875_1);
+        close(kolmogorov_tail(1.358_098_639_015_366), 0.050_000_000_083_433_48);
+        close(kolmogorov_tail(3.0), 3.045_995_948_942_526_6e-8);
+        assert_eq!(kolmogorov_tail(0.0), 1.0);
     }
 }

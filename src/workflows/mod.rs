@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod compare;
 pub mod doctor;
+pub mod drift_check;
 pub mod drift_events;
 pub mod embed;
 pub mod evaluate;
@@ -23,6 +24,7 @@ pub mod prune;
 pub mod reading;
 pub mod recommend;
 pub mod record;
+mod reference;
 pub mod release;
 pub mod report;
 pub mod retrain;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::judge::{Answered, check_choice, judge, threshold, values_by};
 use super::reading::{RowCounts, check_classes, number_texts, read_training_rows, signal};
 use super::record::{Recorder, What, recorded};
+use super::reference::{Draft, draft};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
 use crate::bundle::{Bundle, Prediction, Schema};
@@ -130,6 +131,8 @@ pub(super) struct Prepared {
     pub features: Vec<Features>,
     /// The raw input of the first test rows.
     pub golden: Signal,
+    /// What the training rows look like, for drift checks.
+    pub draft: Draft,
 }
 
 /// Rows of the test part that become golden rows.
@@ -155,6 +158,7 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
     }
     watch.lap("evaluate");
 
+    let reference = prepared.draft.finish(&predictions);
     session.stage("writing")?;
     let judged = Judged { metrics: &metrics, predictions, chosen: chosen.as_ref() };
     let environment = write_run(recorder, config, &prepared, &bundle, &history, &judged)?;
@@ -170,8 +174,13 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
     log(session, recorder, config, &logged)?;
     crash_point("train.before_publish");
     let golden = golden_of(session, &bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
-    let published =
-        Published { bundle: &bundle, golden: &golden, rendered: &rendered, fingerprint: &prepared.fingerprint };
+    let published = Published {
+        bundle: &bundle,
+        golden: &golden,
+        reference: &reference,
+        rendered: &rendered,
+        fingerprint: &prepared.fingerprint,
+    };
     let version = publish_version(session, recorder, config, &published)?;
     watch.lap("write");
     watch.seconds.insert("total".into(), started.elapsed().as_secs_f64());
@@ -222,7 +231,8 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     experiment.chain.prepare(&session.setting)?;
     session.stage(&format!("reading {}", config.data.source))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
-    let mut rows = read_training_rows(session, config, labels, &config.evaluation.subgroups)?;
+    let watched = [&config.evaluation.subgroups[..], &config.drift.columns].concat();
+    let mut rows = read_training_rows(session, config, labels, &watched)?;
     let (fingerprint, digests) = (rows.fingerprint(), rows.digests());
     let parts = Part::ALL.map(|part| part_rows(&rows, part));
     check_classes(&rows, &parts[0].positions)?;
@@ -234,17 +244,19 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let golden = signal(&rows, &golden_rows);
     let [train, validation, test] = [0, 1, 2].map(|part: usize| signal(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
+    let mut draft = draft(config, &mut rows, &parts[0].positions, &train);
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
     number_texts(session, &rows, &parts[0].positions);
     let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
+    draft.vectors(session, &chain)?;
     number_texts(session, &rows, &parts[1].positions);
     let validation = chain.transform(validation, &session.setting)?;
     number_texts(session, &rows, &parts[2].positions);
     let test = chain.transform(test, &session.setting)?;
     let features = vec![train, validation, test];
     watch.lap("features");
-    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden })
+    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, draft })
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {

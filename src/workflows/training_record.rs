@@ -10,6 +10,7 @@ use super::train::{PartRows, Prepared};
 use crate::bundle::{Bundle, Golden, Prediction};
 use crate::config::ExperimentConfig;
 use crate::data::{Features, Part};
+use crate::drift::Reference;
 use crate::error::Result;
 use crate::features::Signal;
 use crate::fs::{crash_point, write_atomic};
@@ -178,6 +179,7 @@ pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) ->
 pub(super) struct Published<'a> {
     pub bundle: &'a Bundle,
     pub golden: &'a Golden,
+    pub reference: &'a Reference,
     pub rendered: &'a str,
     pub fingerprint: &'a str,
 }
@@ -189,7 +191,7 @@ pub(super) fn publish_version(
     config: &ExperimentConfig,
     published: &Published<'_>,
 ) -> Result<Version> {
-    let Published { bundle, golden, rendered, fingerprint } = published;
+    let Published { bundle, golden, reference, rendered, fingerprint } = published;
     let project = session.project;
     let model = &config.model.name;
     let _lock = project.lock(model, "training")?;
@@ -210,6 +212,7 @@ pub(super) fn publish_version(
     let sealed = publish(&project.layout, manifest, |folder| {
         bundle.save(folder)?;
         write_atomic(&folder.join("config.yaml"), rendered.as_bytes())?;
+        reference.write(folder)?;
         write_json(&folder.join("golden.json"), *golden)
     })?;
     crash_point("train.before_register");

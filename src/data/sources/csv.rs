@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::blocks::{Blocks, Records, parse_records};
+use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension};
 use crate::catalog::Named;
@@ -151,6 +152,58 @@ impl Layout<'_> {
     }
 }
 
+/// Records of a chunk that streams by: enough for a thread's while, little beside a block.
+const STREAMED: usize = 16_384;
+
+/// The asked columns in records that stream by.
+struct Stream<'a> {
+    name: &'a str,
+    delimiter: u8,
+    asked: &'a [Ask],
+    /// For each field of a record the place of its column among those asked.
+    places: Vec<Option<usize>>,
+}
+
+impl Stream<'_> {
+    fn chunk(&self, block: &[u8], records: &[std::ops::Range<usize>], first_row: u64) -> Result<Chunk> {
+        let mut chunk = Chunk::new(self.asked, first_row, records.len());
+        for record in records {
+            let wrong = |why: String| {
+                Error::invalid(format!("{}: row {}: {why}", self.name, first_row + chunk.rows as u64 + 1))
+            };
+            let mut n_fields = 0;
+            for field in (Fields { rest: Some(&block[record.clone()]), delimiter: self.delimiter }) {
+                let field = field.map_err(|why| wrong(why.into()))?;
+                if let Some(Some(place)) = self.places.get(n_fields) {
+                    let cells = &mut chunk.columns[*place];
+                    match self.asked[*place].form {
+                        Form::Word if field.bytes.is_empty() && !field.quoted => cells.push_word(None),
+                        Form::Word => {
+                            let word = text(field).map_err(|byte| {
+                                let column = &self.asked[*place].name;
+                                wrong(format!("column `{column}` is not UTF-8 at its byte {byte}"))
+                                    .hint("save the file as UTF-8")
+                            })?;
+                            cells.push_word(Some(&word));
+                        }
+                        form => cells.push_text(field.bytes, form),
+                    }
+                }
+                n_fields += 1;
+            }
+            if n_fields != self.places.len() {
+                return Err(wrong(format!("expected {} fields, got {n_fields}", self.places.len()))
+                    .hint("a field that holds the delimiter must be quoted"));
+            }
+            chunk.rows += 1;
+        }
+        Ok(chunk)
+    }
+}
+
+/// Rows of a part of a table, about.
+const PART_ROWS: usize = 16_384;
+
 impl Source for Csv {
     fn reads(&self, path: &Path) -> bool {
         has_extension(path, &[".csv", ".tsv", ".tab"])
@@ -168,28 +221,74 @@ impl Source for Csv {
     }
 
     fn read(&self, path: &Path, request: &Request) -> Result<Table> {
+        let mut whole = None;
+        parts(path, request, usize::MAX, &mut |table| {
+            whole = Some(table);
+            Ok(())
+        })?;
+        Ok(whole.expect("the last part is given, or it has no rows and is an error"))
+    }
+
+    fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
+        parts(path, request, PART_ROWS, visit)
+    }
+
+    fn scan(&self, path: &Path, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+        use rayon::prelude::*;
         let name = path.display().to_string();
         let columns = self.columns(path, None)?;
-        let slots = slots(request);
-        let fields = slots.iter().map(|(wanted, _)| {
-            let found = columns.iter().position(|column| column == wanted);
-            found.ok_or_else(|| no_such_column(&name, wanted, &columns))
-        });
-        let fields = fields.collect::<Result<Vec<usize>>>()?;
-        let layout =
-            Layout { name: &name, delimiter: delimiter(path), n_fields: columns.len(), slots, fields, request };
-        let mut builder = Builder::new(&name, request);
-        let mut blocks = Blocks::open(path, Records::Quoted(delimiter(path)))?;
-        let mut header_seen = false;
-        loop {
-            let more = blocks.next(|block, records| {
-                let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
-                header_seen = true;
-                parse_records(&mut builder, records, |records, first, width| layout.parse(block, records, first, width))
-            })?;
-            if !more {
-                return builder.finish();
+        for ask in asked.iter().filter(|ask| !columns.contains(&ask.name)) {
+            return Err(no_such_column(&name, &ask.name, &columns));
+        }
+        let places = columns.iter().map(|column| asked.iter().position(|ask| ask.name == *column)).collect();
+        let stream = Stream { name: &name, delimiter: delimiter(path), asked, places };
+        let mut blocks = Blocks::open(path, Records::Quoted(stream.delimiter))?;
+        let (mut header_seen, mut first_row) = (false, 0);
+        while blocks.next(|block, records| {
+            let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
+            header_seen = true;
+            let chunks = records.par_chunks(STREAMED).enumerate();
+            let chunks = chunks.map(|(at, records)| stream.chunk(block, records, first_row + (at * STREAMED) as u64));
+            let chunks: Vec<Result<Chunk>> = chunks.collect();
+            first_row += records.len() as u64;
+            visit(chunks.into_iter().collect::<Result<_>>()?)
+        })? {}
+        Ok(())
+    }
+}
+
+/// Reads the file in tables of at least `rows` rows; the last may have fewer.
+fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
+    let name = path.display().to_string();
+    let columns = Csv.columns(path, None)?;
+    let slots = slots(request);
+    let fields = slots.iter().map(|(wanted, _)| {
+        let found = columns.iter().position(|column| column == wanted);
+        found.ok_or_else(|| no_such_column(&name, wanted, &columns))
+    });
+    let fields = fields.collect::<Result<Vec<usize>>>()?;
+    let layout = Layout { name: &name, delimiter: delimiter(path), n_fields: columns.len(), slots, fields, request };
+    let mut builder = Builder::new(&name, request);
+    let mut blocks = Blocks::open(path, Records::Quoted(layout.delimiter))?;
+    let mut header_seen = false;
+    loop {
+        let more = blocks.next(|block, records| {
+            let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
+            header_seen = true;
+            for records in records.chunks(rows.min(records.len().max(1))) {
+                parse_records(&mut builder, records, |records, first, width| {
+                    layout.parse(block, records, first, width)
+                })?;
+                if builder.rows() >= rows {
+                    let later = builder.after();
+                    visit(std::mem::replace(&mut builder, later).finish()?)?;
+                }
             }
+            Ok(())
+        })?;
+        if !more {
+            // A file that ended with a full part has no rest; one without any row is an error.
+            return if builder.is_rest() { Ok(()) } else { visit(builder.finish()?) };
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Data sources: one file per format. `read` finds the source of a location and expands globs.
 
 mod blocks;
+mod chunk;
 mod csv;
 mod json;
 mod parquet;
@@ -10,7 +11,8 @@ mod source;
 mod sqlite;
 pub mod sqlite_column;
 
-pub use read::{column_names, read, resolve};
+pub use chunk::{Ask, Cells, Chunk, Form};
+pub use read::{column_names, read, read_parts, resolve, scan};
 pub use source::{Request, Source, VectorColumns};
 
 /// Every source, by name.

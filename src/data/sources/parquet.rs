@@ -6,6 +6,7 @@ use std::path::Path;
 
 use polars::prelude::{AnyValue, ArrowField, Column, DataFrame, DataType, ParquetReader, SerReader, Series};
 
+use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension};
 use crate::catalog::Named;
@@ -116,35 +117,97 @@ impl Source for Parquet {
     }
 
     fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        let name = path.display().to_string();
-        let known = self.columns(path, None)?;
-        let slots = slots(request);
-        let mut wanted: Vec<String> = Vec::new();
-        for (column, _) in &slots {
-            if !known.iter().any(|known| known == column) {
-                return Err(no_such_column(&name, column, &known));
-            }
-            if !wanted.iter().any(|wanted| wanted == column) {
-                wanted.push((*column).to_owned());
-            }
-        }
-        refuse_half_floats(path, &wanted)?;
-        let rows = reader(path)?.num_rows().map_err(|cause| not_parquet(path, cause))?;
-        let mut builder = Builder::new(&name, request);
-        for start in (0..rows).step_by(ROWS_AT_ONCE) {
-            let slice = reader(path)?.with_columns(Some(wanted.clone())).with_slice(Some((start, ROWS_AT_ONCE)));
-            let frame: DataFrame = slice.finish().map_err(|cause| not_parquet(path, cause))?;
-            let cells = slots.iter().map(|(column, _)| {
-                let column = frame.column(column).context(|| format!("{name}: column `{column}` is not there"))?;
-                Cells::new(column, &name)
-            });
-            let cells = cells.collect::<Result<Vec<_>>>()?;
-            let mut piece = Piece::new(request, start + 1, builder.width());
-            for row in 0..frame.height() {
-                piece.push_row(&name, &slots, |slot| cells[slot].cell(row, slots[slot].1))?;
-            }
-            builder.append(piece)?;
-        }
-        builder.finish()
+        let mut whole = None;
+        parts(path, request, usize::MAX, &mut |table| {
+            whole = Some(table);
+            Ok(())
+        })?;
+        Ok(whole.expect("the last part is given, or it has no rows and is an error"))
     }
+
+    fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
+        parts(path, request, PART_ROWS, visit)
+    }
+
+    fn scan(&self, path: &Path, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+        let name = path.display().to_string();
+        let wanted: Vec<String> = asked.iter().map(|ask| ask.name.clone()).collect();
+        check_columns(path, &name, &wanted)?;
+        let rows = reader(path)?.num_rows().map_err(|cause| not_parquet(path, cause))?;
+        for start in (0..rows).step_by(STREAMED) {
+            let slice = reader(path)?.with_columns(Some(wanted.clone())).with_slice(Some((start, STREAMED)));
+            let frame: DataFrame = slice.finish().map_err(|cause| not_parquet(path, cause))?;
+            let mut chunk = Chunk::new(asked, start as u64, frame.height());
+            chunk.rows = frame.height();
+            for (ask, cells) in asked.iter().zip(&mut chunk.columns) {
+                let column =
+                    frame.column(&ask.name).context(|| format!("{name}: column `{}` is not there", ask.name))?;
+                if ask.form != Form::Word && column.dtype().is_primitive_numeric() {
+                    let numbers =
+                        column.cast(&DataType::Float64).context(|| format!("column `{}` is no number", ask.name))?;
+                    let numbers = numbers.f64().context(|| format!("column `{}` is no number", ask.name))?;
+                    numbers.iter().for_each(|number| cells.push_number(number.unwrap_or(f64::NAN)));
+                    continue;
+                }
+                let texts = Cells::new(column, &name)?;
+                for row in 0..frame.height() {
+                    match (texts.cell(row, Slot::Column(0))?, ask.form) {
+                        (Cell::Text(text), Form::Word) => cells.push_word(Some(&text)),
+                        (_, Form::Word) => cells.push_word(None),
+                        (Cell::Text(text), form) => cells.push_text(text.as_bytes(), form),
+                        (_, form) => cells.push_text(b"", form),
+                    }
+                }
+            }
+            visit(vec![chunk])?;
+        }
+        Ok(())
+    }
+}
+
+/// Rows of a chunk that streams by, and of a part of a table, about.
+const STREAMED: usize = 262_144;
+const PART_ROWS: usize = 16_384;
+
+fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
+    let known = Parquet.columns(path, None)?;
+    match wanted.iter().find(|column| !known.contains(column)) {
+        Some(column) => Err(no_such_column(name, column, &known)),
+        None => refuse_half_floats(path, wanted),
+    }
+}
+
+/// Reads the file in tables of at least `rows` rows; the last may have fewer.
+fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
+    let name = path.display().to_string();
+    let slots = slots(request);
+    let mut wanted: Vec<String> = Vec::new();
+    for (column, _) in &slots {
+        if !wanted.iter().any(|wanted| wanted == column) {
+            wanted.push((*column).to_owned());
+        }
+    }
+    check_columns(path, &name, &wanted)?;
+    let all = reader(path)?.num_rows().map_err(|cause| not_parquet(path, cause))?;
+    let mut builder = Builder::new(&name, request);
+    for start in (0..all).step_by(ROWS_AT_ONCE) {
+        let slice = reader(path)?.with_columns(Some(wanted.clone())).with_slice(Some((start, ROWS_AT_ONCE)));
+        let frame: DataFrame = slice.finish().map_err(|cause| not_parquet(path, cause))?;
+        let cells = slots.iter().map(|(column, _)| {
+            let column = frame.column(column).context(|| format!("{name}: column `{column}` is not there"))?;
+            Cells::new(column, &name)
+        });
+        let cells = cells.collect::<Result<Vec<_>>>()?;
+        let mut piece = Piece::new(request, start + 1, builder.width());
+        for row in 0..frame.height() {
+            piece.push_row(&name, &slots, |slot| cells[slot].cell(row, slots[slot].1))?;
+        }
+        builder.append(piece)?;
+        if builder.rows() >= rows {
+            let later = builder.after();
+            visit(std::mem::replace(&mut builder, later).finish()?)?;
+        }
+    }
+    // A file that ended with a full part has no rest; one without any row is an error.
+    if builder.is_rest() { Ok(()) } else { visit(builder.finish()?) }
 }

@@ -143,6 +143,8 @@ pub struct Builder<'a> {
     columns: Vec<Vec<Option<String>>>,
     vectors: Option<Vectors>,
     rows: usize,
+    /// Rows of the source that went into tables before this one.
+    before: usize,
     files: Vec<(usize, String)>,
 }
 
@@ -157,6 +159,7 @@ impl<'a> Builder<'a> {
             columns: empty.columns,
             vectors: empty.vectors,
             rows: 0,
+            before: 0,
             files: Vec::new(),
         }
     }
@@ -170,7 +173,26 @@ impl<'a> Builder<'a> {
     /// The number that the next row will have, from 1.
     #[must_use]
     pub fn next_row(&self) -> usize {
-        self.rows + 1
+        self.before + self.rows + 1
+    }
+
+    /// Rows so far.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// A builder of the rows after these.
+    #[must_use]
+    pub fn after(&self) -> Self {
+        let vectors = self.vectors.as_ref().map(|vectors| Vectors::new(vectors.width()));
+        Self { before: self.before + self.rows, vectors, ..Self::new(&self.source, self.request) }
+    }
+
+    /// True when it follows a table and has no row itself.
+    #[must_use]
+    pub fn is_rest(&self) -> bool {
+        self.before > 0 && self.rows == 0
     }
 
     /// Adds the rows of a piece.
@@ -180,7 +202,8 @@ impl<'a> Builder<'a> {
     pub fn append(&mut self, piece: Piece) -> Result<()> {
         let column = self.request.vectors.as_ref().map_or("", |vectors| vectors.names()[0].as_str());
         if let (Some(ours), Some(theirs)) = (self.vectors.as_mut(), piece.vectors) {
-            ours.append(theirs, Place { source: &self.source, row: self.rows + 1, column })?;
+            let row = self.before + self.rows + 1;
+            ours.append(theirs, Place { source: &self.source, row, column })?;
         }
         self.columns.iter_mut().zip(piece.columns).for_each(|(ours, theirs)| ours.extend(theirs));
         self.rows += piece.rows;
@@ -212,6 +235,6 @@ impl<'a> Builder<'a> {
             return Err(Error::invalid(format!("`{}` has no rows", self.source)));
         }
         let columns = self.request.columns.iter().cloned().zip(self.columns).collect();
-        Ok(Table::new(&self.source, columns, self.vectors)?.of_files(self.files))
+        Ok(Table::new(&self.source, columns, self.vectors)?.of_files(self.files).after(self.before))
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::SOURCES;
+use super::chunk::{Ask, Chunk};
 use super::piece::Builder;
 use super::source::{Request, Source};
 use crate::data::table::Table;
@@ -104,4 +105,48 @@ pub fn read(location: &str, request: &Request, root: &Path) -> Result<Table> {
         builder.append_table(source.read(file, request)?)?;
     }
     builder.finish()
+}
+
+/// Reads the requested columns of a location in tables of bounded size: what `read` gives, piece by piece.
+///
+/// # Errors
+/// As `read`, and what `visit` says.
+pub fn read_parts(
+    location: &str,
+    request: &Request,
+    root: &Path,
+    visit: &mut dyn FnMut(Table) -> Result<()>,
+) -> Result<()> {
+    let (source, files) = files(location, root)?;
+    files.iter().try_for_each(|file| source.read_parts(file, request, visit))
+}
+
+/// Streams columns of a location in chunks, in the order of the rows, which are numbered from 0 over all files; gives the
+/// number of rows.
+///
+/// # Errors
+/// `Invalid` when a column is not there or there is no row, and what `visit` says.
+pub fn scan(
+    location: &str,
+    asked: &[Ask],
+    query: Option<&str>,
+    root: &Path,
+    visit: &mut dyn FnMut(Vec<Chunk>) -> Result<()>,
+) -> Result<u64> {
+    let (source, files) = files(location, root)?;
+    let mut rows = 0;
+    for file in &files {
+        let before = rows;
+        source.scan(file, asked, query, &mut |mut chunks| {
+            for chunk in &mut chunks {
+                chunk.first_row += before;
+                rows += chunk.rows as u64;
+            }
+            visit(chunks)
+        })?;
+    }
+    if rows == 0 {
+        return Err(Error::invalid(format!("`{location}` has no rows")));
+    }
+    Ok(rows)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::chunk::{self, Ask, Visit};
 use crate::catalog::Named;
 use crate::data::table::Table;
 use crate::error::Result;
@@ -53,6 +54,23 @@ pub trait Source: Named + Sync {
     /// # Errors
     /// `Invalid` with the row and the column when a cell does not fit.
     fn read(&self, path: &Path, request: &Request) -> Result<Table>;
+
+    /// Reads the requested columns in tables of bounded size, one after the other; a format that cannot do so gives one.
+    ///
+    /// # Errors
+    /// As `read`, and what `visit` says.
+    fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
+        visit(self.read(path, request)?)
+    }
+
+    /// Streams columns in chunks; rows are numbered from 0. A format that cannot stream reads all.
+    ///
+    /// # Errors
+    /// As `read`, and what `visit` says.
+    fn scan(&self, path: &Path, asked: &[Ask], query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+        let table = self.read(path, &chunk::as_request(asked, query))?;
+        visit(vec![chunk::of_table(&table, asked)?])
+    }
 }
 
 /// True when the path ends with one of these (lower-case, with the dot).

@@ -172,23 +172,25 @@ fn latest(session: &Session<'_>, config: &RetrainConfig, table: &Table) -> Resul
             without += 1;
             continue;
         };
-        let time = parse_time(cell).ok_or_else(|| {
-            table
-                .place(row, column)
-                .error(format!("`{cell}` is no time"))
-                .hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
-        })?;
-        // A plain number may count anything; a date in the future is a mistake that stays the latest for long.
-        ahead += usize::from(cell.trim().parse::<f64>().is_err() && time > now + 86_400.0);
-        timed.push((time, row));
+        let wrong = || {
+            let place = table.place(row, column);
+            place.error(format!("`{cell}` is no time")).hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
+        };
+        let time = parse_time(cell).ok_or_else(wrong)?;
+        // A plain number may count anything; a date in the future would be the latest for years.
+        if cell.trim().parse::<f64>().is_err() && time > now {
+            ahead += 1;
+        } else {
+            timed.push((time, row));
+        }
     }
     let note = |count: usize, what: &str| {
         if count > 0 {
-            session.project.note(format!("{count} rows of `{}` {what}", table.source()));
+            session.project.note(format!("{count} rows of `{}` were left out: {what}", table.source()));
         }
     };
-    note(without, &format!("have no `{column}` and were left out"));
-    note(ahead, &format!("have a `{column}` in the future: they count as the latest"));
+    note(without, &format!("they have no `{column}`"));
+    note(ahead, &format!("their `{column}` is in the future"));
     timed.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
     let kept = &timed[timed.len().saturating_sub(limit)..];
     let cell = |at: Option<&(f64, usize)>| at.and_then(|(_, row)| cells[*row]).unwrap_or_default().to_owned();

@@ -1,0 +1,146 @@
+//! The current columns of a file, counted while they stream by.
+
+use rayon::prelude::*;
+
+use crate::data::sources::{Ask, Cells, Chunk, Form, scan};
+use crate::data::split::parse_time;
+use crate::drift::{Column, Kind, Role, Seen};
+use crate::error::{Error, Result};
+use crate::project::Project;
+
+/// Where current rows come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From<'a> {
+    /// A path, a glob, or `format:path`.
+    pub source: &'a str,
+    /// The query, for databases.
+    pub query: Option<&'a str>,
+    /// The column of event times.
+    pub time: Option<&'a str>,
+}
+
+/// How far ahead of our clock another one may be.
+const AHEAD_MS: i64 = 24 * 3600 * 1000;
+/// Numbers above this are milliseconds, below seconds: the year 5138.
+const SECONDS: f64 = 1e11;
+
+/// The time that a cell says, in milliseconds since the epoch: ISO 8601, seconds or milliseconds.
+fn time_of(cell: &str) -> Option<i64> {
+    let time = parse_time(cell)?;
+    let number = cell.trim().parse::<f64>().is_ok();
+    Some(if number && time.abs() > SECONDS { time } else { time * 1000.0 } as i64)
+}
+
+/// The earliest and the latest time of a chunk.
+fn span_of(chunk: &Chunk, cells: &Cells, (source, column, now_ms): (&str, &str, i64)) -> Result<Option<(i64, i64)>> {
+    let mut span: Option<(i64, i64)> = None;
+    for (row, cell) in (chunk.first_row + 1..).zip(cells.words()) {
+        let Some(cell) = cell.filter(|cell| !cell.trim().is_empty()) else { continue };
+        let wrong = |why: &str| Error::invalid(format!("{source}: row {row}, column `{column}`: {why}"));
+        let time = time_of(cell).ok_or_else(|| {
+            wrong(&format!("`{cell}` is no time")).hint("ISO 8601 such as 2026-11-21T10:00:00Z, or seconds since 1970")
+        })?;
+        if time > now_ms + AHEAD_MS {
+            return Err(wrong(&format!(
+                "`{cell}` lies in the future: it is {} now",
+                super::super::training_record::timestamp(now_ms)
+            ))
+            .hint("correct the data or this machine's clock, or leave `--time` out"));
+        }
+        span = Some(span.map_or((time, time), |(from, to)| (from.min(time), to.max(time))));
+    }
+    Ok(span)
+}
+
+/// How the cells of a column are read.
+fn form(column: &Column) -> Form {
+    match (column.kind(), column.role) {
+        (Kind::Numeric, Role::Feature) => Form::Feature,
+        (Kind::Numeric, _) => Form::Number,
+        _ => Form::Word,
+    }
+}
+
+/// Counts the columns that the source has, in one pass: for each column its current side (none where the source lacks
+/// it), the number of rows, and from when to when they are.
+pub(super) fn seen(
+    project: &Project,
+    from: From<'_>,
+    columns: &[&Column],
+    known: &[String],
+    sample: usize,
+) -> Result<(Vec<Option<Seen>>, u64, Option<(i64, i64)>)> {
+    let there: Vec<bool> = columns.iter().map(|column| known.contains(&column.name)).collect();
+    let wanted: Vec<&Column> =
+        columns.iter().zip(&there).filter(|(_, there)| **there).map(|(column, _)| *column).collect();
+    let mut asked: Vec<Ask> =
+        wanted.iter().map(|column| Ask { name: column.name.clone(), form: form(column) }).collect();
+    let now_ms = project.now_ms();
+    // A time that is also a column is read twice, each in its own form.
+    let time = from.time.map(|name| Ask { name: name.to_owned(), form: Form::Word });
+    let twice = time.as_ref().is_some_and(|time| asked.iter().any(|ask| ask.name == time.name));
+    let mut span: Option<(i64, i64)> = None;
+    let mut widen = |more: Option<(i64, i64)>| {
+        if let Some((from, to)) = more {
+            span = Some(span.map_or((from, to), |(first, last)| (first.min(from), last.max(to))));
+        }
+    };
+    let root = project.layout.root();
+    if let Some(time) = time.as_ref().filter(|_| twice || asked.is_empty()) {
+        let place = (from.source, time.name.as_str(), now_ms);
+        scan(from.source, std::slice::from_ref(time), from.query, root, &mut |chunks| {
+            chunks.iter().try_for_each(|chunk| span_of(chunk, &chunk.columns[0], place).map(&mut widen))
+        })?;
+    } else {
+        asked.extend(time.clone());
+    }
+    let fresh = || wanted.iter().map(|column| Seen::new(column, sample)).collect::<Vec<Seen>>();
+    let mut totals = fresh();
+    let rows = scan(from.source, &asked, from.query, root, &mut |chunks| {
+        let parts: Vec<Result<(Vec<Seen>, Option<(i64, i64)>)>> = chunks
+            .par_iter()
+            .map(|chunk| {
+                let mut part = fresh();
+                part.iter_mut().zip(&chunk.columns).for_each(|(seen, cells)| add(seen, chunk.first_row, cells));
+                let place = (from.source, from.time.unwrap_or_default(), now_ms);
+                let span = match chunk.columns.get(part.len()) {
+                    Some(cells) => span_of(chunk, cells, place)?,
+                    None => None,
+                };
+                Ok((part, span))
+            })
+            .collect();
+        for part in parts {
+            let (part, span) = part?;
+            totals.iter_mut().zip(part).for_each(|(total, part)| total.join(part));
+            widen(span);
+        }
+        Ok(())
+    })?;
+    let mut totals = totals.into_iter();
+    let seen = there.into_iter().map(|there| if there { totals.next() } else { None }).collect();
+    Ok((seen, rows, span))
+}
+
+fn add(seen: &mut Seen, first_row: u64, cells: &Cells) {
+    match cells {
+        Cells::Numbers { values, wrong, example } => {
+            seen.add_numbers(first_row, values);
+            seen.add_wrong(*wrong, example.as_deref());
+        }
+        Cells::Words { .. } => seen.add_words(cells.words()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_every_form() {
+        assert_eq!(time_of("2026-11-21T00:00:00Z"), Some(1_795_219_200_000));
+        assert_eq!(time_of("1795219200"), Some(1_795_219_200_000));
+        assert_eq!(time_of("1795219200000"), Some(1_795_219_200_000));
+        assert_eq!(time_of("gestern"), None);
+    }
+}

@@ -1,0 +1,12 @@
+//! `drift-check`: `columns` streams the current columns, `rows` what the model says of the current rows, `model` holds a
+//! version against its reference, `files` one file against another.
+
+mod columns;
+pub mod files;
+pub mod model;
+mod outcome;
+mod rows;
+
+pub use files::check_files;
+pub use model::{Current, Request, drift_check};
+pub use outcome::{Outcome, WindowFacts, Wishes};
