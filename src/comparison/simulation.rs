@@ -76,6 +76,7 @@ fn promoted(rows: u32, candidate_errors: f64, replicates: usize) -> Promoted {
 
 #[test]
 #[ignore = "prints the table at the head of this file"]
+#[expect(clippy::print_stdout, reason = "it is run to be read")]
 fn table() {
     for rows in [200, 500, 2000, 5000] {
         let Promoted { candidate, baseline, naive } = promoted(rows, 0.2, 1000);

@@ -308,7 +308,7 @@ fn triggers_say_whether_there_is_anything_to_do() {
     let project = project();
     project.write("retrain.yaml", format!("{RETRAIN}when: [drift, new_rows >= 150]\n"));
     let first = at(&project, AUGUST, ARGUMENTS).ok().json();
-    assert_eq!(first["state"]["triggered"]["reasons"][0], "200 new rows (at least 150)", "{first}");
+    assert_eq!(first["state"]["triggered"]["reasons"][0], "nothing is in production yet", "{first}");
     let text = rows(&[(8, 1), (9, 1)]);
     let some: String = text.lines().take(301).map(|line| format!("{line}\n")).collect();
     project.write("data/rows.csv", some);
@@ -319,7 +319,9 @@ fn triggers_say_whether_there_is_anything_to_do() {
     );
     assert!(!project.path("data/snapshots/training_dataset_202610.parquet").exists());
     project.write("data/rows.csv", text);
-    assert_eq!(at(&project, SEPTEMBER, ARGUMENTS).ok().json()["outcome"], "promoted");
+    let enough = at(&project, SEPTEMBER, ARGUMENTS).ok().json();
+    assert_eq!(enough["state"]["triggered"]["reasons"][0], "200 new rows (at least 150)", "{enough}");
+    assert_eq!(enough["outcome"], "promoted");
     project.write("retrain.yaml", format!("{RETRAIN}when: drift\n"));
     let calm = at(&project, "2026-11-01T03:00:00Z", ARGUMENTS).ok().json();
     assert_eq!(calm["outcome"], "skipped", "{calm}");
@@ -337,7 +339,7 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(project.tree(), tree);
     insta::assert_snapshot!(project.redact(&plan.stdout), @r"
     monthly 202609
-    trigger  a new month
+    trigger  nothing is in production yet; a new month
     extract  the latest 200 rows by `at` of data/rows.csv -> data/snapshots/training_dataset_202609.parquet
     validate  at least 100 rows, 10 of each class
     train  lr (logistic_regression), forest (random_forest)

@@ -1,4 +1,5 @@
-//! Whether there is anything to do: the period alone, drift, or so many new rows.
+//! Whether there is anything to do: the period alone, drift, or so many new rows; and always while nothing is in
+//! production.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,9 @@ pub fn ask(project: &Project, config: &RetrainConfig, model: &ModelName, forced:
     let (mut reasons, mut silent, mut rows) = (Vec::new(), Vec::new(), None);
     if forced {
         reasons.push("forced".to_owned());
+    }
+    if project.production_version(model)?.is_none() {
+        reasons.push("nothing is in production yet".to_owned());
     }
     for trigger in &config.when {
         match trigger {
