@@ -8,6 +8,8 @@ mod decode;
 mod evaluation;
 mod experiment;
 mod load;
+mod notify;
+mod outline;
 mod promotion;
 mod resolve;
 pub mod schema;
@@ -15,7 +17,9 @@ mod yaml;
 
 pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
 pub use experiment::{ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection};
-pub use load::{Override, Policy, load, load_policy};
+pub use load::{Override, Policy, load, load_notify, load_policy};
+pub use notify::{NotifyChannel, NotifyEvent, NotifyTarget, Secret};
+pub use outline::{Outline, outline};
 pub use promotion::{
     Bound, CalibrationRule, Guardrails, LatencyRule, Minimum, Mode, PromotionSection, Require, SizeRule, SubgroupRule,
     Versus,

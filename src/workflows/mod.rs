@@ -12,6 +12,7 @@ pub mod impact;
 pub mod init;
 pub mod judge;
 pub mod latency;
+pub mod notices;
 pub mod paired;
 pub mod predict;
 pub mod predictions;
