@@ -18,7 +18,7 @@ mod yaml;
 pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
 pub use experiment::{ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection};
 pub use load::{Override, Policy, load, load_notify, load_policy};
-pub use notify::{NotifyChannel, NotifyEvent, NotifyTarget, Secret};
+pub use notify::{NotifyChannel, NotifyEvent, NotifyTarget, Secret, Words};
 pub use outline::{Outline, outline};
 pub use promotion::{
     Bound, CalibrationRule, Guardrails, LatencyRule, Minimum, Mode, PromotionSection, Require, SizeRule, SubgroupRule,

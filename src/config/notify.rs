@@ -125,7 +125,23 @@ pub enum NotifyTarget {
         headers: BTreeMap<String, Secret>,
     },
     /// A program and its arguments; it reads the notice as JSON on stdin.
-    Command(Vec<String>),
+    Command(Words),
+}
+
+/// The words of a command; addresses among them are shown by their host.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Words(pub Vec<String>);
+
+impl fmt::Debug for Words {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.0.iter().map(|word| without_secrets(word))).finish()
+    }
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|word| without_secrets(word)))
+    }
 }
 
 impl NotifyTarget {
@@ -298,7 +314,7 @@ fn decode_target(item: &At<'_, '_>, fields: &mut Fields<'_, '_>) -> NotifyTarget
         if words.iter().any(|word| word.contains('\0')) {
             command.problem("a word holds a null character", None);
         }
-        NotifyTarget::Command(words)
+        NotifyTarget::Command(Words(words))
     }
 }
 
@@ -403,7 +419,7 @@ mod tests {
     #[test]
     fn an_address_is_shown_by_its_host() {
         let channels = load(&format!(
-            "- slack: https://hooks.slack.com/{PATH}\n- webhook: https://${{HOST}}/{PATH}\n  headers: {{X-Key: verysecret}}\n- slack: a${{B}}verysecret\n"
+            "- slack: https://hooks.slack.com/{PATH}\n- webhook: https://${{HOST}}/{PATH}\n  headers: {{X-Key: verysecret}}\n- slack: a${{B}}verysecret\n- command: [curl, \"https://hooks.slack.com/{PATH}\"]\n"
         ));
         // The third is no address, but that is only known when its variable is.
         let channels = channels.unwrap();

@@ -29,7 +29,12 @@ impl Scheduler for Systemd {
         let name = &job.name;
         // A `\` at the end of a line would join it with the next.
         let about = job.about().replace('\\', "/").replace('%', "%%");
-        let words = job.words();
+        let mut words = job.words();
+        if words[0].contains(['"', '\'', '\\']) || words[0].chars().any(char::is_control) {
+            // systemd refuses such a path as a program, but not as an argument.
+            let shell = ["/bin/sh", "-c", "exec \"$@\"", "sh"].map(str::to_owned);
+            words.splice(0..0, shell);
+        }
         let place = |at: usize| if at == 0 { Place::Program } else { Place::Argument };
         let command: Vec<String> = words.iter().enumerate().map(|(at, word)| systemd(word, place(at))).collect();
         let codes: Vec<String> = job.kind.answers().iter().chain(&[75]).map(u8::to_string).collect();

@@ -109,7 +109,7 @@ fn open(project: &Project, channel: &NotifyChannel) -> Result<Box<dyn Channel>> 
         NotifyTarget::Command(words) => {
             let root = project.layout.root();
             let root = std::path::absolute(root).unwrap_or_else(|_| Path::new(root).to_path_buf());
-            Box::new(Command { words: words.clone(), root })
+            Box::new(Command { words: words.0.clone(), root })
         }
     })
 }

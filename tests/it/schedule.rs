@@ -43,7 +43,8 @@ impl Scene {
     /// What is printed, as JSON.
     fn print(&self, what: &[&str], more: &[&str]) -> Value {
         let (root, program) = (self.root.to_str().unwrap(), self.program.to_str().unwrap());
-        let given = [&["--json", "--root", root, "schedule", "print"], what, &["--binary", program], more].concat();
+        let binary = if more.contains(&"--binary") { &[][..] } else { &["--binary", program] };
+        let given = [&["--json", "--root", root, "schedule", "print"], what, binary, more].concat();
         self.project.run(&given).ok().json()
     }
 
@@ -190,10 +191,15 @@ fn systemd_reads_its_units() {
     let written: Vec<PathBuf> = serde_json::from_value(document["written"].clone()).unwrap();
     assert_eq!(written.len(), 2);
     assert_eq!(std::fs::read_to_string(&written[1]).unwrap(), text(&document, 1));
-    let line = text(&document, 0).lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
-    let expected: Vec<String> =
-        std::iter::once(scene.program.to_str().unwrap().to_owned()).chain(scene.expected(&[])).collect();
-    assert_eq!(exec_start(line), expected);
+    let runs = |document: &Value| {
+        let line = text(document, 0).lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let words = exec_start(line);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        assert_eq!(scene.kept(command, 0).1, scene.expected(&[]), "{line}");
+        words
+    };
+    assert_eq!(runs(&document)[0], "/bin/sh", "systemd takes no program with quotes in its path");
     let mut arguments = vec!["verify".as_ref()];
     arguments.extend(written.iter().map(|path| path.as_os_str()));
     if let Some(output) = tool("systemd-analyze", &arguments) {
@@ -204,6 +210,16 @@ fn systemd_reads_its_units() {
         std::fs::write(&written[0], broken).unwrap();
         let output = tool("systemd-analyze", &arguments).unwrap();
         assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // A path without quotes is the program itself.
+    let program = scene.project.path("tools 100% $x 한글/mlops");
+    std::fs::create_dir(program.parent().unwrap()).unwrap();
+    std::fs::copy(&scene.program, &program).unwrap();
+    let direct = scene.retrain(&["--systemd", "--binary", program.to_str().unwrap()]);
+    assert_eq!(runs(&direct)[0], program.to_str().unwrap());
+    std::fs::write(&written[0], text(&direct, 0)).unwrap();
+    if let Some(output) = tool("systemd-analyze", &arguments) {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     // The same files again are no question; another content is.
     std::fs::write(&written[0], text(&document, 0)).unwrap();
