@@ -10,7 +10,9 @@ pub mod cli;
 pub mod workflows;
 
 // papers
+pub mod notify;
 pub mod report;
+pub mod schedule;
 
 // the unit
 pub mod bundle;

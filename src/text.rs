@@ -129,6 +129,33 @@ pub fn word_ngrams<T>(word: &[T], (low, high): (usize, usize), mut each: impl Fn
     ngrams(word, (low, high), each);
 }
 
+/// The same text with every address shortened to `scheme://host/…`: what follows the host may be a secret (a webhook's
+/// path), and so is what stands before an `@`. An address ends at white space or a quote.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once("://") {
+        shown += before;
+        shown += "://";
+        let ends = |letter: char| letter.is_whitespace() || "\"'`<>".contains(letter);
+        let (address, behind) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        let (authority, path) = address.split_at(address.find(['/', '?', '#']).unwrap_or(address.len()));
+        shown += authority.rsplit('@').next().unwrap_or_default();
+        shown += if path.len() > 1 { "/…" } else { path };
+        rest = behind;
+    }
+    shown + rest
+}
+
+/// At most `most` characters of a text; the last one is `…` when there were more.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// A number with a comma after every three digits: `10,000`.
 #[must_use]
 pub fn thousands(number: u64) -> String {
@@ -232,6 +259,21 @@ mod tests {
         assert_eq!(seen, [" a "]);
         squeezed("a\tb \n\t c ", u32::from, &mut buffer);
         assert_eq!(text(&buffer), "a\tb c ");
+    }
+
+    #[test]
+    fn an_address_keeps_its_host_only() {
+        for (text, shown) in [
+            ("https://hooks.slack.com/services/T0/B0/xyz", "https://hooks.slack.com/…"),
+            ("at \"https://u:pw@a.b:8443?sig=x\" and http://c", "at \"https://a.b:8443/…\" and http://c"),
+            ("- slack: https://a/b  # c", "- slack: https://a/…  # c"),
+            ("https://a/ ftp://p@h/f", "https://a/ ftp://h/…"),
+            ("https://a/한글 다음", "https://a/… 다음"),
+            ("none: // :// a", "none: // :// a"),
+        ] {
+            assert_eq!(without_secrets(text), shown);
+        }
+        assert_eq!((cut("한글글", 3).as_str(), cut("한글글자", 3).as_str()), ("한글글", "한글…"));
     }
 
     #[test]

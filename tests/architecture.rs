@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["workflows"],
-    &["report"],
+    &["notify", "report", "schedule"],
     &["bundle", "config", "project"],
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
@@ -27,7 +27,8 @@ const FLOORS: &[&[&str]] = &[
 const SIBLINGS: &[(&str, &str)] = &[("tensors", "fs")];
 
 /// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read in `config/`; the rendered config
-/// of a run is written by `workflows/record.rs` and read again by `workflows/promote.rs`; a model card has a head of YAML.
+/// of a run is written by `workflows/record.rs` and read again by `workflows/promote.rs`; a model card has a head of YAML;
+/// the tests of `schedule/quote.rs` read what it has quoted.
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["embeddings/candle_network/"]),
     ("candle_nn", &["embeddings/candle_network/"]),
@@ -42,7 +43,18 @@ const HOMES: &[(&str, &[&str])] = &[
     ("half", &["embeddings/"]),
     ("hf_hub", &["embeddings/folder/download.rs"]),
     ("indicatif", &["cli/ui/"]),
-    ("jiff", &["cli/surroundings.rs", "cli/ui/", "data/split.rs", "tracking/prediction_log/", "workflows/"]),
+    (
+        "jiff",
+        &[
+            "cli/surroundings.rs",
+            "cli/ui/",
+            "data/split.rs",
+            "notify/",
+            "schedule/",
+            "tracking/prediction_log/",
+            "workflows/",
+        ],
+    ),
     ("memchr", &["data/", "embeddings/folder/"]),
     ("memmap2", &["embeddings/folder/"]),
     ("plotters", &["report/"]),
@@ -57,7 +69,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustc_hash", &["features/", "embeddings/"]),
     ("safetensors", &["tensors.rs", "embeddings/"]),
     ("saphyr_parser", &["config/"]),
-    ("serde_yaml", &["config/", "report/model_card.rs", "workflows/record.rs", "workflows/promote.rs"]),
+    (
+        "serde_yaml",
+        &["config/", "report/model_card.rs", "schedule/quote.rs", "workflows/record.rs", "workflows/promote.rs"],
+    ),
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("statrs", &["stats/"]),
     ("strsim", &["catalog.rs"]),

@@ -117,6 +117,11 @@ pub enum Command {
     Doctor(super::doctor::Args),
     /// Give the disk back what nothing refers to
     Gc(super::gc::Args),
+    /// Send a notice through the channels of a config, to see that they work
+    Notify(super::notify::Args),
+    /// The lines that run a retrain or a drift check by the clock
+    #[command(subcommand)]
+    Schedule(super::schedule::Command),
     /// The config as JSON Schema, for editors
     Schema(super::schema::Args),
     /// Completions for a shell

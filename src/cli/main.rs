@@ -81,6 +81,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Models(args) => super::models::run(&door, &args),
         Command::Doctor(args) => super::doctor::run(&door, &args),
         Command::Gc(args) => super::gc::run(&door, &args),
+        Command::Notify(args) => super::notify::run(&door, &args),
+        Command::Schedule(command) => super::schedule::run(&door, &command),
         Command::Schema(args) => super::schema::run(&door, &args),
         Command::Completions(args) => Ok(super::completions::run(&args)),
         Command::Man(args) => super::completions::man(&args),

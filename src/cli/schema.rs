@@ -12,8 +12,14 @@ use crate::error::{Context, Result};
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics")]
+#[command(
+    after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics\n  mlops schema --config notify"
+)]
 pub struct Args {
+    /// The kind of file
+    #[arg(long, value_name = "KIND", value_parser = ["experiment", "notify"], default_value = "experiment")]
+    #[arg(conflicts_with = "list")]
+    config: String,
     /// What a key may name
     #[arg(long, value_name = "CATALOG", value_parser = ["models", "features", "metrics", "sources"])]
     list: Option<String>,
@@ -21,7 +27,8 @@ pub struct Args {
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let Some(catalog) = &args.list else {
-        let text = serde_json::to_string_pretty(&schema::schema()).context(|| "cannot write the schema".into())?;
+        let schema = if args.config == "notify" { schema::notify_file() } else { schema::schema() };
+        let text = serde_json::to_string_pretty(&schema).context(|| "cannot write the schema".into())?;
         print(&(text + "\n"));
         return Ok(ExitCode::SUCCESS);
     };

@@ -5,42 +5,61 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::yaml::{Node, Value};
+use super::yaml::{Node, QUOTED, Value};
 use crate::catalog::known_hint;
 use crate::error::Problem;
+use crate::text::without_secrets;
 
 /// A config file being read: its lines, and the problems so far.
 pub struct Decoder<'a> {
     file: &'a str,
     lines: Vec<&'a str>,
     problems: RefCell<Vec<Problem>>,
+    /// Texts that must not be printed with the line that they stand in.
+    secrets: RefCell<Vec<String>>,
 }
 
 impl<'a> Decoder<'a> {
     /// A decoder for this file.
     #[must_use]
     pub fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, lines: text.lines().collect(), problems: RefCell::default() }
+        Self { file, lines: text.lines().collect(), problems: RefCell::default(), secrets: RefCell::default() }
     }
 
     /// Notes a problem at a place.
     pub fn problem(&self, line: usize, column: usize, path: &str, message: impl Into<String>, hint: Option<String>) {
         let snippet = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or_default();
+        // A webhook's address is a secret, and a wrong line is printed.
         self.problems.borrow_mut().push(Problem {
-            message: message.into(),
+            message: without_secrets(&message.into()),
             file: self.file.to_owned(),
             line,
             column,
             path: path.to_owned(),
-            snippet: snippet.to_owned(),
+            snippet: without_secrets(snippet),
             hint,
         });
+    }
+
+    /// Keeps a text out of what problems say and show.
+    pub fn hide(&self, text: &str) {
+        // Messages quote the first characters of a value.
+        let quoted = text.chars().take(QUOTED).collect();
+        self.secrets.borrow_mut().extend([text.to_owned(), quoted]);
     }
 
     /// The problems in the order of the file.
     #[must_use]
     pub fn finish(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
+        let mut secrets = self.secrets.into_inner();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for problem in &mut problems {
+            for secret in &secrets {
+                problem.message = problem.message.replace(secret, "…");
+                problem.snippet = problem.snippet.replace(secret, "…");
+            }
+        }
         problems.sort_by_key(|problem| (problem.line, problem.column));
         problems
     }
@@ -68,6 +87,11 @@ impl<'d, 'n> At<'d, 'n> {
     #[must_use]
     pub fn root_like(near: &Self, node: Option<&'n Node>, path: String) -> Self {
         Self { decoder: near.decoder, node, path, place: near.node.map_or(near.place, |node| (node.line, node.column)) }
+    }
+
+    /// Keeps a text of this file out of what problems say and show.
+    pub fn hide(&self, text: &str) {
+        self.decoder.hide(text);
     }
 
     /// True when there is a value that is not null.

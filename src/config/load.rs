@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::decode::{At, Decoder};
 use super::experiment;
+use super::notify::{NotifyChannel, decode_notify};
 use super::promotion::{PromotionSection, decode_promotion};
 use super::resolve::{Experiment, look_up};
 use super::retrain::{self, RetrainConfig};
@@ -65,7 +66,7 @@ impl Override {
 }
 
 /// The error that tells all problems of a file.
-fn refuse(file: &str, problems: Vec<Problem>) -> Error {
+pub(super) fn refuse(file: &str, problems: Vec<Problem>) -> Error {
     let count = problems.len();
     let noun = if count == 1 { "a problem" } else { "problems" };
     let number = if count == 1 { String::new() } else { format!("{count} ") };
@@ -73,7 +74,7 @@ fn refuse(file: &str, problems: Vec<Problem>) -> Error {
 }
 
 /// The text of a config file.
-fn text_of(path: &Path, file: &str) -> Result<String> {
+pub(super) fn text_of(path: &Path, file: &str) -> Result<String> {
     let text = read_text(path).map_err(|error| match error.kind {
         crate::error::ErrorKind::NotFound => {
             Error::invalid(format!("there is no config `{file}`")).hint("`mlops init` writes examples to start from")
@@ -87,7 +88,7 @@ fn text_of(path: &Path, file: &str) -> Result<String> {
 }
 
 /// The tree of a file; every key that stands twice is noted.
-fn tree(decoder: &Decoder<'_>, text: &str) -> Option<Node> {
+pub(super) fn tree(decoder: &Decoder<'_>, text: &str) -> Option<Node> {
     match yaml::parse(text) {
         Ok((root, duplicates)) => {
             duplicates.into_iter().for_each(|(message, line, column)| decoder.problem(line, column, "", message, None));
@@ -191,4 +192,29 @@ pub fn load_policy(path: &Path) -> Result<Policy> {
     } else {
         Err(refuse(&file, problems))
     }
+}
+
+/// Loads and checks the channels of a file: a list at its root, or under `notify:`, whose neighbours are not looked at
+/// (a retrain config is checked by `retrain`).
+///
+/// # Errors
+/// `Invalid` with all problems when it is wrong or missing.
+pub fn load_notify(path: &Path) -> Result<Vec<NotifyChannel>> {
+    let file = path.display().to_string();
+    let text = text_of(path, &file).map_err(|error| match error.hint {
+        Some(_) => Error::invalid(format!("there is no file `{file}` with channels for notices")),
+        None => error,
+    })?;
+    let decoder = Decoder::new(&file, &text);
+    let Some(root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
+    let at = At::root(&decoder, &root);
+    let list = if matches!(root.value, Value::Map(_)) { at.fields().get("notify") } else { at };
+    if !list.is_given() {
+        return Err(
+            Error::invalid(format!("`{file}` has no `notify:`")).hint("notify: [{slack: \"${SLACK_WEBHOOK_URL}\"}]")
+        );
+    }
+    let channels = decode_notify(&list);
+    let problems = decoder.finish();
+    if problems.is_empty() { Ok(channels) } else { Err(refuse(&file, problems)) }
 }

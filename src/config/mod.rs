@@ -9,6 +9,8 @@ mod drift;
 mod evaluation;
 mod experiment;
 mod load;
+mod notify;
+mod outline;
 mod promotion;
 mod resolve;
 mod retrain;
@@ -18,7 +20,9 @@ mod yaml;
 pub use drift::DriftSection;
 pub use evaluation::{ChosenBy, EvaluationSection, Threshold};
 pub use experiment::{ColumnsSection, DataSection, ExperimentConfig, ExperimentSection, ModelSection, StepSection};
-pub use load::{Override, Policy, Retrain, load, load_policy, load_retrain};
+pub use load::{Override, Policy, Retrain, load, load_notify, load_policy, load_retrain};
+pub use notify::{NotifyChannel, NotifyEvent, NotifyTarget, Secret, Words};
+pub use outline::{Outline, outline};
 pub use promotion::{
     Bound, CalibrationRule, Guardrails, LatencyRule, Minimum, Mode, PromotionSection, Require, SizeRule, SubgroupRule,
     Versus,

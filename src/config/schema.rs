@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::NotifyEvent;
 use crate::catalog::{Named, Param};
 use crate::data::sources::SOURCES;
 use crate::drift::{Rule, STATISTICS, Settings};
@@ -154,6 +155,48 @@ fn drift() -> Value {
             "rule": {"enum": Rule::NAMES.map(|(name, _)| name), "default": usual.rule.name()},
         }),
     )
+}
+
+/// `notify:`, a list of channels.
+#[must_use]
+pub fn notify() -> Value {
+    let events: Vec<&str> = NotifyEvent::ALL.map(NotifyEvent::name).to_vec();
+    let url = json!({"description": "the address, a secret: `${NAME}` or a file keeps it out of git", "anyOf": [
+        {"type": "string", "minLength": 1},
+        object(&["url"], &json!({"url": text("the address, or `${NAME}`")})),
+        object(&["url_file"], &json!({"url_file": text("a file whose first line is the address")})),
+    ]});
+    let mut channel = object(
+        &[],
+        &json!({
+            "slack": url, "teams": url, "webhook": url,
+            "command": texts("a program and its arguments; it reads the notice as JSON on stdin"),
+            "headers": {"type": "object", "additionalProperties": {"type": "string"},
+                "description": "more headers of a webhook; values may hold `${NAME}`"},
+            "on": {"description": "the events that it wants; all when absent", "anyOf": [
+                {"enum": events}, {"type": "array", "items": {"enum": events}, "minItems": 1, "uniqueItems": true}]},
+            "timeout_seconds": {"type": "integer", "minimum": 1, "maximum": 600, "default": 15},
+            "attempts": {"type": "integer", "minimum": 1, "maximum": 10, "default": 3},
+        }),
+    );
+    let kinds = ["slack", "teams", "webhook", "command"];
+    channel["oneOf"] = kinds.iter().map(|kind| json!({"required": [kind]})).collect();
+    channel["dependentSchemas"] = json!({"headers": {"required": ["webhook"]}});
+    json!({"anyOf": [channel, {"type": "array", "items": channel}]})
+}
+
+/// The JSON Schema of a file of channels: a list, or one under `notify:`.
+#[must_use]
+pub fn notify_file() -> Value {
+    let list = notify();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mlops channels for notices",
+        "anyOf": [
+            {"type": "object", "required": ["notify"], "properties": {"notify": list}},
+            {"type": "array", "items": list["anyOf"][0]},
+        ],
+    })
 }
 
 /// The JSON Schema (draft 2020-12) of an experiment config.

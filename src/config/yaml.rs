@@ -43,6 +43,8 @@ pub type Broken = (String, usize, usize);
 
 /// The most values that a file may hold after aliases are expanded.
 const VALUE_LIMIT: usize = 100_000;
+/// So many characters of a text are quoted in messages.
+pub const QUOTED: usize = 40;
 /// The deepest nesting.
 const DEPTH_LIMIT: usize = 64;
 
@@ -76,7 +78,7 @@ impl Node {
             Value::Bool(flag) => format!("`{flag}`"),
             Value::Integer(number) => format!("`{number}`"),
             Value::Float(number) => format!("`{number}`"),
-            Value::Text(text) => format!("`{}`", text.chars().take(40).collect::<String>()),
+            Value::Text(text) => format!("`{}`", text.chars().take(QUOTED).collect::<String>()),
             Value::List(_) => "a list".into(),
             Value::Map(_) => "a mapping".into(),
         }

@@ -7,6 +7,7 @@ pub mod metadata;
 pub mod model_card;
 pub mod numbers;
 pub mod plots;
+pub mod prometheus;
 pub mod sections;
 
 pub use document::{Align, Block, Document, Figure, Table, Tone};

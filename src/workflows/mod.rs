@@ -15,6 +15,7 @@ pub mod init;
 pub mod judge;
 pub mod known_rows;
 pub mod latency;
+pub mod notices;
 pub mod paired;
 pub mod predict;
 pub mod prediction_facts;

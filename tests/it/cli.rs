@@ -36,6 +36,8 @@ fn help_and_version_go_to_stdout_with_0() {
         "experiments",
         "models",
         "doctor",
+        "notify",
+        "schedule",
         "schema",
         "completions",
         "man",

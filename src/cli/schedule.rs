@@ -1,0 +1,272 @@
+//! `mlops schedule print`: a retrain or a drift check as lines for a clock.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::door::{Door, Records, shown};
+use super::ui::format;
+use super::ui::style::dim;
+use crate::catalog::find;
+use crate::config::outline;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::fs::write_atomic;
+use crate::project::Project;
+use crate::registry::Selector;
+use crate::schedule::{Cron, Job, Kind, SCHEDULERS, Sheet, check_name, check_timezone, name_of};
+
+const EXAMPLES: &str = "\
+Examples:
+  mlops schedule print retrain experiments/reviews/retrain.yaml --cron
+  mlops schedule print retrain experiments/reviews/retrain.yaml --systemd --timezone Asia/Seoul --output /etc/systemd/system
+  mlops schedule print retrain experiments/reviews/retrain.yaml --k8s --image registry.example.com/mlops:1
+  mlops schedule print retrain experiments/reviews/retrain.yaml --airflow > dags/reviews.py
+  mlops schedule print drift-check reviews --cron --at '30 6 * * mon-fri' -- --notify alerts.yaml
+
+What stands after `--` is added to the command. Nothing is installed: the output says how.";
+
+/// The commands below `schedule`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Print the lines for a clock
+    #[command(subcommand, after_help = EXAMPLES)]
+    Print(What),
+}
+
+/// What is to run.
+#[derive(Debug, clap::Subcommand)]
+pub enum What {
+    /// `mlops retrain CONFIG`; at 03:00 on the first of each month unless --at says something else
+    #[command(after_help = EXAMPLES)]
+    Retrain {
+        /// The retrain config
+        config: PathBuf,
+        /// The model, for the drift check and the report of --airflow [default: the config's]
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
+        /// For which clock, and when
+        #[command(flatten)]
+        args: Args,
+    },
+    /// `mlops drift-check MODEL --from-log`; daily at 06:00 unless --at says something else
+    #[command(after_help = EXAMPLES)]
+    DriftCheck {
+        /// The model: `reviews`, `reviews@production`
+        model: String,
+        /// For which clock, and when
+        #[command(flatten)]
+        args: Args,
+    },
+}
+
+/// For which clock, and when.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("clock").required(true).args(["cron", "systemd", "k8s", "airflow", "github"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Args {
+    /// Lines for `crontab -e`
+    #[arg(long)]
+    cron: bool,
+    /// A systemd service and its timer
+    #[arg(long)]
+    systemd: bool,
+    /// A Kubernetes CronJob
+    #[arg(long)]
+    k8s: bool,
+    /// An Airflow DAG
+    #[arg(long)]
+    airflow: bool,
+    /// A GitHub Actions workflow
+    #[arg(long)]
+    github: bool,
+    /// When: minute, hour, day of the month, month, day of the week
+    #[arg(long, value_name = "CRON")]
+    at: Option<String>,
+    /// The time zone, such as `Asia/Seoul` [default: the clock's own]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// Append the output to this file [default for --cron: experiments/NAME.log in the project]
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// The container image, for --k8s
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<String>,
+    /// The program [default: this one; for --k8s `mlops` of the image]
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// The job's name [default: made of the config's folder or the model]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Write the files into this folder instead of printing them
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// More arguments of the command, after `--`
+    #[arg(last = true, value_name = "ARGUMENT")]
+    more: Vec<String>,
+}
+
+impl Args {
+    fn clock(&self) -> &'static str {
+        let flags = [
+            (self.cron, "cron"),
+            (self.systemd, "systemd"),
+            (self.k8s, "k8s"),
+            (self.airflow, "airflow"),
+            (self.github, "github"),
+        ];
+        flags.into_iter().find(|(given, _)| *given).map_or("cron", |(_, name)| name)
+    }
+}
+
+pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
+    let Command::Print(what) = command;
+    let args = match what {
+        What::Retrain { args, .. } | What::DriftCheck { args, .. } => args,
+    };
+    let clock = find("clock", SCHEDULERS, args.clock())?;
+    let job = door.work(Records::Nothing, |session| job(session.project, what, args))?;
+    let sheets = clock.sheets(&job)?;
+    let mut written = Vec::new();
+    if let Some(folder) = &args.output {
+        written = sheets.iter().map(|sheet| folder.join(&sheet.name)).collect();
+        save(door, &sheets, &written)?;
+    }
+    let document = json!({
+        "clock": clock.name(),
+        "name": job.name,
+        "command": job.words(),
+        "at": job.cron.text(),
+        "timezone": job.timezone,
+        "files": sheets.iter().map(|sheet| json!({"name": sheet.name, "text": sheet.text})).collect::<Vec<_>>(),
+        "written": written,
+    });
+    door.answer("schedule", &document, || {
+        if written.is_empty() {
+            return sheets.iter().map(|sheet| sheet.text.as_str()).collect::<Vec<_>>().join("\n");
+        }
+        let lines = written.iter().map(|path| format!("wrote     {}\n", shown(path)));
+        lines.collect::<String>() + &dim("the first lines of each file say how it is installed\n")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the files; asks before another content is written over.
+fn save(door: &Door, sheets: &[Sheet], paths: &[PathBuf]) -> Result<()> {
+    for (sheet, path) in sheets.iter().zip(paths) {
+        let other = std::fs::read(path).is_ok_and(|there| there != sheet.text.as_bytes());
+        if other {
+            door.confirm(&format!("`{}` is there already: write over it?", shown(path)))?;
+        }
+    }
+    sheets.iter().zip(paths).try_for_each(|(sheet, path)| write_atomic(path, sheet.text.as_bytes()))
+}
+
+/// A path as text, absolute; one that is not UTF-8 cannot be written into a schedule.
+fn absolute(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path).context(|| format!("cannot make `{}` absolute", path.display()))?;
+    let text = path.to_str().ok_or_else(|| Error::invalid(format!("`{}` is not UTF-8", path.display())))?;
+    // `absolute` keeps the `.` at the end of `/srv/shop/.`.
+    let text = text.trim_end_matches("/.").trim_end_matches('/');
+    Ok(if text.is_empty() { "/".into() } else { text.to_owned() })
+}
+
+fn job(project: &Project, what: &What, args: &Args) -> Result<Job> {
+    let kind = match what {
+        What::Retrain { .. } => Kind::Retrain,
+        What::DriftCheck { .. } => Kind::DriftCheck,
+    };
+    let cron = Cron::parse(args.at.as_deref().unwrap_or(kind.usual_time()))?;
+    let timezone = args.timezone.as_deref().map(check_timezone).transpose()?;
+    let root = absolute(project.layout.root())?;
+    let (target, model, variables, usual_name) = match what {
+        What::Retrain { config, model, .. } => {
+            let outline = outline(config)?;
+            let model = model.clone().or(outline.model);
+            (absolute(config)?, model, outline.variables.into_iter().collect(), config_name(config))
+        }
+        What::DriftCheck { model, .. } => {
+            let model = known_model(project, model)?;
+            (model.clone(), Some(model.clone()), Vec::new(), model)
+        }
+    };
+    let name = match &args.name {
+        Some(name) => check_name(name).map(|()| name.clone())?,
+        None => name_of(kind, &usual_name),
+    };
+    let log = match &args.log {
+        Some(log) => Some(checked_log(log)?),
+        // A crontab without a redirection sends its output by mail, which hardly a machine has.
+        None if args.cron => Some(format!("{root}/experiments/{name}.log")),
+        None => None,
+    };
+    if args.image.is_some() && !args.k8s {
+        return Err(Error::invalid("`--image` goes with `--k8s`"));
+    }
+    let program = |path: &PathBuf| match path.to_str() {
+        // A bare name is looked up where the job runs.
+        Some(name) if !name.is_empty() && !name.contains('/') => Ok(name.to_owned()),
+        _ => absolute(path),
+    };
+    let this = std::env::current_exe().context(|| "cannot tell where this program is; name it by `--binary`".into())?;
+    Ok(Job {
+        kind,
+        name,
+        target,
+        model,
+        root,
+        binary: args.binary.as_ref().map(program).transpose()?,
+        this_binary: absolute(&this)?,
+        more: args.more.clone(),
+        cron,
+        timezone,
+        log,
+        image: args.image.clone(),
+        variables,
+    })
+}
+
+/// What a config is called: its file, or its folder where the file's name says nothing.
+fn config_name(config: &Path) -> String {
+    let text =
+        |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = text(config.file_stem());
+    let folder = std::path::absolute(config).ok();
+    let folder = text(folder.as_deref().and_then(Path::parent).and_then(Path::file_name));
+    if ["retrain", "config"].contains(&stem.as_str()) && !folder.is_empty() { folder } else { stem }
+}
+
+/// A model as the job will name it: a folder by its absolute path. One that is not there yet may come, but a slip of the
+/// finger should be seen.
+fn known_model(project: &Project, model: &str) -> Result<String> {
+    let name = match Selector::parse(model)? {
+        Selector::Name(name) | Selector::Version(name, _) | Selector::At(name, _) => name,
+        Selector::Folder(folder) => return absolute(&folder),
+        Selector::Run(_) => return Ok(model.to_owned()),
+    };
+    let missing = |tracker: &crate::tracking::Tracker| {
+        tracker.model(name.as_str()).is_err_and(|error| error.kind == ErrorKind::NotFound)
+    };
+    if project.tracker_for_reading().is_none_or(missing) {
+        project.note(format!("there is no model `{name}` yet"));
+    }
+    Ok(model.to_owned())
+}
+
+/// A log file as every clock can name it.
+fn checked_log(log: &Path) -> Result<String> {
+    let text = absolute(log)?;
+    if text.chars().any(char::is_control) || text.ends_with(['\\', ' ']) {
+        return Err(Error::invalid(format!("`{}` cannot be the name of a log file", format::plain(&text)))
+            .hint("no line breaks, and no `\\` or space at its end"));
+    }
+    let folder = log.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if log.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Error::invalid(format!(
+            "`{}` cannot be the name of a log file: its folder is not there",
+            log.display()
+        ))
+        .hint("the job would not even start"));
+    }
+    Ok(text)
+}
