@@ -43,6 +43,9 @@ pub struct Args {
     /// Wait so long for another retrain of the model: 30s, 10m, 2h
     #[arg(long, value_name = "TIME", value_parser = wait, default_value = "0s", hide_default_value = true)]
     wait: i64,
+    /// Write metrics for Prometheus' `node_exporter` into this folder [default: the config's `textfile_dir`]
+    #[arg(long, value_name = "DIR")]
+    textfile_dir: Option<PathBuf>,
     /// What embedders may use
     #[command(flatten)]
     pub embedding: EmbeddingArgs,
@@ -54,25 +57,16 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         dry_run: args.dry_run,
         force: args.force,
         wait: Duration::from_millis(args.wait.unsigned_abs()),
+        textfile_dir: args.textfile_dir.clone(),
     };
     let records = if args.dry_run { Records::Nothing } else { Records::Runs };
     let outcome = door.work(records, |session| retrain(session, &request))?;
-    let code = code(&outcome);
+    let code = outcome.exit_code();
     // Cron sends what is printed: with `-q` a retrain that went well says nothing.
     if door.global.json || !door.global.quiet || code != 0 {
         door.answer("retrain", &outcome, || describe(&outcome, door.global.quiet))?;
     }
     Ok(ExitCode::from(code))
-}
-
-fn code(outcome: &Outcome) -> u8 {
-    match outcome.outcome.as_str() {
-        _ if outcome.already_done => 0,
-        "rolled_back" => 1,
-        "refused" => 3,
-        "inconclusive" => 5,
-        _ => 0,
-    }
 }
 
 fn describe(outcome: &Outcome, only_summary: bool) -> String {
@@ -91,7 +85,8 @@ fn describe(outcome: &Outcome, only_summary: bool) -> String {
         Some(state) if !only_summary && !outcome.already_done && state.triggered.is_some() => steps(state),
         _ => String::new(),
     };
-    format!("{steps}{}\n", summary(outcome))
+    let told = if only_summary { String::new() } else { told(outcome) };
+    format!("{steps}{told}{}\n", summary(outcome))
 }
 
 /// A line for each step that was done.
@@ -165,6 +160,12 @@ fn steps(state: &State) -> String {
         tell("prune", [versions, pruned.snapshots.clone()].concat().join(", "));
     }
     table(&[("", Align::Left), ("", Align::Cut)], &rows)
+}
+
+/// Who was told: those whose notice did not arrive are told of on stderr.
+fn told(outcome: &Outcome) -> String {
+    let sent: Vec<&str> = outcome.notices.iter().filter(|one| one.sent).map(|one| one.channel.as_str()).collect();
+    if sent.is_empty() { String::new() } else { format!("notify    {}\n", sent.join(", ")) }
 }
 
 /// The one line that matters.

@@ -3,17 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::decode::At;
 use super::load::Override;
+use super::notify::{NotifyChannel, decode_notify};
 use crate::catalog::known_hint;
 use crate::names::ExperimentName;
 use crate::text::age;
 
 /// A whole retrain config.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RetrainConfig {
     /// The name: the experiment in which retrains are recorded, and the folder of their state.
     pub name: ExperimentName,
@@ -30,22 +28,19 @@ pub struct RetrainConfig {
     /// Who is trained on them.
     pub candidates: Vec<CandidateSection>,
     /// A gate that stands in for that of the candidates' configs.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// A program that must succeed after the switch.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<String>,
     /// Which versions go at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub prune: Option<PruneSection>,
     /// Where Prometheus' `node_exporter` finds the numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub textfile_dir: Option<String>,
+    /// Who is told.
+    pub notify: Vec<NotifyChannel>,
 }
 
 /// How often a retrain is made at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
     /// Once a day, UTC.
     Day,
@@ -56,8 +51,7 @@ pub enum Period {
 }
 
 /// What begins a retrain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
     /// The period alone.
     Always,
@@ -68,28 +62,22 @@ pub enum Trigger {
 }
 
 /// `data:`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExtractSection {
     /// A path, a glob, or `format:path`; the first candidate's when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The query, for databases.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// The column of times by which the latest rows are known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub latest_by: Option<String>,
     /// So many of the latest rows at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// The folder of the snapshots.
     pub snapshots: String,
 }
 
 /// `validate:`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ValidateSection {
     /// Rows at least.
     pub min_rows: u64,
@@ -102,8 +90,7 @@ pub struct ValidateSection {
 }
 
 /// One candidate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CandidateSection {
     /// Its experiment config.
     pub config: String,
@@ -112,8 +99,7 @@ pub struct CandidateSection {
 }
 
 /// `prune:`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneSection {
     /// Versions made so many milliseconds ago or earlier.
     pub older_than_ms: i64,
@@ -275,6 +261,7 @@ pub(super) fn decode(root: &At<'_, '_>) -> Option<RetrainConfig> {
         verify: verify.texts(),
         prune: decode_prune(&fields.get("prune")),
         textfile_dir: fields.get("textfile_dir").text(),
+        notify: decode_notify(&fields.get("notify")),
         name: name?,
     };
     fields.finish();

@@ -11,7 +11,7 @@ use super::support::TestProject;
 const SECRET: &str = "T000/B000/verysecret";
 
 /// A server that answers every request with this status and keeps the bodies, by path.
-fn server(status: &'static str) -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
+pub fn server(status: &'static str) -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let seen: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::support::{TestProject, config};
 
-/// The crash point between a roll-back and the note of it.
-pub const CRASH_POINT: &str = "retrain.rolled_back";
+/// The crash points between a roll-back and the note of it, and between the end and the notices.
+pub const CRASH_POINTS: [&str; 2] = ["retrain.rolled_back", "retrain.before_notices"];
 
 const STEPS: &[&str] = &["trigger", "extract", "validate", "train", "decide", "verify", "prune", "end"];
 
@@ -200,7 +200,7 @@ fn what_does_not_serve_is_rolled_back() {
     project.write("probe.sh", "echo \"$MLOPS_MODEL $MLOPS_VERSION\" > asked; echo 'no answer on port 80' >&2; exit 7");
     project.write("retrain.yaml", format!("{RETRAIN}verify: [sh, probe.sh]\n"));
     let crashed =
-        project.command(ARGUMENTS).env("MLOPS_NOW", SEPTEMBER).env("MLOPS_CRASH_AT", CRASH_POINT).output().unwrap();
+        project.command(ARGUMENTS).env("MLOPS_NOW", SEPTEMBER).env("MLOPS_CRASH_AT", CRASH_POINTS[0]).output().unwrap();
     assert!(crashed.status.code().is_none());
     assert_eq!(project.link("active").unwrap(), active);
     let back = at(&project, SEPTEMBER, ARGUMENTS).code(1).json();
@@ -229,7 +229,8 @@ fn crash_and_go_on(base: &TestProject, point: &str, before: &str) {
     assert_eq!(ask(&project, "points") == before, !decided, "{point}");
     let done = at(&project, SEPTEMBER, ARGUMENTS).ok().json();
     assert_eq!(done["outcome"], "promoted", "{point}: {done}");
-    assert_eq!(done["already_done"], point == "retrain.saved_end", "{point}: {done}");
+    let ended = ["retrain.saved_end", CRASH_POINTS[1]].contains(&point);
+    assert_eq!(done["already_done"], ended, "{point}: {done}");
     let version = done["state"]["decided"]["version"].as_u64().unwrap();
     assert_eq!(project.link("active"), Some(format!("v{version}")), "{point}");
     assert_eq!(done["state"]["decided"]["production"], 1, "{point}: {done}");
@@ -270,6 +271,7 @@ fn a_retrain_that_was_killed_goes_on_at_every_step() {
         "switch.before_rename",
         "mirror.between_links",
     ];
+    let inner = inner.into_iter().chain([CRASH_POINTS[1]]);
     let points: Vec<String> = own.chain(inner.map(str::to_owned)).collect();
     std::thread::scope(|scope| {
         for half in points.chunks(points.len().div_ceil(2)) {
@@ -443,4 +445,98 @@ fn a_production_folder_that_was_edited_is_named() {
     project.write("data/rows.csv", rows(&[(9, 1)]));
     let error = at(&project, SEPTEMBER, ARGUMENTS).code(1).json();
     assert!(error["error"]["message"].as_str().unwrap().contains("schema.json"), "{error}");
+}
+
+#[test]
+fn people_and_prometheus_are_told() {
+    let project = project();
+    let (address, heard) = super::notify::server("200 OK");
+    let (broken, _) = super::notify::server("500 Internal Server Error");
+    project.write("metrics/README", "");
+    let told = format!(
+        "{RETRAIN}textfile_dir: metrics
+notify:
+  - {{slack: '${{SLACK}}', on: [success, refusal, failure]}}
+  - {{webhook: {broken}/secret, attempts: 1}}
+"
+    );
+    project.write("retrain.yaml", &told);
+    let run = |moment: &str, point: &str| -> super::support::Answer {
+        let mut command = project.command(ARGUMENTS);
+        command.env("MLOPS_NOW", moment).env("SLACK", format!("{address}/hook"));
+        if !point.is_empty() {
+            command.env("MLOPS_CRASH_AT", point);
+        }
+        command.output().unwrap().into()
+    };
+    let titles = || -> Vec<String> {
+        let heard = heard.lock().unwrap();
+        heard.iter().map(|(_, body)| body["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let metric = |name: &str| -> f64 {
+        let text = project.read("metrics/mlops_retrain_points.prom");
+        let line = text.lines().find(|line| line.starts_with(&format!("{name}{{"))).unwrap_or_else(|| panic!("{text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    // Killed before anybody was told: the next call tells, once.
+    assert_eq!(run(AUGUST, CRASH_POINTS[1]).signal, Some(6));
+    assert_eq!(titles(), [""; 0]);
+    let first = run(AUGUST, "").ok();
+    assert!(first.stderr.contains("a notice did not reach webhook"), "{}", first.stderr);
+    assert!(!first.stderr.contains("secret") && !first.stdout.contains("secret"), "{}", first.stderr);
+    assert_eq!(first.json()["notices"].as_array().unwrap().len(), 2);
+    run(AUGUST, "").ok();
+    assert_eq!(titles().len(), 1);
+    assert!(titles()[0].contains("monthly 202609: promoted"), "{:?}", titles());
+    // 2026-09-01T03:00Z is 1,788,231,600 s.
+    assert_eq!((metric("mlops_retrain_last_success_timestamp_seconds") / 100.0).floor(), 17_882_316.0);
+    assert_eq!(metric("mlops_retrain_rows"), 200.0);
+    // Rows that are not fit: a refusal, and the last success stays.
+    project.write("data/rows.csv", "id,a,b,label,at\n");
+    run(SEPTEMBER, "").code(3);
+    assert!(titles()[1].contains("monthly 202610: refused"), "{:?}", titles());
+    assert_eq!((metric("mlops_retrain_last_success_timestamp_seconds") / 100.0).floor(), 17_882_316.0);
+    assert!(metric("mlops_retrain_last_completion_timestamp_seconds") > 1_790_000_000.0);
+    // No candidate can be trained: a failure.
+    project.write("data/rows.csv", rows(&[(9, 1)]));
+    let wrong = "[{config: experiments/lr/config.yaml, set: {data.positive: maybe}}]";
+    project.write("retrain.yaml", told.replace("[experiments/lr/config.yaml, experiments/forest/config.yaml]", wrong));
+    run(SEPTEMBER, "").code(1);
+    assert!(titles()[2].contains("monthly 202610: failed"), "{:?}", titles());
+    // A folder of metrics that is not there is a note.
+    project.write("retrain.yaml", told.replace("textfile_dir: metrics", "textfile_dir: nowhere"));
+    let noted = run(SEPTEMBER, "").ok();
+    assert!(noted.stderr.contains("no metrics were written: there is no folder"), "{}", noted.stderr);
+}
+
+#[test]
+fn the_rehearsal_of_readme_runs() {
+    let project = TestProject::new();
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["data/months", "experiments/reviews_monthly"] {
+        for entry in std::fs::read_dir(repository.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let name = format!("{folder}/{}", path.file_name().unwrap().to_string_lossy());
+                project.write(&name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut script = std::process::Command::new("sh");
+    script.arg("experiments/reviews_monthly/rehearse.sh").current_dir(project.root());
+    script.env("MLOPS", env!("CARGO_BIN_EXE_mlops")).env("NO_COLOR", "1");
+    let output: super::support::Answer = script.output().unwrap().into();
+    let said = output.ok().stdout;
+    for expected in [
+        "monthly v1 is in production",
+        "no drift in 3 columns",
+        "nothing to do: no drift to retrain for",
+        "retrain: yes (5 windows with drift in 7 days (at least 5))",
+        "on 600 rows that neither has learned from: promoted",
+        "monthly v3 is in production (was v1)",
+        "already done (v3, promoted)",
+        "monthly v1 is in production again, v3 is archived",
+    ] {
+        assert!(said.contains(expected), "{expected}:\n{said}");
+    }
 }

@@ -22,6 +22,9 @@ use crate::fs::{create_dir, sha256_file};
 use crate::names::ModelName;
 use crate::project::Prefer;
 
+/// How the error of a source without rows ends.
+const NO_ROWS: &str = "has no rows";
+
 /// Rows as they were at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,7 +120,9 @@ pub(super) fn extract(
         vectors: vector.clone().map(VectorColumns::Embedding),
         query: query.map(str::to_owned),
     };
-    let table = read(&expanded, &request, root)?;
+    // No rows are too few rows: the answer is no, and nothing is wrong with the request.
+    let none = |error: Error| if error.message.ends_with(NO_ROWS) { Error::refused(error.message) } else { error };
+    let table = read(&expanded, &request, root).map_err(none)?;
     session.check()?;
     let (positions, time) = latest(session, config, &table)?;
     let snapshot = snapshot_path(config, period);

@@ -4,7 +4,7 @@
 //! done to the end. Each step may be cut short at any moment and done again: what it changes outside the state is
 //! atomic and recognised when it is there already. `trigger` says whether there is anything to do, `extract` takes the
 //! rows and validates them, `train` trains the candidates, `decide` holds the best against production and publishes it,
-//! `finish` proves that it serves, or rolls back, and prunes.
+//! `finish` proves that it serves, or rolls back, and prunes, `tell` writes numbers and notices.
 
 mod decide;
 mod extract;
@@ -13,6 +13,7 @@ mod period;
 mod plan;
 mod run;
 mod state;
+mod tell;
 mod train;
 mod trigger;
 

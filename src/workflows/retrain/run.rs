@@ -1,5 +1,6 @@
 //! From the first step that is not done to the end, under the model's retrain lock.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -13,12 +14,14 @@ use super::finish::{check_production, prune, verify};
 use super::period::period_of;
 use super::plan::{Plan, plan};
 use super::state::{End, Ended, State, Verified};
+use super::tell;
 use super::train::{candidate, candidates};
 use super::trigger::{Answer, Triggered, ask};
 use crate::config::{Experiment, Policy, Retrain, load_policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Lock, crash_point};
 use crate::names::ModelName;
+use crate::notify::Delivery;
 
 /// What to retrain.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Request {
     pub force: bool,
     /// How long to wait for another retrain of the model.
     pub wait: Duration,
+    /// Where `node_exporter` finds the numbers; the config's when absent.
+    pub textfile_dir: Option<PathBuf>,
 }
 
 /// What came of it.
@@ -54,6 +59,8 @@ pub struct Outcome {
     pub state: Option<State>,
     /// What would be done.
     pub plan: Option<Plan>,
+    /// Who was told, and whether it arrived.
+    pub notices: Vec<Delivery>,
     /// Seconds in all.
     pub seconds: f64,
 }
@@ -91,6 +98,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         reasons: Vec::new(),
         state: None,
         plan: None,
+        notices: Vec::new(),
         seconds: 0.0,
     };
     if request.dry_run {
@@ -102,28 +110,73 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     let note = format!("retrain {} since {}", config.name, timestamp(project.now_ms()));
     let _lock = Lock::take(&project.layout.retrain_lock(&model), &note, request.wait)?;
-    let begun = begin(session, request, &model, &period)?;
+    let gone_on = under_lock(session, request, (experiments, policy), &mut outcome);
+    outcome.seconds = started.elapsed().as_secs_f64();
+    match gone_on {
+        Err(error) => {
+            if error.kind != ErrorKind::Interrupted {
+                tell::metrics(session, request, &outcome, error.kind.exit_code());
+                tell::failure(session, request, &outcome, &error);
+            }
+            return Err(error);
+        }
+        Ok(()) => tell::metrics(session, request, &outcome, outcome.exit_code()),
+    }
+    // A process that died before it told is told for by the next one.
+    if let Some(mut state) = outcome.state.clone().filter(|state| state.ended.is_some() && !state.told) {
+        crash_point("retrain.before_notices");
+        outcome.notices = tell::end(session, request, &outcome);
+        state.told = true;
+        state.save(&project.layout)?;
+        outcome.state = Some(state);
+    }
+    Ok(outcome)
+}
+
+/// Does what is left to do of the period, and says so in the outcome.
+fn under_lock(
+    session: &Session<'_>,
+    request: &Request,
+    (experiments, policy): (Vec<Experiment>, Option<Policy>),
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let begun = begin(session, request, &outcome.model, &outcome.period)?;
     outcome.period.clone_from(&begun.period);
     if let Some(ended) = begun.ended {
         outcome.already_done = true;
         outcome.outcome = ended.how.code().to_owned();
         outcome.state = Some(begun);
-        return Ok(outcome);
+        return Ok(());
     }
+    let started = Instant::now();
     let first = begun.steps(experiments.len()).into_iter().find(|(_, done)| !done);
     outcome.resumed_at = first.filter(|_| begun.triggered.is_some()).map(|(step, _)| step.to_owned());
-    check_production(project, &model)?;
+    check_production(session.project, &outcome.model)?;
     let mut work = Work { session, request, experiments, policy, state: begun };
     let done = work.go_on();
-    outcome.seconds = started.elapsed().as_secs_f64();
+    outcome.state = Some(work.state.clone());
     if let Some(reasons) = done? {
         outcome.reasons = reasons;
     } else {
         outcome.outcome = work.state.ended.map_or(End::Refused, |ended| ended.how).code().to_owned();
     }
-    record(&work, &outcome);
-    outcome.state = Some(work.state);
-    Ok(outcome)
+    outcome.seconds = started.elapsed().as_secs_f64();
+    record(&work, outcome);
+    Ok(())
+}
+
+impl Outcome {
+    /// 0 promoted, done before or nothing to do; 1 rolled back; 3 refused; 5 inconclusive.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.outcome.as_str() {
+            _ if self.already_done => 0,
+            "rolled_back" => 1,
+            "refused" => 3,
+            "inconclusive" => 5,
+            _ => 0,
+        }
+    }
 }
 
 /// The state to go on with: the period's, or a new one; `force` after the end begins the period once more.
@@ -144,6 +197,7 @@ fn begin(session: &Session<'_>, request: &Request, model: &ModelName, period: &s
         verified: None,
         pruned: None,
         ended: None,
+        told: false,
         seconds: std::collections::BTreeMap::new(),
     };
     // The latest attempt of the period counts: `202611`, then `202611_2`, …

@@ -45,6 +45,9 @@ pub struct State {
     pub pruned: Option<Pruned>,
     /// How it ended.
     pub ended: Option<Ended>,
+    /// People were told of the end.
+    #[serde(default)]
+    pub told: bool,
     /// Seconds of each step.
     pub seconds: BTreeMap<String, f64>,
 }
