@@ -34,6 +34,9 @@ pub struct Args {
     /// The numbers of the cached vectors at most (the file is a little larger): 500MB, 2GB; the least used go first
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     cache_max: Option<u64>,
+    /// Months of the prediction log that ended so long ago: 400d, 56w [default: none]
+    #[arg(long, value_name = "AGE", value_parser = moment::duration, allow_hyphen_values = true)]
+    predictions_older_than: Option<i64>,
     /// Model versions made so long ago: 180d, 26w, 36h
     #[arg(long, value_name = "AGE", value_parser = moment::duration, allow_hyphen_values = true)]
     older_than: Option<i64>,
@@ -59,6 +62,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let request = Request {
         cache_unused_days: args.cache_unused,
         cache_max_bytes: args.cache_max,
+        predictions_older_than_ms: args.predictions_older_than,
         versions: args.older_than.map(policy),
     };
     let planned = door.work(Records::Nothing, |session| plan(session, &request))?;
@@ -78,6 +82,7 @@ fn counts(outcome: &Outcome) -> String {
     let parts = [
         format::plural(outcome.runs.len(), "deleted run"),
         format::plural(outcome.versions.len(), "model version"),
+        format::plural(outcome.predictions.len(), "logged month"),
         format::plural(outcome.leftovers.len(), "leftover"),
         format::plural(usize::try_from(outcome.cache.vectors).unwrap_or(usize::MAX), "cached vector"),
     ];
@@ -103,6 +108,15 @@ fn describe(outcome: &Outcome, verb: &str, told: Kept) -> String {
         text += &format!("{verb} run {} of {}  {} bytes\n", run.run_id.short(), run.experiment, run.bytes);
     }
     text += &versions(outcome, verb, told);
+    for month in &outcome.predictions {
+        text += &format!(
+            "{verb} predictions of {} {} in {}  {}\n",
+            month.model,
+            month.version,
+            month.month,
+            size(month.bytes)
+        );
+    }
     outcome.leftovers.iter().for_each(|path| text += &format!("{verb} {}\n", shown(path)));
     if outcome.cache.vectors > 0 {
         text += &format!("{verb} {} cached vectors  {} bytes\n", outcome.cache.vectors, outcome.cache.bytes);

@@ -19,9 +19,14 @@ Examples:
   mlops predict reviews --input new.csv --output answers.csv
   echo '{\"text\": \"좋다\"}' | mlops predict reviews --input -
   mlops predict production/reviews/active --input new.ndjson | head
+  mlops predict reviews --input today.csv --output answers.csv --log && mlops drift-check reviews --from-log
 
 A model trained with class weights decides its class from its score; the probability is calibrated to the base rate of
-the training rows, so a row of the positive class may have a probability below 0.5. Both are written.";
+the training rows, so a row of the positive class may have a probability below 0.5. Both are written.
+
+--log appends to data/predictions/MODEL/VERSION/YYYY-MM.ndjson: id, time, score, class, and numbers of the row (length of
+the text, length of the vector and its cosine to the training centroid, numeric features); never the text itself. Ids are
+logged as they are: where they are personal, so is the log. `mlops gc --predictions-older-than 400d` removes old months.";
 
 /// Arguments of `predict`.
 #[derive(Debug, clap::Args)]
@@ -41,6 +46,9 @@ pub struct Args {
     /// The form of what is written [default: by the output's name, else as the input]
     #[arg(long, value_name = "FORM", value_parser = ["csv", "ndjson", "parquet"])]
     format: Option<String>,
+    /// Append the predictions to the version's log, which `drift-check --from-log` reads
+    #[arg(long)]
+    log: bool,
     /// Leave no run in the tracking database
     #[arg(long)]
     no_record: bool,
@@ -85,7 +93,8 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         refuse_overwriting(&input, &args.output)?;
     }
     let form = form(args, &input)?;
-    let request = Request { model: args.model.clone(), input, query: args.query.clone(), record: !args.no_record };
+    let (model, query, record) = (args.model.clone(), args.query.clone(), !args.no_record);
+    let request = Request { model, input, query, record, log: args.log };
     let records = if args.no_record { Records::Nothing } else { Records::Runs };
     let outcome = door.work_with(&args.model, records, |session| predict(session, &request)).map_err(|mut error| {
         if let Some(kept) = &kept {
@@ -93,6 +102,10 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         }
         error
     })?;
+    if let Some(failure) = outcome.logged.as_ref().and_then(|logged| logged.failure.as_deref()) {
+        // Told even with --quiet: the predictions are there, and a later drift check would miss them.
+        error::warning(&format!("the predictions are not all in the log: {failure}"));
+    }
     let stdout = args.output.as_os_str() == "-";
     if door.global.json && stdout {
         door.answer("predict", &outcome, String::new)?;
@@ -110,14 +123,20 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     }
     if !stdout {
         let rows = outcome.rows.len();
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "model": outcome.model, "version": outcome.version, "rows": rows, "output": args.output,
             "without_input": outcome.without_input, "calibrated": outcome.calibrated,
         });
+        if let Some(logged) = &outcome.logged {
+            document["logged"] = serde_json::json!(logged);
+        }
         if door.global.json || !door.global.quiet {
             door.answer("predict", &document, || {
                 let name = format!("{} {}", outcome.model, outcome.version);
-                format!("{name}: {} -> {}\n", format::plural(rows, "row"), args.output.display())
+                let logged = outcome.logged.as_ref();
+                let logged =
+                    logged.map_or_else(String::new, |logged| format!("; {} logged", format::count(logged.rows)));
+                format!("{name}: {} -> {}{logged}\n", format::plural(rows, "row"), args.output.display())
             })?;
         }
     }

@@ -1,5 +1,5 @@
 //! `gc`: gives the disk back what nothing refers to: deleted runs for good, what processes that died left behind, vectors
-//! that were not used for long, and, when asked, old model versions (`prune`). A run that a model version came from is
+//! that were not used for long, and, when asked, old months of the prediction log and old model versions (`prune`). A run that a model version came from is
 //! never among them.
 
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use crate::embeddings::{Cache, Prune, Pruned};
 use crate::error::{Context, ErrorKind, Result};
 use crate::names::{ExperimentName, RunId};
 use crate::project::Project;
+use crate::tracking::prediction_log::{OldMonth, old_months, remove_month};
 
 /// What to remove.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub struct Request {
     pub cache_unused_days: u32,
     /// Vectors beyond so many bytes, those first that were not used for longest.
     pub cache_max_bytes: Option<u64>,
+    /// Months of the prediction log that ended so many milliseconds ago; none go when absent.
+    pub predictions_older_than_ms: Option<i64>,
     /// Which model versions are old; none go when absent.
     pub versions: Option<Policy>,
 }
@@ -45,6 +48,8 @@ pub struct Outcome {
     pub versions: Vec<OldVersion>,
     /// Model versions that stay, with all reasons.
     pub versions_kept: Vec<KeptVersion>,
+    /// Months of the prediction log.
+    pub predictions: Vec<OldMonth>,
     /// Files and folders that processes left behind when they died.
     pub leftovers: Vec<PathBuf>,
     /// Vectors of the cache.
@@ -59,7 +64,8 @@ impl Outcome {
     /// True when there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.versions.is_empty() && self.leftovers.is_empty() && self.cache.vectors == 0
+        let found = [self.runs.len(), self.versions.len(), self.predictions.len(), self.leftovers.len()];
+        found == [0; 4] && self.cache.vectors == 0
     }
 }
 
@@ -79,6 +85,9 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             let bytes = run_folder(project, &run_id, &experiment).map_or(0, |folder| size(&folder));
             outcome.runs.push(DeletedRun { run_id, experiment, bytes });
         }
+    }
+    if let Some(age_ms) = request.predictions_older_than_ms {
+        outcome.predictions = old_months(&project.layout, project.now_ms().saturating_sub(age_ms))?;
     }
     if let Some(policy) = request.versions {
         let found = super::prune::plan(project, policy)?;
@@ -104,7 +113,8 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 fn total(outcome: &Outcome, leftovers: u64) -> u64 {
     let runs: u64 = outcome.runs.iter().map(|run| run.bytes).sum();
     let versions: u64 = outcome.versions.iter().map(|version| version.bytes).sum();
-    runs + versions + leftovers + outcome.cache.bytes
+    let predictions: u64 = outcome.predictions.iter().map(|month| month.bytes).sum();
+    runs + versions + predictions + leftovers + outcome.cache.bytes
 }
 
 fn length(path: &Path) -> u64 {
@@ -129,6 +139,9 @@ pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             Err(error) if error.kind == ErrorKind::NotFound => {}
             purged => purged?,
         }
+    }
+    for month in &outcome.predictions {
+        remove_month(&project.layout, month)?;
     }
     for path in &outcome.leftovers {
         if path.is_dir() && !path.is_symlink() {

@@ -16,6 +16,7 @@ pub mod judge;
 pub mod latency;
 pub mod paired;
 pub mod predict;
+pub mod prediction_facts;
 pub mod predictions;
 pub mod promote;
 pub mod prune;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_facts};
 use super::promote::{stored_config, version_tags};
 use super::reading::{From, number_texts, read_rows, signal};
 use super::record::{Light, light, pairs};
@@ -25,6 +26,8 @@ pub struct Request {
     pub query: Option<String>,
     /// Whether a run is recorded.
     pub record: bool,
+    /// Whether the predictions are appended to the version's log.
+    pub log: bool,
 }
 
 /// One row of the answer.
@@ -57,14 +60,20 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// Rows without an input.
     pub without_input: usize,
+    /// What was logged, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logged: Option<Logged>,
 }
 
 /// Predicts rows.
 ///
 /// # Errors
-/// `NotFound` without such a model, `Invalid` when the rows do not fit it.
+/// `NotFound` without such a model, `Invalid` when the rows do not fit it or there is nowhere to log.
 pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let started = session.project.now_ms();
+    if request.log {
+        check_place(session.project)?;
+    }
     let located = session.project.locate(&request.model, Prefer::Production)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let bundle = Bundle::load(&located.folder)?;
@@ -84,12 +93,19 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = signal(&rows, &positions);
+    let mut facts = request.log.then(|| Facts::of_rows(&columns, &input, &located.folder));
     number_texts(session, &rows, &positions);
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    let answers =
-        if positions.is_empty() { Vec::new() } else { answer(&bundle, &bundle.predict(input, &session.setting)?) };
+    let prediction = match &mut facts {
+        _ if positions.is_empty() => None,
+        None => Some(bundle.predict(input, &session.setting)?),
+        Some(facts) => Some(predict_with_facts(&bundle, input, facts, &located.folder, &session.setting)?),
+    };
     session.check()?;
+    let logged = facts.zip(prediction.as_ref());
+    let logged = logged.map(|(facts, said)| log(session, &located, &bundle, (&rows.ids, said), &facts));
+    let answers = prediction.map_or_else(Vec::new, |said| answer(&bundle, &said));
     let outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
@@ -97,6 +113,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         calibrated: bundle.schema.class_weights.is_some(),
         rows: in_order(&rows, answers),
         without_input: rows.skipped_input,
+        logged,
     };
     if request.record {
         light(session, &recorded(request, &located, &outcome, (started, fingerprint))?);
@@ -130,13 +147,15 @@ fn in_order(rows: &Rows, answers: Vec<(String, Vec<f64>, Vec<f64>)>) -> Vec<Row>
 /// The prediction as a finished run of the model's experiment.
 fn recorded(request: &Request, located: &Located, outcome: &Outcome, asked: (i64, String)) -> Result<Light> {
     let config = stored_config(located)?;
+    let mut metrics = vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)];
+    metrics.extend(outcome.logged.iter().map(|logged| ("rows_logged", logged.rows as f64)));
     Ok(Light {
         experiment: config.experiment.name.to_string(),
         command: "predict",
         name: format!("predict {} {}", located.model, located.version),
         started_ms: asked.0,
         params: pairs([("input", request.input.clone())]),
-        metrics: vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)],
+        metrics,
         tags: [version_tags(located, &config), pairs([("data_fingerprint", asked.1)])].concat(),
         artifacts: Vec::new(),
     })

@@ -31,6 +31,7 @@ fn help_and_version_go_to_stdout_with_0() {
         "promote",
         "rollback",
         "predict",
+        "drift-check",
         "runs",
         "experiments",
         "models",

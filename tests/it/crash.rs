@@ -59,6 +59,7 @@ fn every_crash_point_of_the_sources_is_tested() {
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     let here = POINTS.iter().map(|(name, ..)| *name);
     let elsewhere = [super::sentence::CRASH_POINT].into_iter().chain(super::gc::CRASH_POINTS);
+    let elsewhere = elsewhere.chain(super::prediction_log::CRASH_POINTS);
     let tested: BTreeSet<String> = here.chain(elsewhere).map(str::to_owned).collect();
     assert_eq!(found, tested);
 }

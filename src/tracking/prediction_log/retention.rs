@@ -53,5 +53,9 @@ pub fn old_months(layout: &Layout, before_ms: i64) -> Result<Vec<OldMonth>> {
 /// `Busy` when a writer keeps the lock, `Failed` when the disk refuses.
 pub fn remove_month(layout: &Layout, month: &OldMonth) -> Result<()> {
     let _locked = lock(&layout.predictions_of(&month.model, month.version))?;
-    std::fs::remove_file(&month.path).context(|| format!("cannot remove `{}`", month.path.display()))
+    match std::fs::remove_file(&month.path) {
+        // Another `gc` was here meanwhile.
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.context(|| format!("cannot remove `{}`", month.path.display())),
+    }
 }
