@@ -15,7 +15,7 @@ use crate::error::{Context, Result};
 #[command(after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics")]
 pub struct Args {
     /// What a key may name
-    #[arg(long, value_name = "CATALOG", value_parser = ["models", "features", "metrics", "sources"])]
+    #[arg(long, value_name = "CATALOG", value_parser = ["models", "features", "metrics", "sources", "statistics"])]
     list: Option<String>,
 }
 
