@@ -99,7 +99,7 @@ pub enum Command {
     Predict(super::predict::Args),
     /// The items most like a query, with the model's probability of success
     Recommend(super::recommend::Args),
-    /// Drift: what was found of late, whether to retrain, a fresh start
+    /// Hold what comes in against what a model was made with; what drifted of late, whether to retrain
     DriftCheck(super::drift_check::Args),
     /// A run, an experiment or a model as a paper: Markdown or one HTML page with plots
     Report(super::report::Args),

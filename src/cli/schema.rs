@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(conflicts_with = "list")]
     config: String,
     /// What a key may name
-    #[arg(long, value_name = "CATALOG", value_parser = ["models", "features", "metrics", "sources"])]
+    #[arg(long, value_name = "CATALOG", value_parser = ["models", "features", "metrics", "sources", "statistics"])]
     list: Option<String>,
 }
 

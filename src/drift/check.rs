@@ -8,7 +8,7 @@ use super::current::{Seen, Values};
 use super::decision::{Case, Settings, Verdict, judge, replicates};
 use super::domain_classifier::{DomainClassifier, FEWEST, WIDEST};
 use super::explain::{Moved, moved};
-use super::findings::{Finding, is_broken, missing, null_rate, of_column, unseen};
+use super::findings::{FEW, Finding, is_broken, missing, null_rate, of_column, unseen};
 use super::kl::Kl;
 use super::pair::Pair;
 use super::profile::{Column, Content, Role};
@@ -134,8 +134,10 @@ pub fn check(
         if is_broken(&findings[at]) {
             continue;
         }
-        asked.push((About::Values(at), statistic_for(chosen, column.kind()), pair.sides()));
-        if column.nulls + seen.nulls > 0 {
+        if seen.present() >= FEW {
+            asked.push((About::Values(at), statistic_for(chosen, column.kind()), pair.sides()));
+        }
+        if column.nulls + seen.nulls > 0 && seen.rows >= FEW {
             asked.push((About::Nulls(at), &Kl, null_sides(column, seen)));
         }
     }
@@ -159,7 +161,9 @@ pub fn check(
         let judged = of(About::Values(at));
         if let Some(seen) = seen {
             findings[at].extend(of(About::Nulls(at)).and_then(|(_, verdict)| null_rate(column, seen, verdict)));
-            findings[at].extend(unseen(column, seen, judged.map(|(_, verdict)| verdict)));
+            if !is_broken(&findings[at]) {
+                findings[at].extend(unseen(column, seen, judged.map(|(_, verdict)| verdict)));
+            }
         }
         let statistic = statistic_for(chosen, column.kind());
         let drawn = pair.as_ref().map(|pair| (pair, draws, settings));
@@ -253,7 +257,8 @@ fn nothing_to_compare(column: &Column, seen: Option<&Seen>) -> String {
         return "the reference has no value".to_owned();
     }
     match seen {
-        Some(seen) if seen.present() > 0 => "too few values for two bins, or all of one kind".to_owned(),
+        Some(seen) if seen.present() >= FEW => "too few values for two bins, or all of one kind".to_owned(),
+        Some(seen) if seen.present() > 0 => "few_rows".to_owned(),
         _ => "there is no value".to_owned(),
     }
 }

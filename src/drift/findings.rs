@@ -6,10 +6,10 @@
 //! | `all_null` | no value, where the reference has some | severe |
 //! | `type_change` | more than half of the values are no numbers where numbers were, or the reverse | severe |
 //! | `null_rate` | the share of rows without a value has changed; tested with the columns, as two bins | by its KL, at least slight |
-//! | `constant` | one value only, which the reference makes less likely than α | significant |
+//! | `constant` | one value only, which the reference makes less likely than α/100 | significant |
 //! | `unseen_categories` | values that the reference never had | with its column's verdict |
 //! | `not_a_number`, `infinite`, `out_of_range` | some cells are | a note |
-//! | `few_rows` | less than 20 values: nothing but a landslide could be seen | a note |
+//! | `few_rows` | less than 20 values: they are not judged, and what would be `all_null` or `constant` is a note | a note |
 //!
 //! Cells that hold something else than a number count as rows without a value.
 
@@ -36,8 +36,8 @@ pub struct Finding {
     pub severity: Severity,
 }
 
-/// Less values than this show nothing but a landslide.
-const FEW: u64 = 20;
+/// Less values than this are not judged.
+pub const FEW: u64 = 20;
 /// A note about values out of range: this share, and so many times what chance gives.
 const OUTSIDE: (f64, f64) = (0.01, 10.0);
 
@@ -83,14 +83,20 @@ pub fn of_column(column: &Column, seen: &Seen, alpha: f64) -> Vec<Finding> {
         _ => Vec::new(),
     };
     if found.is_empty() && seen.rows > 0 && seen.present() == 0 && column.values() > 0 {
-        let message = format!("all {} rows are without a value ({} in the reference)", seen.rows, null_share(column));
-        found.push(alarm(&column.name, "all_null", Severity::Severe, message));
+        let message = format!("no row has a value ({} of the reference's lack one)", null_share(column));
+        let few = seen.rows < FEW;
+        found.push(if few {
+            note(&column.name, "all_null", message)
+        } else {
+            alarm(&column.name, "all_null", Severity::Severe, message)
+        });
     }
     if !is_broken(&found) {
-        found.extend(constant(column, seen, alpha));
         if seen.present() < FEW {
             let rows = if seen.present() == 1 { "1 value".to_owned() } else { format!("{} values", seen.present()) };
-            found.push(note(&column.name, "few_rows", format!("{rows}: too few to show any but the largest change")));
+            found.push(note(&column.name, "few_rows", format!("{rows}: too few to judge, {FEW} are needed")));
+        } else {
+            found.extend(constant(column, seen, alpha));
         }
     }
     found
@@ -164,7 +170,8 @@ fn constant(column: &Column, seen: &Seen, alpha: f64) -> Option<Finding> {
         }
         _ => return None,
     };
-    let unlikely = m > 1 && m as f64 * share.ln() < alpha.ln();
+    // Many columns may be asked, so each must be far less likely than a false alarm.
+    let unlikely = m as f64 * share.ln() < (alpha / 100.0).ln();
     unlikely.then(|| {
         let message = format!("all {m} values are `{value}`, which {} of the reference are", percent(share));
         alarm(&column.name, "constant", Severity::Significant, message)
@@ -194,8 +201,8 @@ pub fn unseen(column: &Column, seen: &Seen, verdict: Option<&Verdict>) -> Option
     }
     let examples = current.examples.keys().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     let share = percent(current.unseen as f64 / seen.present().max(1) as f64);
-    let message =
-        format!("{} values ({share}) are of categories that the reference never had: {examples}", current.unseen);
+    let values = if current.unseen == 1 { "1 value".to_owned() } else { format!("{} values", current.unseen) };
+    let message = format!("{values} ({share}) of categories that the reference never had: {examples}");
     Some(match verdict.filter(|verdict| verdict.drift) {
         Some(verdict) => alarm(&column.name, "unseen_categories", verdict.severity, message),
         None => note(&column.name, "unseen_categories", message),
@@ -277,7 +284,7 @@ mod tests {
         let mut seen = Seen::new(&column, 0);
         seen.add_words(["a", "new", "b", "newer"].into_iter().map(Some));
         let finding = unseen(&column, &seen, None).unwrap();
-        assert_eq!(finding.message, "2 values (50 %) are of categories that the reference never had: `new`, `newer`");
+        assert_eq!(finding.message, "2 values (50 %) of categories that the reference never had: `new`, `newer`");
         assert!(!finding.drift);
         let verdict = Verdict { p: 0.0, p_holm: 0.0, q: 0.0, threshold: 0.1, drift: true, severity: Severity::Severe };
         assert_eq!(unseen(&column, &seen, Some(&verdict)).unwrap().severity, Severity::Severe);

@@ -1,7 +1,8 @@
 //! Kullback–Leibler divergence D(current ‖ reference) = Σ pᵢ ln(pᵢ/qᵢ), in nats, over bins with Jeffreys' smoothing.
 //!
 //! Range 0…∞; 0 for equal shares. For two samples of one population 2·KL/(1/n + 1/m) is χ² with B − 1 degrees of
-//! freedom, so τ = ½(1/n + 1/m)·χ²(B − 1, 1 − α). Checked against SciPy 1.17.1 (`entropy(p, q)`).
+//! freedom, so τ = ½(1/n + 1/m)·χ²(B − 1, 1 − α). Checked against SciPy 1.17.1 (`entropy(p, q)`). Evidently's `kl_div` is
+//! the other direction, D(reference ‖ current).
 
 use super::statistic::{BINNED, Counts, Draws, DriftStatistic, Kind, Null, Scale, Sides, comparable, null_of_counts};
 use crate::catalog::Named;

@@ -142,21 +142,30 @@ fn range_name(numbers: &Numbers, bins: &[usize], bin: usize) -> String {
         (None, None) => "all".to_owned(),
         (None, Some(right)) => format!("≤ {}", number(*right)),
         (Some(left), None) => format!("> {}", number(*left)),
-        (Some(left), Some(right)) => format!("{} … {}", number(*left), number(*right)),
+        (Some(left), Some(right)) => {
+            // As many digits as keep the two ends apart.
+            let ends = (4..17).map(|digits| (digits_of(*left, digits), digits_of(*right, digits)));
+            let (left, right) = ends.into_iter().find(|(left, right)| left != right).unwrap_or_default();
+            format!("{left} … {right}")
+        }
     }
 }
 
 /// A number with four significant digits.
 #[must_use]
 pub fn number(value: f64) -> String {
+    digits_of(value, 4)
+}
+
+fn digits_of(value: f64, significant: usize) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
     let size = value.abs().log10().floor();
     if !(-4.0..7.0).contains(&size) {
-        return format!("{value:.3e}");
+        return format!("{value:.*e}", significant - 1);
     }
-    let digits = (3.0 - size).max(0.0) as usize;
+    let digits = (significant as f64 - 1.0 - size).max(0.0) as usize;
     let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -177,7 +186,9 @@ fn of_words<'a>(words: &Words, (current, other, unseen): (&[u64], u64, u64), m: 
             rest = (rest.0 + then, rest.1 + now);
         }
     }
-    for (name, (then, now)) in [(OTHER, rest), (UNSEEN, (0, unseen))] {
+    // What the reference met once was unseen when it came: that much is to be expected.
+    let new = words.singletons.min(rest.0);
+    for (name, (then, now)) in [(OTHER, (rest.0 - new, rest.1)), (UNSEEN, (new, unseen))] {
         if then + now > 0 {
             counts.reference.push(then);
             counts.current.push(now);

@@ -101,6 +101,9 @@ pub struct Words {
     pub complete: bool,
     /// Values that read as numbers.
     pub numbers: u64,
+    /// Categories that were met once: as many values as these were new when they came, so that is how many new ones are
+    /// to be expected of as many rows (Good 1953).
+    pub singletons: u64,
 }
 
 /// What a column holds.
@@ -213,12 +216,14 @@ impl Words {
         let (frequent, rare): (BTreeMap<String, u64>, BTreeMap<String, u64>) =
             counted.into_iter().partition(|(_, count)| *count * 100 >= n);
         let complete = rare.len() <= RARE;
+        let singletons = rare.values().filter(|count| **count == 1).count() as u64;
         Self {
             categories: frequent,
             other: rare.values().sum(),
             rare: if complete { rare.keys().map(|word| hash(word)).collect() } else { BTreeSet::new() },
             complete,
             numbers,
+            singletons,
         }
     }
 }

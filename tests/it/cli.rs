@@ -130,7 +130,7 @@ fn every_command_answers_with_one_json_document() {
         assert!(command.join(" ").starts_with(&name), "{command:?}: {name}");
         assert_eq!(answer.stderr, "", "{command:?}");
     }
-    for list in ["models", "features", "metrics", "sources"] {
+    for list in ["models", "features", "metrics", "sources", "statistics"] {
         let document = project.run(&["--json", "schema", "--list", list]).ok().json();
         assert!(document["items"].as_array().unwrap().len() >= 2, "{list}");
     }
@@ -259,7 +259,7 @@ fn doctor_finds_what_is_wrong_and_heals_what_it_can() {
     state  what  detail
     ok  root  .
     ok  tracking database  whole
-    ok  points v1  5 files, Production
+    ok  points v1  6 files, Production
     wrong  production/points  `active` points to nothing, the ledger says v1
     wrong  left by a process that died  ./checkpoints/experiments/points/.v9.4194304-NS.tmp
 

@@ -93,6 +93,7 @@ fn names_are_unique_and_explained() {
     check(METRICS);
     check(STEPS);
     check(mlops::data::sources::SOURCES);
+    check(mlops::drift::STATISTICS);
 }
 
 #[test]

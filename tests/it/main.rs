@@ -9,6 +9,7 @@ mod config;
 mod contracts;
 mod crash;
 mod data;
+mod drift_check;
 mod drift_events;
 mod embed;
 mod evaluate;

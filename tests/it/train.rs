@@ -91,7 +91,15 @@ fn every_file_of_the_run_and_of_the_version_is_there() {
         "training_history.json",
     ];
     assert_eq!(names(&run), files);
-    let files = ["config.yaml", "features.json", "golden.json", "manifest.json", "model.safetensors", "schema.json"];
+    let files = [
+        "config.yaml",
+        "features.json",
+        "golden.json",
+        "manifest.json",
+        "model.safetensors",
+        "reference.json",
+        "schema.json",
+    ];
     assert_eq!(names("checkpoints/experiments/points/v1"), files);
     for name in ["metrics.json", "training_history.json"] {
         assert_eq!(project.read(&format!("experiments/lr/{name}")), project.read(&format!("{run}/{name}")), "{name}");
@@ -130,7 +138,7 @@ fn same_seed_same_bytes_and_another_seed_other_bytes() {
     let file = |version: u32, name: &str| {
         std::fs::read(project.path(&format!("checkpoints/experiments/points/v{version}/{name}"))).unwrap()
     };
-    for name in ["model.safetensors", "golden.json", "schema.json", "features.json", "config.yaml"] {
+    for name in ["model.safetensors", "golden.json", "reference.json", "schema.json", "features.json", "config.yaml"] {
         assert_eq!(file(1, name), file(2, name), "{name}");
     }
     assert_ne!(file(1, "model.safetensors"), file(3, "model.safetensors"));

@@ -98,7 +98,8 @@ impl What {
                 record: events == Events::Recorded,
             };
             let records = if request.record { Records::Runs } else { Records::Nothing };
-            return door.work_anywhere(records, |session| check_files(session, &request));
+            let outcome = door.work_anywhere(records, |session| check_files(session, &request))?;
+            return Ok(self.named(outcome));
         }
         let Some(model) = &self.model else {
             return Err(Error::invalid("what is to be checked?").hint(
@@ -112,6 +113,14 @@ impl What {
         };
         let request = Request { model: model.clone(), current, wishes, events: events == Events::Recorded };
         let records = if request.events { Records::Runs } else { Records::Nothing };
-        door.work_with(model, records, |session| drift_check(session, &request))
+        door.work_with(model, records, |session| drift_check(session, &request)).map(|outcome| self.named(outcome))
+    }
+
+    /// The current rows are called what the person has called them.
+    fn named(&self, mut outcome: Outcome) -> Outcome {
+        if let Some(current) = &self.current {
+            outcome.window.source.clone_from(current);
+        }
+        outcome
     }
 }

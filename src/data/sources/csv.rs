@@ -344,4 +344,73 @@ mod tests {
         assert!(wrong(b"y,x\n1,nan\n").ends_with("row 1, column `x`: expected a finite number, got `nan`"));
         assert!(wrong(b"y,x\n1,2\n1,\n").contains("row 2, column `x`: the value is missing"));
     }
+
+    fn scanned(content: &[u8], asked: &[(&str, Form)]) -> Result<Vec<Chunk>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, content).unwrap();
+        let asked: Vec<Ask> = asked.iter().map(|(name, form)| Ask { name: (*name).to_owned(), form: *form }).collect();
+        let mut all = Vec::new();
+        Csv.scan(&path, &asked, None, &mut |chunks| {
+            all.extend(chunks);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    #[test]
+    fn columns_stream_by_as_numbers_and_words() {
+        use crate::data::sources::Cells;
+        let content = "\u{feff}n,other,w\r\n1,x,\"가 \"\"나\"\"\n다\"\r\n\"2.5\",,\r\n,y,\"\"\nabc,z,b".as_bytes();
+        let chunks = scanned(content, &[("w", Form::Word), ("n", Form::Number)]).unwrap();
+        assert_eq!(chunks.iter().map(|chunk| chunk.rows).sum::<usize>(), 4);
+        let words: Vec<_> = chunks[0].columns[0].words().collect();
+        assert_eq!(words, [Some("가 \"나\"\n다"), None, Some(""), Some("b")]);
+        let Cells::Numbers { values, wrong, example } = &chunks[0].columns[1] else { panic!("numbers") };
+        assert_eq!((values[0], values[1], *wrong, example.as_deref()), (1.0, 2.5, 1, Some("abc")));
+        assert!(values[2].is_nan() && values[3].is_nan());
+        let message = |content: &[u8]| scanned(content, &[("a", Form::Number)]).unwrap_err().message;
+        assert!(message(b"a,b\n1,2\n1\n").ends_with("row 2: expected 2 fields, got 1"));
+        assert!(message(b"b\n1\n").ends_with("has no column `a`"));
+    }
+
+    #[test]
+    fn chunks_follow_each_other_over_blocks() {
+        let rows = 3_000_000_usize;
+        let text: String = std::iter::once("x\n".to_owned()).chain((0..rows).map(|row| format!("{row}\n"))).collect();
+        let chunks = scanned(text.as_bytes(), &[("x", Form::Number)]).unwrap();
+        let mut next = 0;
+        for chunk in &chunks {
+            assert_eq!(chunk.first_row, next);
+            match &chunk.columns[0] {
+                super::super::chunk::Cells::Numbers { values, .. } => assert_eq!(values[0], next as f64),
+                super::super::chunk::Cells::Words { .. } => panic!("words"),
+            }
+            next += chunk.rows as u64;
+        }
+        assert_eq!(next, rows as u64);
+    }
+
+    #[test]
+    fn parts_of_a_table_keep_the_numbers_of_their_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let text: String = (0..7).map(|row| format!("{row},{}\n", row * 2)).collect();
+        std::fs::write(&path, format!("a,b\n{text}")).unwrap();
+        let request = texts(&["b"]);
+        let mut seen = Vec::new();
+        parts(&path, &request, 3, &mut |table| {
+            let cells: Vec<String> = table.cells("b")?.flatten().map(str::to_owned).collect();
+            seen.push((table.before(), table.place(0, "b").row, cells));
+            Ok(())
+        })
+        .unwrap();
+        let rows: Vec<(usize, usize, usize)> =
+            seen.iter().map(|(before, row, cells)| (*before, *row, cells.len())).collect();
+        assert_eq!(rows, [(0, 1, 3), (3, 4, 3), (6, 7, 1)]);
+        assert_eq!(
+            seen.into_iter().flat_map(|(.., cells)| cells).collect::<Vec<_>>(),
+            ["0", "2", "4", "6", "8", "10", "12"]
+        );
+    }
 }

@@ -211,3 +211,46 @@ fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Tabl
     // A file that ended with a full part has no rest; one without any row is an error.
     if builder.is_rest() { Ok(()) } else { visit(builder.finish()?) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::parquet_file::{Values, bytes};
+
+    #[test]
+    fn columns_stream_by_as_numbers_and_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let (numbers, texts) = ([Some(1.5), None, Some(-2.0)], ["7".to_owned(), "x".to_owned(), String::new()]);
+        let columns = [("n", Values::Numbers(&numbers)), ("t", Values::Text(&texts))];
+        std::fs::write(&path, bytes(&columns, &[]).unwrap()).unwrap();
+        let ask = |name: &str, form: Form| Ask { name: name.to_owned(), form };
+        let asked = [ask("t", Form::Word), ask("n", Form::Number), ask("t", Form::Number)];
+        let mut seen = Vec::new();
+        Parquet
+            .scan(&path, &asked[..2], None, &mut |chunks| {
+                seen.extend(chunks);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!((seen.len(), seen[0].rows), (1, 3));
+        assert_eq!(seen[0].columns[0].words().collect::<Vec<_>>(), [Some("7"), Some("x"), Some("")]);
+        let values = |cells: &crate::data::sources::Cells| match cells {
+            crate::data::sources::Cells::Numbers { values, wrong, .. } => (values.clone(), *wrong),
+            crate::data::sources::Cells::Words { .. } => (Vec::new(), 0),
+        };
+        let (found, wrong) = values(&seen[0].columns[1]);
+        assert!(found[0] == 1.5 && found[1].is_nan() && found[2] == -2.0 && wrong == 0);
+        let mut texts = Vec::new();
+        Parquet
+            .scan(&path, &asked[2..], None, &mut |chunks| {
+                texts.extend(chunks);
+                Ok(())
+            })
+            .unwrap();
+        let (found, wrong) = values(&texts[0].columns[0]);
+        assert!(found[0] == 7.0 && found[1].is_nan() && found[2].is_nan() && wrong == 1);
+        let missing = Parquet.scan(&path, &[ask("m", Form::Word)], None, &mut |_| Ok(())).unwrap_err();
+        assert!(missing.message.contains("has no column `m`"));
+    }
+}

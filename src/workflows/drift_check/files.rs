@@ -1,8 +1,8 @@
 //! One file against another, without a model: the columns of the reference, numbers as numbers and the rest as words.
 //!
 //! The reference is read as numbers; columns where that fails are read a second time as words. Up to two million of its
-//! values are held a column, beyond that a sample (and its size is what counts as n). Columns whose words are nearly all
-//! different are ids: they are left out, and said.
+//! values are held a column, beyond that a sample (and its size is what counts as n). Columns with more than one different
+//! word in five rows are ids, times or texts: they are left out, and said.
 
 use std::collections::BTreeMap;
 
@@ -104,35 +104,8 @@ fn profiles(
     wanted: &[String],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Column>> {
-    let root = project.layout.root();
-    let most = (HELD.1 / wanted.len()).clamp(50_000, HELD.0);
     let asked: Vec<Ask> = wanted.iter().map(|name| Ask { name: name.clone(), form: Form::Number }).collect();
-    let fresh = || vec![(Sampler::new(most), 0_u64, 0_u64); asked.len()];
-    let mut columns = fresh();
-    let rows = scan(source, &asked, query, root, &mut |chunks| {
-        let parts: Vec<_> = chunks
-            .par_iter()
-            .map(|chunk| {
-                let mut part = fresh();
-                for ((sample, nulls, wrong), cells) in part.iter_mut().zip(&chunk.columns) {
-                    let Cells::Numbers { values, wrong: more, .. } = cells else { continue };
-                    *wrong += more;
-                    for (row, value) in (chunk.first_row..).zip(values) {
-                        if value.is_finite() { sample.add(row, *value) } else { *nulls += u64::from(value.is_nan()) }
-                    }
-                }
-                part
-            })
-            .collect();
-        for part in parts {
-            for ((sample, nulls, wrong), (more, more_nulls, more_wrong)) in columns.iter_mut().zip(part) {
-                *nulls += more_nulls;
-                *wrong += more_wrong;
-                sample.join(more);
-            }
-        }
-        Ok(())
-    })?;
+    let (columns, rows) = numbers(project, (source, query), &asked)?;
     let texts: Vec<Ask> = asked
         .iter()
         .zip(&columns)
@@ -166,18 +139,53 @@ fn profiles(
         }
         match words.remove(&name) {
             Some((counts, nulls))
-                if counts.len() <= DIFFERENT && (counts.len() as u64) < (rows - nulls).max(100) / 2 =>
+                if counts.len() <= DIFFERENT && (counts.len() as u64) <= (rows - nulls).max(100) / 5 =>
             {
                 let content = Content::Categorical(Words::of(counts));
                 profiles.push(Column { name, role: Role::Column, rows: source.to_owned(), n: rows, nulls, content });
             }
-            _ => notes.push(format!("`{name}` is left out: nearly every value is another, as in an id or a text")),
+            _ => notes.push(format!("`{name}` is left out: too many different values, as in an id, a time or a text")),
         }
     }
     if profiles.is_empty() {
         return Err(Error::invalid(format!("`{source}` has no columns to compare: {}", notes.join("; "))));
     }
     Ok(profiles)
+}
+
+/// A sample of a column's numbers, its rows without a value, and its cells that are no number.
+type Held = (Sampler, u64, u64);
+
+/// Reads columns as numbers; gives them and the number of rows.
+fn numbers(project: &Project, (source, query): (&str, Option<&str>), asked: &[Ask]) -> Result<(Vec<Held>, u64)> {
+    let most = (HELD.1 / asked.len()).clamp(50_000, HELD.0);
+    let fresh = || vec![(Sampler::new(most), 0_u64, 0_u64); asked.len()];
+    let mut columns = fresh();
+    let rows = scan(source, asked, query, project.layout.root(), &mut |chunks| {
+        let parts: Vec<_> = chunks
+            .par_iter()
+            .map(|chunk| {
+                let mut part = fresh();
+                for ((sample, nulls, wrong), cells) in part.iter_mut().zip(&chunk.columns) {
+                    let Cells::Numbers { values, wrong: more, .. } = cells else { continue };
+                    *wrong += more;
+                    for (row, value) in (chunk.first_row..).zip(values) {
+                        if value.is_finite() { sample.add(row, *value) } else { *nulls += u64::from(value.is_nan()) }
+                    }
+                }
+                part
+            })
+            .collect();
+        for part in parts {
+            for ((sample, nulls, wrong), (more, more_nulls, more_wrong)) in columns.iter_mut().zip(part) {
+                *nulls += more_nulls;
+                *wrong += more_wrong;
+                sample.join(more);
+            }
+        }
+        Ok(())
+    })?;
+    Ok((columns, rows))
 }
 
 type Counted = BTreeMap<String, (BTreeMap<String, u64>, u64)>;
