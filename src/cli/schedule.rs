@@ -29,49 +29,38 @@ What stands after `--` is added to the command. Nothing is installed: the output
 /// The commands below `schedule`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Print the lines for a clock
-    #[command(subcommand, after_help = EXAMPLES)]
-    Print(What),
+    /// Print the lines that make a clock run a retrain or a drift check
+    #[command(after_help = EXAMPLES)]
+    Print(Args),
 }
 
 /// What is to run.
-#[derive(Debug, clap::Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum What {
-    /// `mlops retrain CONFIG`; at 03:00 on the first of each month unless --at says something else
-    #[command(after_help = EXAMPLES)]
-    Retrain {
-        /// The retrain config
-        config: PathBuf,
-        /// The model, for the drift check and the report of --airflow [default: the config's]
-        #[arg(long, value_name = "NAME")]
-        model: Option<String>,
-        /// For which clock, and when
-        #[command(flatten)]
-        args: Args,
-    },
-    /// `mlops drift-check MODEL --from-log`; daily at 06:00 unless --at says something else
-    #[command(after_help = EXAMPLES)]
-    DriftCheck {
-        /// The model: `reviews`, `reviews@production`
-        model: String,
-        /// For which clock, and when
-        #[command(flatten)]
-        args: Args,
-    },
+    /// `mlops retrain CONFIG`
+    Retrain,
+    /// `mlops drift-check MODEL --from-log`
+    DriftCheck,
 }
 
-/// For which clock, and when.
+/// What is to run, by which clock, and when.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("clock").required(true).args(["cron", "systemd", "k8s", "airflow", "github"])))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
+    /// What is to run
+    #[arg(value_enum)]
+    what: What,
+    /// The config of a retrain, the model of a drift check
+    #[arg(value_name = "CONFIG|MODEL")]
+    target: String,
     /// Lines for `crontab -e`
     #[arg(long)]
     cron: bool,
     /// A systemd service and its timer
     #[arg(long)]
     systemd: bool,
-    /// A Kubernetes CronJob
+    /// A Kubernetes `CronJob`
     #[arg(long)]
     k8s: bool,
     /// An Airflow DAG
@@ -80,7 +69,8 @@ pub struct Args {
     /// A GitHub Actions workflow
     #[arg(long)]
     github: bool,
-    /// When: minute, hour, day of the month, month, day of the week
+    /// When: minute, hour, day of the month, month, day of the week [default: `0 3 1 * *` for a retrain, `0 6 * * *` for
+    /// a drift check]
     #[arg(long, value_name = "CRON")]
     at: Option<String>,
     /// The time zone, such as `Asia/Seoul` [default: the clock's own]
@@ -89,6 +79,9 @@ pub struct Args {
     /// Append the output to this file [default for --cron: experiments/NAME.log in the project]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// The model of a retrain, for the drift check and the report of --airflow [default: the config's]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// The container image, for --k8s
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
@@ -120,12 +113,9 @@ impl Args {
 }
 
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
-    let Command::Print(what) = command;
-    let args = match what {
-        What::Retrain { args, .. } | What::DriftCheck { args, .. } => args,
-    };
+    let Command::Print(args) = command;
     let clock = find("clock", SCHEDULERS, args.clock())?;
-    let job = door.work(Records::Nothing, |session| job(session.project, what, args))?;
+    let job = door.work(Records::Nothing, |session| job(session.project, args))?;
     let sheets = clock.sheets(&job)?;
     let mut written = Vec::new();
     if let Some(folder) = &args.output {
@@ -171,22 +161,26 @@ fn absolute(path: &Path) -> Result<String> {
     Ok(if text.is_empty() { "/".into() } else { text.to_owned() })
 }
 
-fn job(project: &Project, what: &What, args: &Args) -> Result<Job> {
-    let kind = match what {
-        What::Retrain { .. } => Kind::Retrain,
-        What::DriftCheck { .. } => Kind::DriftCheck,
+fn job(project: &Project, args: &Args) -> Result<Job> {
+    let kind = match args.what {
+        What::Retrain => Kind::Retrain,
+        What::DriftCheck => Kind::DriftCheck,
     };
     let cron = Cron::parse(args.at.as_deref().unwrap_or(kind.usual_time()))?;
     let timezone = args.timezone.as_deref().map(check_timezone).transpose()?;
     let root = absolute(project.layout.root())?;
-    let (target, model, variables, usual_name) = match what {
-        What::Retrain { config, model, .. } => {
+    if args.model.is_some() && kind != Kind::Retrain {
+        return Err(Error::invalid("`--model` goes with a retrain").hint("a drift check names its model itself"));
+    }
+    let (target, model, variables, usual_name) = match kind {
+        Kind::Retrain => {
+            let config = Path::new(&args.target);
             let outline = outline(config)?;
-            let model = model.clone().or(outline.model);
+            let model = args.model.clone().or(outline.model);
             (absolute(config)?, model, outline.variables.into_iter().collect(), config_name(config))
         }
-        What::DriftCheck { model, .. } => {
-            let model = known_model(project, model)?;
+        Kind::DriftCheck => {
+            let model = known_model(project, &args.target)?;
             (model.clone(), Some(model.clone()), Vec::new(), model)
         }
     };

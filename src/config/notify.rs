@@ -308,7 +308,7 @@ fn decode_target(item: &At<'_, '_>, fields: &mut Fields<'_, '_>) -> NotifyTarget
         NotifyTarget::Webhook { url: decode_url(&webhook), headers: decode_headers(&headers) }
     } else {
         let words = command.texts();
-        if command.is_given() && words.first().is_none_or(|program| program.is_empty()) {
+        if command.is_given() && words.first().is_none_or(String::is_empty) {
             command.problem("names no program", Some("[sh, -c, \"…\"]".into()));
         }
         if words.iter().any(|word| word.contains('\0')) {

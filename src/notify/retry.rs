@@ -31,7 +31,7 @@ impl Default for Patience {
             attempts: 3,
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(20),
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
         }
     }
 }

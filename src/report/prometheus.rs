@@ -1,10 +1,10 @@
-//! Metrics for Prometheus: its text format 0.0.4, files for node_exporter's textfile collector, and the metrics of a
+//! Metrics for Prometheus: its text format 0.0.4, files for `node_exporter`'s textfile collector, and the metrics of a
 //! retrain and of a drift check.
 //!
 //! A family is a name with one `# HELP`, one `# TYPE` and all its samples together; families stand in the order of their
 //! names, samples in the order of their labels, so the same facts give the same bytes. In help `\` and line breaks are
 //! escaped, in label values `"` as well. Values are written `NaN`, `+Inf`, `-Inf`. No timestamps: the collector refuses
-//! files that have them. Names follow `promtool check metrics` (promlint of client_golang 1.23): base units, no type in a
+//! files that have them. Names follow `promtool check metrics` (promlint of `client_golang` 1.23): base units, no type in a
 //! name, no `_total` on a gauge. Ids are no labels: a series for each version or run would live forever.
 //!
 //! | metric | meaning |
@@ -206,8 +206,8 @@ pub fn last_success_ms(dir: &Path, file_stem: &str, model: &str) -> Option<i64> 
     seconds.is_finite().then(|| (seconds * 1000.0).round() as i64)
 }
 
-/// Writes `<file_stem>.prom` for node_exporter: under a name that it does not read, then by rename, readable for every
-/// user whatever the umask says, because node_exporter is another one.
+/// Writes `<file_stem>.prom` for `node_exporter`: under a name that it does not read, then by rename, readable for every
+/// user whatever the umask says, because `node_exporter` is another one.
 ///
 /// # Errors
 /// `Invalid` when there is no such folder (one that was made here would be read by nobody) or the stem is no file name,
@@ -311,7 +311,7 @@ mlops_retrain_rows{model="합격 \"예측\""} 100000
         assert_eq!(shown, ["NaN", "+Inf", "-Inf", "0", "-3", "0.1", "1e-9", "1e300", "1793502729.5"]);
     }
 
-    /// The rules of promlint (client_golang 1.23.2, `prometheus/testutil/promlint/validations`) that apply to gauges, and
+    /// The rules of promlint (`client_golang` 1.23.2, `prometheus/testutil/promlint/validations`) that apply to gauges, and
     /// of the text format itself.
     fn lint(text: &str) -> Vec<String> {
         const TYPES: [&str; 6] = ["counter", "gauge", "histogram", "summary", "untyped", "info"];
@@ -333,59 +333,32 @@ mlops_retrain_rows{model="합격 \"예측\""} 100000
         ];
         let (mut problems, mut seen, mut samples, mut family) = (Vec::new(), Vec::new(), Vec::new(), String::new());
         for line in text.lines() {
-            let mut complain = |what: &str| problems.push(format!("{what}: {line}"));
+            let mut hold = |good: bool, what: &str| problems.extend((!good).then(|| format!("{what}: {line}")));
             if let Some(rest) = line.strip_prefix("# HELP ") {
                 let (name, help) = rest.split_once(' ').unwrap_or((rest, ""));
-                if seen.contains(&name.to_owned()) {
-                    complain("family twice")
-                }
-                if help.is_empty() {
-                    complain("no help")
-                }
-                let lower = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-                if !lower || name.starts_with(|first: char| first.is_ascii_digit()) {
-                    complain("name")
-                }
                 let words: Vec<&str> = name.split('_').collect();
-                if words.iter().any(|word| TYPES.contains(word)) {
-                    complain("type in name")
-                }
-                if words.iter().any(|word| SHORT.contains(word) || LONG.contains(word)) {
-                    complain("unit")
-                }
-                if ["total", "bucket", "count", "sum"].contains(words.last().unwrap()) {
-                    complain("reserved ending")
-                }
+                let lower = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+                hold(!seen.contains(&name.to_owned()), "family twice");
+                hold(!help.is_empty(), "no help");
+                hold(lower && !name.starts_with(|first: char| first.is_ascii_digit()), "name");
+                hold(!words.iter().any(|word| TYPES.contains(word)), "type in name");
+                hold(!words.iter().any(|word| SHORT.contains(word) || LONG.contains(word)), "unit");
+                hold(!["total", "bucket", "count", "sum"].contains(words.last().unwrap()), "reserved ending");
                 seen.push(name.to_owned());
                 name.clone_into(&mut family);
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-                if rest != format!("{family} gauge") {
-                    complain("type")
-                }
+                hold(rest == format!("{family} gauge"), "type");
             } else {
                 let (sample, value) = line.rsplit_once(' ').unwrap_or((line, ""));
-                let name = sample.split('{').next().unwrap_or_default();
-                if name != family {
-                    complain("sample outside its family")
-                }
-                if value.parse::<f64>().is_err() {
-                    complain("value")
-                }
-                if ["le=", "quantile=", "id=", "run", "version="]
-                    .iter()
-                    .any(|label| sample.contains(&format!("{{{label}")) || sample.contains(&format!(",{label}")))
-                {
-                    complain("label")
-                }
-                if samples.contains(&sample.to_owned()) {
-                    complain("sample twice")
-                }
+                let label = |name: &&str| sample.contains(&format!("{{{name}")) || sample.contains(&format!(",{name}"));
+                hold(sample.split('{').next() == Some(&family), "sample outside its family");
+                hold(value.parse::<f64>().is_ok(), "value");
+                hold(!["le=", "quantile=", "id=", "run", "version="].iter().any(label), "label");
+                hold(!samples.contains(&sample.to_owned()), "sample twice");
                 samples.push(sample.to_owned());
             }
         }
-        if !text.ends_with('\n') {
-            problems.push("no final line break".into())
-        }
+        problems.extend((!text.ends_with('\n')).then(|| "no final line break".to_owned()));
         problems
     }
 

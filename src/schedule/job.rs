@@ -5,7 +5,7 @@ use super::quote;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
 
-/// The longest name: Kubernetes appends eleven characters to a CronJob's and takes 63.
+/// The longest name: Kubernetes appends eleven characters to a `CronJob`'s and takes 63.
 const NAME: usize = 52;
 /// How long a retrain waits for another process that works on the same model.
 const WAIT: &str = "10m";

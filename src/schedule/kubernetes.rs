@@ -1,4 +1,4 @@
-//! Kubernetes: a CronJob (batch/v1) and the claim for the disk that holds the project.
+//! Kubernetes: a `CronJob` (batch/v1) and the claim for the disk that holds the project.
 //!
 //! The project is mounted at `/project`, so the config is named relative to its root. Two runs never overlap
 //! (`concurrencyPolicy: Forbid`), a node that goes away costs no attempt. A "no" becomes 0 by a line of shell, because a

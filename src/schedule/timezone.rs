@@ -22,20 +22,18 @@ fn check(name: &str, database: &TimeZoneDatabase) -> Result<String> {
     if database.is_definitively_empty() {
         return Ok(name.to_owned());
     }
-    match database.get(name) {
-        Ok(zone) => Ok(zone.iana_name().unwrap_or(name).to_owned()),
-        Err(_) => {
-            let known: Vec<String> = database.available().map(|name| name.to_string()).collect();
-            // `Seoul` is the end of `Asia/Seoul`.
-            let city = |known: &&String| known.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name));
-            let close = known.iter().find(city).map(String::as_str);
-            let close = close.or_else(|| did_you_mean(name, known.iter().map(String::as_str)));
-            Err(match close {
-                Some(close) => wrong().hint(format!("did you mean `{close}`?")),
-                None => wrong().hint("names are those of the IANA database: `Asia/Seoul`, `Europe/Berlin`, `UTC`"),
-            })
-        }
+    if let Ok(zone) = database.get(name) {
+        return Ok(zone.iana_name().unwrap_or(name).to_owned());
     }
+    let known: Vec<String> = database.available().map(|name| name.to_string()).collect();
+    // `Seoul` is the end of `Asia/Seoul`.
+    let city = |known: &&String| known.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(name));
+    let close = known.iter().find(city).map(String::as_str);
+    let close = close.or_else(|| did_you_mean(name, known.iter().map(String::as_str)));
+    Err(match close {
+        Some(close) => wrong().hint(format!("did you mean `{close}`?")),
+        None => wrong().hint("names are those of the IANA database: `Asia/Seoul`, `Europe/Berlin`, `UTC`"),
+    })
 }
 
 #[cfg(test)]

@@ -10,11 +10,14 @@ use super::support::TestProject;
 
 const SECRET: &str = "T000/B000/verysecret";
 
+/// The path and the body of each request.
+type Seen = Arc<Mutex<Vec<(String, Value)>>>;
+
 /// A server that answers every request with this status and keeps the bodies, by path.
-pub fn server(status: &'static str) -> (String, Arc<Mutex<Vec<(String, Value)>>>) {
+pub fn server(status: &'static str) -> (String, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+    let seen = Seen::default();
     let kept = Arc::clone(&seen);
     std::thread::spawn(move || {
         for stream in listener.incoming() {

@@ -1,7 +1,7 @@
-//! `mlops schedule print`: what is printed is given to the parsers that will read it (systemd-analyze, PyYAML, Python,
+//! `mlops schedule print`: what is printed is given to the parsers that will read it (systemd-analyze, `PyYAML`, Python,
 //! actionlint, where they are) and to shells, with a program that keeps its arguments in place of ours.
 //!
-//! Python is asked where `MLOPS_TEST_PYTHON` names one with PyYAML and Jinja (`.ci/run` makes it).
+//! Python is asked where `MLOPS_TEST_PYTHON` names one with `PyYAML` and Jinja (`.ci/run` makes it).
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -82,13 +82,11 @@ fn left_out(what: &str) {
 
 /// Runs a tool; none where it is not installed.
 fn tool(name: &str, arguments: &[&std::ffi::OsStr]) -> Option<Output> {
-    match Command::new(name).args(arguments).env("TZ", "UTC").output() {
-        Ok(output) => Some(output),
-        Err(_) => {
-            left_out(&format!("{name} is not installed"));
-            None
-        }
+    let output = Command::new(name).args(arguments).env("TZ", "UTC").output().ok();
+    if output.is_none() {
+        left_out(&format!("{name} is not installed"));
     }
+    output
 }
 
 /// What a Python script of the fixtures says; none where no Python is named.
@@ -103,7 +101,7 @@ fn python(script: &str, arguments: &[&std::ffi::OsStr]) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// The documents of a YAML file, which PyYAML must read the same.
+/// The documents of a YAML file, which `PyYAML` must read the same.
 fn documents(scene: &Scene, text: &str) -> Vec<Value> {
     use serde::Deserialize as _;
     let read = serde_yaml::Deserializer::from_str(text).map(|one| Value::deserialize(one).unwrap());
@@ -376,7 +374,7 @@ fn airflow_gets_a_dag() {
         assert_eq!(words(1), drift);
         assert_eq!(words(2), scene.expected(&["{{ ds }}", "{% x", "run.sh"]));
         assert_eq!(words(3)[..3], ["report", "합격 예측", "--out"]);
-        assert!(!task(2)["bash_command"].as_str().unwrap().ends_with(".sh"), "it would be read as a file");
+        assert!(task(2)["bash_command"].as_str().unwrap().ends_with(".sh "), "it would be read as a file");
     }
     scene.project.write("dag.py", text(&check, 0));
     let read = python("dag.py", &[scene.project.path("dag.py").as_os_str()]).unwrap();
@@ -431,6 +429,7 @@ fn what_is_wrong_is_told_and_nothing_is_written() {
         (&["retrain", config, "--cron", "--log", "a\nb"], "cannot be the name of a log file"),
         (&["retrain", config, "--cron", "--name", "A b"], "`A b` cannot be the name of a job"),
         (&["retrain", config, "--cron", "--systemd"], "cannot be used with"),
+        (&["drift-check", "a", "--airflow", "--model", "b"], "`--model` goes with a retrain"),
         (&["retrain", config], "required arguments were not provided"),
         (&["drift-check", "a/b/c", "--cron"], "is not a model version"),
         (&["drift-check", "$(id)", "--cron"], "cannot be a model name"),
@@ -439,6 +438,7 @@ fn what_is_wrong_is_told_and_nothing_is_written() {
         assert!(refused.stderr.contains(why) && refused.stdout.is_empty(), "{arguments:?}: {}", refused.stderr);
     }
     let plain = project.run(&["schedule", "print", "retrain", config, "--cron"]).ok();
+    assert_eq!(project.run(&["schedule", "print", "--cron", "retrain", config]).ok().stdout, plain.stdout);
     assert!(plain.stderr.is_empty());
     let told = project.run(&["schedule", "print", "drift-check", "reviws", "--cron"]).ok();
     assert!(told.stderr.contains("there is no model `reviws` yet"), "{}", told.stderr);
