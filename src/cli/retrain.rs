@@ -181,7 +181,7 @@ fn summary(outcome: &Outcome) -> String {
     }
     let resumed = outcome.resumed_at.as_ref().map_or(String::new(), |step| format!(", resumed at {step}"));
     let time = dim(&format!(" in {:.1} s{resumed}", outcome.seconds));
-    match outcome.outcome.as_str() {
+    match outcome.outcome {
         "promoted" => {
             let before = decided.and_then(|decided| decided.production);
             let before = before.map_or(String::new(), |version| format!(" (was {version})"));

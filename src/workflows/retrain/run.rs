@@ -48,7 +48,7 @@ pub struct Outcome {
     /// The period.
     pub period: String,
     /// `promoted`, `refused`, `inconclusive`, `rolled_back`, `skipped` (nothing to do), `planned` (`--dry-run`).
-    pub outcome: String,
+    pub outcome: &'static str,
     /// The period had its retrain before.
     pub already_done: bool,
     /// The first step that had to be done, where a retrain was gone on with.
@@ -92,7 +92,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         name: config.name.to_string(),
         model: model.clone(),
         period: period.clone(),
-        outcome: "skipped".into(),
+        outcome: "skipped",
         already_done: false,
         resumed_at: None,
         reasons: Vec::new(),
@@ -105,7 +105,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let known = State::read(&State::folder(&project.layout, &config.name, &period))?;
         outcome.plan = Some(plan(session, request, &experiments, (&model, &period), known.as_ref())?);
         outcome.state = known;
-        "planned".clone_into(&mut outcome.outcome);
+        outcome.outcome = "planned";
         return Ok(outcome);
     }
     let note = format!("retrain {} since {}", config.name, timestamp(project.now_ms()));
@@ -144,7 +144,7 @@ fn under_lock(
     outcome.period.clone_from(&begun.period);
     if let Some(ended) = begun.ended {
         outcome.already_done = true;
-        outcome.outcome = ended.how.code().to_owned();
+        outcome.outcome = ended.how.code();
         outcome.state = Some(begun);
         return Ok(());
     }
@@ -158,7 +158,7 @@ fn under_lock(
     if let Some(reasons) = done? {
         outcome.reasons = reasons;
     } else {
-        outcome.outcome = work.state.ended.map_or(End::Refused, |ended| ended.how).code().to_owned();
+        outcome.outcome = work.state.ended.map_or(End::Refused, |ended| ended.how).code();
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     record(&work, outcome);
@@ -169,7 +169,7 @@ impl Outcome {
     /// 0 promoted, done before or nothing to do; 1 rolled back; 3 refused; 5 inconclusive.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match self.outcome.as_str() {
+        match self.outcome {
             _ if self.already_done => 0,
             "rolled_back" => 1,
             "refused" => 3,
@@ -372,7 +372,7 @@ fn record(work: &Work<'_>, outcome: &Outcome) {
     let mut tags = pairs([
         ("model", state.model.to_string()),
         ("period", state.period.clone()),
-        ("decision", outcome.outcome.clone()),
+        ("decision", outcome.outcome.to_owned()),
         ("config_sha256", state.config_sha256.clone()),
     ]);
     tags.extend(state.decided.as_ref().map(|decided| ("version".to_owned(), decided.version.0.to_string())));

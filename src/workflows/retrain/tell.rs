@@ -53,7 +53,7 @@ pub(super) fn end(session: &Session<'_>, request: &Request, outcome: &Outcome) -
     let Some(decided) = &state.decided else { return Vec::new() };
     let version = format!("{} {}", outcome.model, decided.version);
     let before = decided.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
-    let (event, summary) = match outcome.outcome.as_str() {
+    let (event, summary) = match outcome.outcome {
         "promoted" => (NotifyEvent::Success, format!("{version} is in production (before: {before}).")),
         "rolled_back" => {
             let why = state.verified.as_ref().and_then(|verified| verified.rolled_back.clone()).unwrap_or_default();
