@@ -244,15 +244,19 @@ impl Source for Csv {
         let stream = Stream { name: &name, delimiter: delimiter(path), asked, places };
         let mut blocks = Blocks::open(path, Records::Quoted(stream.delimiter))?;
         let (mut header_seen, mut first_row) = (false, 0);
-        while blocks.next(|block, records| {
-            let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
-            header_seen = true;
-            let chunks = records.par_chunks(STREAMED).enumerate();
-            let chunks = chunks.map(|(at, records)| stream.chunk(block, records, first_row + (at * STREAMED) as u64));
-            let chunks: Vec<Result<Chunk>> = chunks.collect();
-            first_row += records.len() as u64;
-            visit(chunks.into_iter().collect::<Result<_>>()?)
-        })? {}
+        let mut more = true;
+        while more {
+            more = blocks.next(|block, records| {
+                let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
+                header_seen = true;
+                let chunks = records.par_chunks(STREAMED).enumerate();
+                let chunks =
+                    chunks.map(|(at, records)| stream.chunk(block, records, first_row + (at * STREAMED) as u64));
+                let chunks: Vec<Result<Chunk>> = chunks.collect();
+                first_row += records.len() as u64;
+                visit(chunks.into_iter().collect::<Result<_>>()?)
+            })?;
+        }
         Ok(())
     }
 }
