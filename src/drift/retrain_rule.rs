@@ -154,14 +154,10 @@ pub fn advise(rule: &RetrainRule, events: &[DriftEvent], situation: &Situation<'
             many(days as usize, "day")
         ));
     }
-    if let Some(worst) = severe.iter().max_by(|one, other| one.value.total_cmp(&other.value)) {
-        reasons.push(format!(
-            "{} on a full window: {} of `{}` is {:.3}",
-            many(severe.len(), "severe event"),
-            worst.statistic,
-            worst.feature,
-            worst.value
-        ));
+    if let Some(last) = severe.iter().max_by_key(|event| event.window_to_ms) {
+        let latest = if severe.len() > 1 { "the latest " } else { "" };
+        let (count, what) = (many(severe.len(), "severe event"), &last.statistic);
+        reasons.push(format!("{count} on a full window: {latest}{what} of `{}`", last.feature));
     }
     let asked = !reasons.is_empty();
     let cooling = situation.reset.map(|reset| (reset, reset.at_ms.saturating_add(cool_down_ms(rule))));
@@ -283,12 +279,14 @@ mod tests {
         let advice = asked(&[severe(HOUR_MS, true)], None);
         assert!(advice.should_retrain);
         assert_eq!((advice.events, advice.severe), (1, 1));
-        assert_eq!(advice.reasons, ["1 severe event on a full window: kl of `score` is 1.250"]);
+        assert_eq!(advice.reasons, ["1 severe event on a full window: kl of `score`"]);
         let partial = asked(&[severe(HOUR_MS, false)], None);
         assert_eq!((partial.should_retrain, partial.events, partial.severe), (false, 1, 0));
         assert!(!asked(&[severe(8 * DAY_MS, true)], None).should_retrain);
         let both = asked(&[daily(5), vec![severe(HOUR_MS, true)]].concat(), None);
         assert_eq!(both.reasons.len(), 2);
+        let two = [severe(2 * HOUR_MS, true), DriftEvent { feature: "a".into(), ..severe(HOUR_MS, true) }];
+        assert_eq!(asked(&two, None).reasons, ["2 severe events on a full window: the latest kl of `a`"]);
     }
 
     #[test]
@@ -303,7 +301,7 @@ mod tests {
         assert_eq!(
             newer.reasons,
             [
-                "1 severe event on a full window: kl of `score` is 1.250",
+                "1 severe event on a full window: kl of `score`",
                 "cooling down for 5.0 of 7 days since the reset by kim (retrained: v2)",
             ]
         );

@@ -17,7 +17,7 @@ use crate::tracking::{DriftEvent, DriftReset, Severity};
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The statistic whose largest value and average are told first where there is a choice.
+/// The statistic whose largest value and average are told where there is a choice.
 const USUAL: &str = "kl";
 
 /// The values of one statistic.
@@ -52,7 +52,7 @@ pub struct Summary {
     pub count: usize,
     /// The windows that they are of: several columns of one window are one, windows that overlap are not two.
     pub windows: usize,
-    /// The statistic that `max` and `average` are of.
+    /// The statistic that `max` and `average` are of: `kl` where there is one, else the one that most events are of.
     pub statistic: Option<String>,
     /// Its largest value.
     pub max: Option<f64>,
@@ -61,7 +61,7 @@ pub struct Summary {
     /// Every statistic by name.
     pub statistics: BTreeMap<String, Spread>,
     /// Events that count, by severity.
-    pub severities: BTreeMap<&'static str, usize>,
+    pub severities: BTreeMap<Severity, usize>,
     /// Whether to retrain, by the rule.
     pub should_retrain: bool,
     /// Why, or why not.
@@ -149,16 +149,17 @@ pub fn summary(session: &Session<'_>, model: &ModelName, days: u32, rule: &Retra
     let counted: Vec<&DriftEvent> =
         events.iter().filter(|told| told.standing == Standing::Counts).map(|told| &told.event).collect();
     let statistics = spreads(&counted);
-    let most = statistics.iter().max_by_key(|(name, spread)| (spread.count, *name == USUAL));
-    let most = most.map(|(name, spread)| (name.clone(), spread.clone()));
+    // Values of two statistics have no common largest one: the usual statistic's where there is one.
+    let told = statistics.iter().max_by_key(|(name, spread)| (*name == USUAL, spread.count));
+    let told = told.map(|(name, spread)| (name.clone(), spread.clone()));
     Ok(Summary {
         model: model.clone(),
         days,
         count: counted.len(),
         windows: distinct_windows(&counted),
-        statistic: most.as_ref().map(|(name, _)| name.clone()),
-        max: most.as_ref().and_then(|(_, spread)| spread.max),
-        average: most.as_ref().and_then(|(_, spread)| spread.average),
+        statistic: told.as_ref().map(|(name, _)| name.clone()),
+        max: told.as_ref().and_then(|(_, spread)| spread.max),
+        average: told.as_ref().and_then(|(_, spread)| spread.average),
         statistics,
         severities: severities(&counted),
         should_retrain: advice.should_retrain,
@@ -199,9 +200,9 @@ fn spreads(events: &[&DriftEvent]) -> BTreeMap<String, Spread> {
     values.into_iter().map(spread).collect()
 }
 
-fn severities(events: &[&DriftEvent]) -> BTreeMap<&'static str, usize> {
+fn severities(events: &[&DriftEvent]) -> BTreeMap<Severity, usize> {
     let count = |severity: Severity| events.iter().filter(|event| event.severity == severity).count();
-    Severity::ALL.into_iter().map(|severity| (severity.as_str(), count(severity))).collect()
+    Severity::ALL.into_iter().map(|severity| (severity, count(severity))).collect()
 }
 
 /// Says that the events so far no longer call for a retrain, and begins the cool-down. Events stay; the reset stands in
@@ -223,7 +224,7 @@ pub fn reset(session: &Session<'_>, model: &ModelName, reason: &str) -> Result<R
     let reason = if reason.trim().is_empty() { "reset by hand" } else { reason.trim() };
     let at_ms = project.now_ms();
     tracker.add_drift_reset(model.as_str(), actor, reason, at_ms)?;
-    record(session, model, reason, (started_ms, set_aside))?;
+    record(session, model, reason, (started_ms, set_aside));
     let cooling_down_until_ms = advice(project, model)?.cooling_down_until_ms;
     Ok(Reset {
         model: model.clone(),
@@ -236,7 +237,7 @@ pub fn reset(session: &Session<'_>, model: &ModelName, reason: &str) -> Result<R
 }
 
 /// The reset as a finished run of the model's experiment.
-fn record(session: &Session<'_>, model: &ModelName, reason: &str, done: (i64, usize)) -> Result<()> {
+fn record(session: &Session<'_>, model: &ModelName, reason: &str, done: (i64, usize)) {
     let located = session.project.locate(model.as_str(), Prefer::ProductionElseLatest);
     let config = located.as_ref().ok().and_then(|located| stored_config(located).ok());
     let experiment = config.map_or_else(|| COMMANDS.to_owned(), |config| config.experiment.name.to_string());
@@ -254,5 +255,4 @@ fn record(session: &Session<'_>, model: &ModelName, reason: &str, done: (i64, us
             artifacts: Vec::new(),
         },
     );
-    Ok(())
 }

@@ -46,17 +46,14 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let rule = RetrainRule { min_windows: args.windows, days: args.within, cool_down_days: args.cool_down };
     rule.check()?;
     let model = args.model.as_deref().map(ModelName::parse).transpose()?;
-    door.work(Records::Nothing, |session| match &model {
-        Some(model) => {
+    door.work(Records::Nothing, |session| {
+        if let Some(model) = &model {
             let found = summary(session, model, args.days, &rule)?;
-            door.answer("drift-check summary", &found, || drawn(&found))
+            return door.answer("drift-check summary", &found, || drawn(&found));
         }
-        None => {
-            let all = summaries(session, args.days, &rule)?;
-            door.answer("drift-check summary", &all, || {
-                if all.is_empty() { format!("{}\n", dim("no models yet")) } else { listed(&all) }
-            })
-        }
+        let all = summaries(session, args.days, &rule)?;
+        let none = || format!("{}\n", dim("no models yet"));
+        door.answer("drift-check summary", &all, || if all.is_empty() { none() } else { listed(&all) })
     })?;
     Ok(ExitCode::SUCCESS)
 }

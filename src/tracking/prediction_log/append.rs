@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
@@ -98,7 +98,7 @@ fn append_batch(folder: &Path, head: &str, batch: &[&Entry]) -> Result<()> {
         text.extend_from_slice(&bodies[start..end]);
         start = end;
     }
-    hint(&locked, &format!("{month} {} {number}\n", length + text.len() as u64)).context(cannot)?;
+    hint(&locked, &format!("{month} {} {number}", length + text.len() as u64)).context(cannot)?;
     crash_point("prediction_log.before_append");
     if let Err(cause) = file.write_all(&text) {
         // What cannot be cut back is closed by the next writer and counted by the reader.
@@ -116,19 +116,22 @@ fn ends_whole(file: &File, length: u64) -> io::Result<bool> {
     Ok(last[0] == b'\n')
 }
 
+/// The bytes of a hint. It always has as many: a file that is truncated and written again would be flushed to the disk
+/// when it is closed (ext4's `auto_da_alloc`), which takes a millisecond.
+const HINT: usize = 64;
+
 /// The number of the last record, where the hint of the last writer still holds.
-fn hinted(mut locked: &File, folder: &Path) -> Option<u64> {
-    let mut text = String::new();
-    locked.read_to_string(&mut text).ok()?;
-    let mut words = text.strip_suffix('\n')?.split(' ');
+fn hinted(locked: &File, folder: &Path) -> Option<u64> {
+    let mut bytes = [0; HINT];
+    locked.read_exact_at(&mut bytes, 0).ok()?;
+    let mut words = std::str::from_utf8(&bytes).ok()?.split_ascii_whitespace();
     let (month, length, number) = (words.next()?, words.next()?, words.next()?);
     let found = std::fs::metadata(path_of(folder, month)).ok()?.len();
     if found == length.parse::<u64>().ok()? { number.parse().ok() } else { None }
 }
 
 fn hint(locked: &File, text: &str) -> io::Result<()> {
-    locked.set_len(0)?;
-    locked.write_all_at(text.as_bytes(), 0)
+    locked.write_all_at(format!("{text:<width$}\n", width = HINT - 1).as_bytes(), 0)
 }
 
 fn last_of_all(folder: &Path) -> Result<u64> {
@@ -211,10 +214,10 @@ mod tests {
         let log = Log::new();
         log.append("a").unwrap();
         let hint = std::fs::read_to_string(log.folder().join(LOCK)).unwrap();
-        assert_eq!(hint, format!("2026-11 {} 1\n", log.text().len()));
+        assert_eq!(hint, format!("{:<63}\n", format!("2026-11 {} 1", log.text().len())));
         // A writer that died after its hint and before its records; rubbish; no file at all; a hint of a month that went.
-        for hint in ["2026-11 9999 77\n", "2026-11 x 1\n", "\0\0", "", "2020-01 0 500\n"] {
-            std::fs::write(log.folder().join(LOCK), hint).unwrap();
+        for hint in ["2026-11 9999 77", "2026-11 x 1", "\0\0", "", "2020-01 0 500"] {
+            std::fs::write(log.folder().join(LOCK), format!("{hint:<63}\n")).unwrap();
             log.append("b").unwrap();
         }
         let (ids, lost) = log.ids(6);

@@ -204,7 +204,7 @@ mod tests {
             found.reverse();
             let expected: Vec<&str> =
                 if text.is_empty() { vec![] } else { text.strip_suffix('\n').unwrap_or(text).split('\n').collect() };
-            assert_eq!(found, expected, "{:.20}", text);
+            assert_eq!(found, expected, "{text:.20}");
         }
     }
 

@@ -101,8 +101,12 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-fn facts<S: Serializer>(facts: &&BTreeMap<String, f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(facts.iter().map(|(name, value)| (name, Number(*value))))
+struct Facts<'a>(&'a BTreeMap<String, f64>);
+
+impl Serialize for Facts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Number(*value))))
+    }
 }
 
 #[derive(Serialize)]
@@ -111,8 +115,7 @@ struct Written<'a> {
     id: &'a str,
     score: Number,
     prediction: &'a str,
-    #[serde(serialize_with = "facts")]
-    facts: &'a BTreeMap<String, f64>,
+    facts: Facts<'a>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +140,7 @@ pub(super) fn encode(entry: &Entry, text: &mut Vec<u8>) -> Result<()> {
         id: &entry.id,
         score: Number(entry.score),
         prediction: &entry.prediction,
-        facts: &entry.facts,
+        facts: Facts(&entry.facts),
     };
     serde_json::to_writer(&mut *text, &written).context(|| "cannot write a prediction as JSON".into())?;
     text.remove(start);
@@ -210,7 +213,7 @@ mod tests {
         assert_eq!(String::from_utf8(text.clone()).unwrap(), expected);
         for score in [0.1 + 0.2, -0.0, 5e-324, f64::MAX, f64::INFINITY, f64::NEG_INFINITY] {
             let text = line(&entry(score));
-            assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
+            assert_eq!(text.iter().position(|byte| *byte == b'\n'), Some(text.len() - 1));
             let Line::Record(7, read) = decode(&text[..text.len() - 1], Version(3)) else { panic!("{score}") };
             assert_eq!(read, entry(score));
         }
