@@ -237,7 +237,7 @@ impl Source for Csv {
         use rayon::prelude::*;
         let name = path.display().to_string();
         let columns = self.columns(path, None)?;
-        for ask in asked.iter().filter(|ask| !columns.contains(&ask.name)) {
+        if let Some(ask) = asked.iter().find(|ask| !columns.contains(&ask.name)) {
             return Err(no_such_column(&name, &ask.name, &columns));
         }
         let places = columns.iter().map(|column| asked.iter().position(|ask| ask.name == *column)).collect();
