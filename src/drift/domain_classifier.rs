@@ -2,7 +2,7 @@
 //!
 //! 0.5 where it cannot; 1 where it always can. Columns are standardised over both samples; rows take turns in five folds,
 //! and each row is scored by the fit on the other four. The fit is scikit-learn's `LogisticRegression(C=1)` after its
-//! first Newton step from zero, w = (¼XᵀX + I)⁻¹ Xᵀ(y − ȳ): near equal samples the step is nearly all of the way, and
+//! first Newton step from zero, `w = (¼XᵀX + I)⁻¹ Xᵀ(y − ȳ)`: near equal samples the step is nearly all of the way, and
 //! because it is linear in y one factorisation a fold serves all 199 permutations of the labels, which are therefore
 //! refitted and not only re-counted. p counts the permutations; where none reaches the value, the normal tail of their
 //! mean and deviation goes on. Samples are bounded (some hundred rows a side), so p is of the samples.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::what::{Events, What};
 use crate::cli::door::Door;
-use crate::cli::ui::format::{count, plain, time};
+use crate::cli::ui::format::{count, plain, plural, time};
 use crate::cli::ui::style::{alarm, bold, dim, good};
 use crate::cli::ui::{Align, table};
 use crate::drift::findings::p as probability;
@@ -53,10 +53,8 @@ pub fn head(outcome: &Outcome) -> String {
         (Some(model), Some(version)) => format!("{model} {version}: "),
         _ => String::new(),
     };
-    let rows = count(outcome.window.rows as usize);
-    let source = plain(&outcome.window.source);
-    let noun = if outcome.window.rows == 1 { "row" } else { "rows" };
-    format!("{model}{rows} {noun} of {source}")
+    let (rows, source) = (plural(outcome.window.rows as usize, "row"), plain(&outcome.window.source));
+    format!("{model}{rows} of {source}")
 }
 
 fn drawn(outcome: &Outcome) -> String {
@@ -101,9 +99,10 @@ fn verdict(outcome: &Outcome) -> String {
     let drifting = outcome.columns.iter().filter(|column| column.drift).count();
     let of = outcome.columns.len();
     let told = if outcome.drift_detected {
-        format!("{} in {drifting} of {of} columns, {}", alarm("drift"), severity(outcome.severity, true))
+        let columns = plural(of, "column");
+        format!("{} in {drifting} of {columns}, {}", alarm("drift"), severity(outcome.severity, true))
     } else {
-        format!("{} in {of} columns", good("no drift"))
+        format!("{} in {}", good("no drift"), plural(of, "column"))
     };
     let events = match outcome.events_recorded {
         0 => String::new(),

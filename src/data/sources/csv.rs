@@ -237,22 +237,26 @@ impl Source for Csv {
         use rayon::prelude::*;
         let name = path.display().to_string();
         let columns = self.columns(path, None)?;
-        for ask in asked.iter().filter(|ask| !columns.contains(&ask.name)) {
+        if let Some(ask) = asked.iter().find(|ask| !columns.contains(&ask.name)) {
             return Err(no_such_column(&name, &ask.name, &columns));
         }
         let places = columns.iter().map(|column| asked.iter().position(|ask| ask.name == *column)).collect();
         let stream = Stream { name: &name, delimiter: delimiter(path), asked, places };
         let mut blocks = Blocks::open(path, Records::Quoted(stream.delimiter))?;
         let (mut header_seen, mut first_row) = (false, 0);
-        while blocks.next(|block, records| {
-            let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
-            header_seen = true;
-            let chunks = records.par_chunks(STREAMED).enumerate();
-            let chunks = chunks.map(|(at, records)| stream.chunk(block, records, first_row + (at * STREAMED) as u64));
-            let chunks: Vec<Result<Chunk>> = chunks.collect();
-            first_row += records.len() as u64;
-            visit(chunks.into_iter().collect::<Result<_>>()?)
-        })? {}
+        let mut more = true;
+        while more {
+            more = blocks.next(|block, records| {
+                let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
+                header_seen = true;
+                let chunks = records.par_chunks(STREAMED).enumerate();
+                let chunks =
+                    chunks.map(|(at, records)| stream.chunk(block, records, first_row + (at * STREAMED) as u64));
+                let chunks: Vec<Result<Chunk>> = chunks.collect();
+                first_row += records.len() as u64;
+                visit(chunks.into_iter().collect::<Result<_>>()?)
+            })?;
+        }
         Ok(())
     }
 }

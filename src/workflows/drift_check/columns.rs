@@ -8,6 +8,9 @@ use crate::drift::{Column, Kind, Role, Seen};
 use crate::error::{Error, Result};
 use crate::project::Project;
 
+/// The earliest and the latest time of rows, in milliseconds since the epoch.
+pub(super) type Span = Option<(i64, i64)>;
+
 /// Where current rows come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct From<'a> {
@@ -32,8 +35,8 @@ fn time_of(cell: &str) -> Option<i64> {
 }
 
 /// The earliest and the latest time of a chunk.
-fn span_of(chunk: &Chunk, cells: &Cells, (source, column, now_ms): (&str, &str, i64)) -> Result<Option<(i64, i64)>> {
-    let mut span: Option<(i64, i64)> = None;
+fn span_of(chunk: &Chunk, cells: &Cells, (source, column, now_ms): (&str, &str, i64)) -> Result<Span> {
+    let mut span: Span = None;
     for (row, cell) in (chunk.first_row + 1..).zip(cells.words()) {
         let Some(cell) = cell.filter(|cell| !cell.trim().is_empty()) else { continue };
         let wrong = |why: &str| Error::invalid(format!("{source}: row {row}, column `{column}`: {why}"));
@@ -69,7 +72,7 @@ pub(super) fn seen(
     columns: &[&Column],
     known: &[String],
     sample: usize,
-) -> Result<(Vec<Option<Seen>>, u64, Option<(i64, i64)>)> {
+) -> Result<(Vec<Option<Seen>>, u64, Span)> {
     let there: Vec<bool> = columns.iter().map(|column| known.contains(&column.name)).collect();
     let wanted: Vec<&Column> =
         columns.iter().zip(&there).filter(|(_, there)| **there).map(|(column, _)| *column).collect();
@@ -79,8 +82,8 @@ pub(super) fn seen(
     // A time that is also a column is read twice, each in its own form.
     let time = from.time.map(|name| Ask { name: name.to_owned(), form: Form::Word });
     let twice = time.as_ref().is_some_and(|time| asked.iter().any(|ask| ask.name == time.name));
-    let mut span: Option<(i64, i64)> = None;
-    let mut widen = |more: Option<(i64, i64)>| {
+    let mut span: Span = None;
+    let mut widen = |more: Span| {
         if let Some((from, to)) = more {
             span = Some(span.map_or((from, to), |(first, last)| (first.min(from), last.max(to))));
         }
@@ -97,7 +100,7 @@ pub(super) fn seen(
     let fresh = || wanted.iter().map(|column| Seen::new(column, sample)).collect::<Vec<Seen>>();
     let mut totals = fresh();
     let rows = scan(from.source, &asked, from.query, root, &mut |chunks| {
-        let parts: Vec<Result<(Vec<Seen>, Option<(i64, i64)>)>> = chunks
+        let parts: Vec<Result<(Vec<Seen>, Span)>> = chunks
             .par_iter()
             .map(|chunk| {
                 let mut part = fresh();

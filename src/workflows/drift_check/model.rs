@@ -8,7 +8,8 @@ use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
 use crate::bundle::Bundle;
 use crate::data::sources::{column_names, resolve};
-use crate::drift::{Checked, Column, Finding, Reference, Role, STATISTICS, Seen, Settings, check};
+use crate::drift::findings::FEW;
+use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
 use crate::project::{Located, Prefer};
@@ -178,10 +179,12 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
     let sample = sample_for(&settings, SAMPLE);
     let mut counted: Vec<(&Column, Seen)> = Vec::new();
     let mut unlogged = Vec::new();
-    for column in reference.columns.iter().filter(|column| column.kind() == crate::drift::Kind::Numeric) {
+    for column in &reference.columns {
+        let numeric = column.kind() == Kind::Numeric;
         let of = |entry: &prediction_log::Entry| match column.role {
             Role::Score => Some(entry.score),
-            _ => entry.facts.get(&column.name).copied(),
+            _ if numeric => entry.facts.get(&column.name).copied(),
+            _ => None,
         };
         if window.entries.iter().all(|entry| of(entry).is_none()) {
             unlogged.push(column.name.clone());
@@ -201,9 +204,12 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
     Ok(outcome)
 }
 
-/// The events of what drifts; gives how many are new.
+/// The events of what drifts; gives how many are new. A handful of rows makes none.
 fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> Result<usize> {
     let project = session.project;
+    if outcome.window.rows < FEW {
+        return Ok(0);
+    }
     if project.tracker_for_reading().is_none() {
         project.note("there is no tracking database: no drift event was recorded".to_owned());
         return Ok(0);
@@ -233,7 +239,9 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> Result
         })
         .collect();
     // What is plainly wrong has no value: 1 against 0 says that it is so.
-    let told = |finding: &&Finding| finding.drift && finding.finding != "unseen_categories";
+    // Unseen categories are in their column's value, and of rows that cannot be predicted the columns say why.
+    let elsewhere = ["unseen_categories", "not_predicted"];
+    let told = |finding: &&Finding| finding.drift && !elsewhere.contains(&finding.finding);
     let findings = outcome.findings.iter().filter(told);
     events.extend(findings.map(|finding| event(&finding.column, finding.finding, (1.0, 0.0), finding.severity)));
     if events.is_empty() {
