@@ -181,6 +181,16 @@ fn the_exit_code_follows_the_bar() {
         [code("data/same.csv", "drift"), code("data/moved.csv", "drift"), code("data/moved.csv", "severe")],
         [0, 3, 0]
     );
+    // Significant is what the test says; by the bands it is a severity.
+    let bands = ["drift-check", "d", "--current", "data/moved.csv", "--fail-on", "significant", "--rule", "bands"];
+    assert_eq!(
+        [
+            code("data/same.csv", "significant"),
+            code("data/moved.csv", "significant"),
+            project.run(&bands).code.unwrap()
+        ],
+        [0, 3, 0]
+    );
     project.write("data/far.csv", rows(1200, 4.0, CITIES));
     assert_eq!(code("data/far.csv", "severe"), 3);
     project.run(&["drift-check", "d", "--current", "data/far.csv", "--fail-on", "bad"]).code(2);
@@ -447,4 +457,27 @@ fn texts_and_vectors_have_columns_of_their_own() {
         assert_eq!(column(&other, name)["drift"], true, "{}", column(&other, name));
     }
     assert_eq!(column(&other, "vectors")["severity"], "severe");
+}
+
+#[test]
+fn people_and_prometheus_are_told() {
+    let project = project();
+    let (address, heard) = super::notify::server("200 OK");
+    project.write("metrics/README", "");
+    project.write("channels.yaml", format!("- {{webhook: {address}/hook, on: drift}}\n"));
+    let check = |file: &str| {
+        let more = ["--textfile-dir", "metrics", "--notify", "channels.yaml"];
+        project.run(&[&["drift-check", "d", "--current", file][..], &more].concat()).ok();
+    };
+    check("data/same.csv");
+    assert!(heard.lock().unwrap().is_empty());
+    let metrics = project.read("metrics/mlops_drift_d.prom");
+    assert!(metrics.contains("mlops_drift_severity{model=\"d\"} 0"), "{metrics}");
+    check("data/moved.csv");
+    check("data/moved.csv");
+    // The second check of the same rows is no news.
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.len(), 1);
+    assert_eq!(heard[0].1["event"], "drift");
+    assert!(heard[0].1["title"].as_str().unwrap().starts_with("d v1: drift"), "{}", heard[0].1);
 }

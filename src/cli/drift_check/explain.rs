@@ -12,7 +12,7 @@ use crate::cli::ui::{Align, table};
 use crate::drift::Checked;
 use crate::drift::pair::number;
 use crate::error::{Error, Result};
-use crate::workflows::drift_check::Outcome;
+use crate::workflows::drift_check::{Outcome, Tell};
 
 const ABOUT: &str = "\
 Bins are those that the window allows: quantiles of the reference, or categories; OTHER are those below 1 % or too rare for
@@ -38,7 +38,7 @@ pub struct Args {
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
-    let mut outcome = args.what.check(door, Events::No)?;
+    let mut outcome = args.what.check(door, Events::No, &Tell::default())?;
     if outcome.state == "checked" {
         choose(&mut outcome, args.column.as_deref())?;
     }

@@ -7,7 +7,7 @@ use crate::drift::decision::alpha_of;
 use crate::error::{Error, Result};
 use crate::workflows::drift_check::files::Request as Files;
 use crate::workflows::drift_check::model::nothing_to_check;
-use crate::workflows::drift_check::{Current, Outcome, Request, Wishes, check_files, drift_check};
+use crate::workflows::drift_check::{Current, Outcome, Request, Tell, Wishes, check_files, drift_check, tell};
 
 /// Whether drift becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl What {
     }
 
     /// Checks.
-    pub fn check(&self, door: &Door, events: Events) -> Result<Outcome> {
+    pub fn check(&self, door: &Door, events: Events, to: &Tell) -> Result<Outcome> {
         let wishes = self.wishes()?;
         let current = self.current.as_deref().map(from_here);
         if let Some(reference) = &self.reference {
@@ -113,7 +113,12 @@ impl What {
         };
         let request = Request { model: model.clone(), current, wishes, events: events == Events::Recorded };
         let records = if request.events { Records::Runs } else { Records::Nothing };
-        door.work_with(model, records, |session| drift_check(session, &request)).map(|outcome| self.named(outcome))
+        door.work_with(model, records, |session| {
+            let outcome = self.named(drift_check(session, &request)?);
+            // Without events every check is news.
+            tell(session, &outcome, to, events == Events::No || outcome.events_recorded > 0);
+            Ok(outcome)
+        })
     }
 
     /// The current rows are called what the person has called them.

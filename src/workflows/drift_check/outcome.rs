@@ -145,13 +145,15 @@ impl Outcome {
         }
     }
 
-    /// Whether it is as bad as this or worse: `drift` for any drift, else a severity.
+    /// Whether it is as bad as this or worse: `drift` for any drift; `significant` for drift that a test has found
+    /// significant (and large enough), or by `rule: bands` for that severity; `slight` and `severe` for a severity.
     ///
     /// # Errors
     /// `Invalid` for another word.
     pub fn reaches(&self, bar: &str) -> Result<bool> {
         Ok(match bar {
             "drift" => self.drift_detected,
+            "significant" if self.settings.rule == Rule::Significant => self.drift_detected,
             severity => self.drift_detected && self.severity >= Severity::parse(severity)?,
         })
     }
