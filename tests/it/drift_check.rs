@@ -260,7 +260,7 @@ fn what_is_plainly_wrong_has_a_name() {
     found(with(&same, "city", |_, _| "Seoul".into()), &[("constant", "city")]);
     found(with(&same, "stars", |_, _| "three".into()), &[("type_change", "stars")]);
     found(with(&same, "city", |row, _| row.to_string()), &[("type_change", "city")]);
-    let some = |row: usize, old: &str| if row % 20 == 0 { String::new() } else { old.into() };
+    let some = |row: usize, old: &str| if row.is_multiple_of(20) { String::new() } else { old.into() };
     found(with(&same, "stars", some), &[("null_rate", "stars")]);
     let one = |word: &'static str| move |row: usize, old: &str| if row == 9 { word.to_owned() } else { old.into() };
     found(with(&same, "stars", one("x")), &[("not_a_number", "stars")]);
