@@ -9,7 +9,7 @@ use super::door::{Door, Records, shown};
 use super::ui::format;
 use super::ui::style::dim;
 use crate::catalog::find;
-use crate::config::outline;
+use crate::config::{load, outline};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::write_atomic;
 use crate::project::Project;
@@ -79,7 +79,7 @@ pub struct Args {
     /// Append the output to this file [default for --cron: experiments/NAME.log in the project]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// The model of a retrain, for the drift check and the report of --airflow [default: the config's]
+    /// The model of a retrain, for the drift check and the report of --airflow [default: that of the config's candidates]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// The container image, for --k8s
@@ -176,7 +176,10 @@ fn job(project: &Project, args: &Args) -> Result<Job> {
         Kind::Retrain => {
             let config = Path::new(&args.target);
             let outline = outline(config)?;
+            // Wrong candidates are told by `retrain`; here they only leave the model unknown.
+            let first = || load(&project.layout.root().join(outline.candidate.as_ref()?), &[]).ok();
             let model = args.model.clone().or(outline.model);
+            let model = model.or_else(|| first().map(|experiment| experiment.config.model.name.to_string()));
             (absolute(config)?, model, outline.variables.into_iter().collect(), config_name(config))
         }
         Kind::DriftCheck => {

@@ -14,6 +14,8 @@ use crate::error::Result;
 pub struct Outline {
     /// `model:` or `model.name`, when it is there.
     pub model: Option<String>,
+    /// The experiment config of the first of `candidates:`, relative to the root: a retrain config names its model by them.
+    pub candidate: Option<String>,
     /// The environment variables that it names as `${NAME}`.
     pub variables: BTreeSet<String>,
 }
@@ -37,6 +39,12 @@ pub fn outline(path: &Path) -> Result<Outline> {
         Some(Value::Text(name)) => Some(name.clone()),
         _ => None,
     };
+    let candidate =
+        at.fields().get("candidates").items().first().and_then(|first| match first.node.map(|node| &node.value) {
+            Some(Value::Text(config)) => Some(config.clone()),
+            Some(Value::Map(_)) => first.fields().get("config").text(),
+            _ => None,
+        });
     let mut variables = BTreeSet::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let names = line.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));
@@ -46,7 +54,7 @@ pub fn outline(path: &Path) -> Result<Outline> {
         };
         variables.extend(names.filter(sound).map(str::to_owned));
     }
-    Ok(Outline { model, variables })
+    Ok(Outline { model, candidate, variables })
 }
 
 #[cfg(test)]
@@ -68,6 +76,8 @@ mod tests {
         assert_eq!(found.variables.iter().map(String::as_str).collect::<Vec<_>>(), ["A", "B_2", "DATA_URL"]);
         assert_eq!(read("model: {name: 합격}").unwrap().model.as_deref(), Some("합격"));
         assert_eq!(read("name: x").unwrap(), Outline::default());
+        assert_eq!(read("candidates: [a.yaml, b.yaml]").unwrap().candidate.as_deref(), Some("a.yaml"));
+        assert_eq!(read("candidates: [{config: b.yaml, set: {}}]").unwrap().candidate.as_deref(), Some("b.yaml"));
         assert!(read("a: [").is_err() && read("- a").is_err() && outline(Path::new("none.yaml")).is_err());
     }
 }

@@ -382,6 +382,17 @@ fn airflow_gets_a_dag() {
 }
 
 #[test]
+fn a_retrain_names_its_model_by_its_candidates() {
+    let project = TestProject::with_points();
+    project.write("retrain.yaml", "name: monthly\ncandidates: [experiments/lr/config.yaml]\n");
+    let document = project.run(&["--json", "schedule", "print", "retrain", "retrain.yaml", "--airflow"]).ok().json();
+    assert!(text(&document, 0).contains(" drift-check points --from-log "), "{}", text(&document, 0));
+    project.write("retrain.yaml", "name: monthly\ncandidates: [none.yaml]\n");
+    let document = project.run(&["--json", "schedule", "print", "retrain", "retrain.yaml", "--airflow"]).ok().json();
+    assert!(text(&document, 0).contains("validate >> retrain\n"));
+}
+
+#[test]
 fn github_gets_a_workflow() {
     let scene = Scene::new("two\nlines/re train.yaml");
     let document = scene.retrain(&["--github", "--at", "30 3 1 * *", "--", "${{ github.token }}"]);
