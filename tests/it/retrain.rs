@@ -49,7 +49,7 @@ fn project() -> TestProject {
     project
 }
 
-fn at<'a>(project: &TestProject, moment: &str, arguments: &[&'a str]) -> super::support::Answer {
+fn at(project: &TestProject, moment: &str, arguments: &[&str]) -> super::support::Answer {
     project.run_with("MLOPS_NOW", moment, arguments)
 }
 
