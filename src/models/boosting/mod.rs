@@ -1,0 +1,31 @@
+//! Gradient-boosted trees on histograms, as LightGBM 4.7 grows them: the same bins, the same order of sums, the same
+//! trees.
+//!
+//! `bins` finds the limits of every feature's bins, `binned` keeps the matrix as bytes, `histogram` adds gradients up by
+//! bin, `split` finds a feature's best threshold, `partition` moves rows, `grow` puts a tree together leaf by leaf,
+//! `plan` boosts. An `Objective` says what is to be lowered: `lambda` (LambdaRank) and `logistic`.
+
+mod binned;
+mod bins;
+mod draws;
+mod ensemble;
+mod grow;
+mod histogram;
+mod lambda;
+mod logistic;
+mod objective;
+mod packed;
+mod partition;
+mod plan;
+mod split;
+mod tree;
+
+pub use binned::Binned;
+pub use bins::Binning;
+pub use ensemble::{Boosted, Importance};
+pub use lambda::{Lambda, Rules, Sigmoid};
+pub use logistic::Logistic;
+pub use objective::Objective;
+pub use plan::{Plan, Round, Watch, Watched};
+pub use split::Limits;
+pub use tree::{Node, Tree};
