@@ -12,6 +12,8 @@ mod nulls;
 mod number;
 mod piece;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use documents::Documents;
 pub use read::{Base, Layout, Letor, Missing, Options, read, read_all};

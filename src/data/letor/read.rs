@@ -249,6 +249,3 @@ fn parse(block: &[u8]) -> Vec<Piece> {
     }
     parts.into_par_iter().with_max_len(1).map(Piece::parse).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -70,12 +70,6 @@ impl Binned {
         };
         Ok(Self { n_rows, n_features: data.n_features(), features, mappers, n_blocks, bytes })
     }
-
-    /// The bin of a row in the `feature`-th useful feature.
-    #[must_use]
-    pub fn bin(&self, feature: usize, row: usize) -> u8 {
-        self.bytes[row * self.n_blocks + feature / LANES][feature % LANES]
-    }
 }
 
 fn find_dense(
@@ -197,7 +191,7 @@ mod tests {
         let matrix = Array2::from_shape_fn((50, 3), |(i, j)| if j == 1 { 4.0 } else { (i + j) as f32 });
         let binned = Binned::new(&Features::Dense(matrix), &Binning::default(), 5, 1).unwrap();
         assert_eq!(binned.features, [0, 2]);
-        assert_eq!(binned.bin(1, 0), binned.mappers[1].bin(2.0));
+        assert_eq!(binned.bytes[0][1], binned.mappers[1].bin(2.0));
         assert!(Binned::new(&Features::Dense(Array2::zeros((0, 3))), &Binning::default(), 5, 1).is_err());
     }
 }

@@ -29,6 +29,9 @@ pub struct Shape {
 /// Rows that are added to all histograms of a task before the next ones: their bytes stay in the cache.
 const TILE: usize = 2048;
 
+/// Histograms take so many bytes at most; then leaves that gain little are added up anew when their turn comes.
+const MEMORY: usize = 1 << 30;
+
 /// One bit per feature of a block.
 type Mask = u16;
 
@@ -54,6 +57,8 @@ pub struct Grower<'a> {
     partition: Partition,
     gradients: Vec<[f32; 2]>,
     pool: Vec<Vec<Bank>>,
+    n_banks: usize,
+    most_banks: usize,
     /// The rows of each leaf of the last tree.
     leaves: Vec<Range<usize>>,
 }
@@ -74,6 +79,8 @@ impl<'a> Grower<'a> {
             partition: Partition::default(),
             gradients: Vec::new(),
             pool: Vec::new(),
+            n_banks: 0,
+            most_banks: (MEMORY / (binned.n_blocks * size_of::<Bank>()).max(1)).max(2),
             leaves: Vec::new(),
         }
     }
@@ -117,8 +124,20 @@ impl<'a> Grower<'a> {
         self.leaves.iter().map(|range| self.partition.rows(range.clone()))
     }
 
-    fn take_banks(&mut self) -> Vec<Bank> {
-        self.pool.pop().unwrap_or_else(|| banks(self.binned.n_blocks))
+    /// Room for the histograms of a leaf. When there is no more, the leaf that gains least gives its own up.
+    fn take_banks(&mut self, leaves: &mut [Leaf]) -> Vec<Bank> {
+        if let Some(banks) = self.pool.pop() {
+            return banks;
+        }
+        let gain = |leaf: &Leaf| leaf.best.map_or(f64::NEG_INFINITY, |split| split.gain);
+        let owners = leaves.iter_mut().filter(|leaf| !leaf.banks.is_empty());
+        match owners.min_by(|one, other| gain(one).total_cmp(&gain(other))) {
+            Some(leaf) if self.n_banks >= self.most_banks => std::mem::take(&mut leaf.banks),
+            _ => {
+                self.n_banks += 1;
+                banks(self.binned.n_blocks)
+            }
+        }
     }
 
     fn can_divide(&self, leaf: &Leaf) -> bool {
@@ -142,7 +161,13 @@ impl<'a> Grower<'a> {
         if !self.can_divide(&leaf) || self.shape.num_leaves < 2 {
             return leaf;
         }
-        leaf.banks = self.take_banks();
+        leaf.banks = self.take_banks(&mut []);
+        self.look_alone(&mut leaf, is_whole, gradients);
+        leaf
+    }
+
+    /// Adds up a leaf and finds its best split. `is_whole`: its rows are all rows there are.
+    fn look_alone(&mut self, leaf: &mut Leaf, is_whole: bool, gradients: &[[f32; 2]]) {
         let gathered = if is_whole { None } else { Some(self.gather(leaf.range.clone(), gradients)) };
         let (limits, sums) = (&self.shape.limits, leaf.sums);
         let rows = self.partition.rows(leaf.range.clone());
@@ -163,7 +188,6 @@ impl<'a> Grower<'a> {
             .collect();
         leaf.best = found.into_iter().fold(None, Split::better);
         self.gradients = gathered.unwrap_or_default();
-        leaf
     }
 
     /// The gradients of a leaf's rows, one behind the other.
@@ -219,17 +243,29 @@ impl<'a> Grower<'a> {
         parent.best = None;
         parent.parent = Some((node, false));
         if leaves.len() + 1 < self.shape.num_leaves && (self.can_divide(&leaves[at]) || self.can_divide(&right)) {
+            let of_parent = std::mem::take(&mut leaves[at].banks);
+            let spare = self.take_banks(leaves);
             let left = &mut leaves[at];
-            let banks = self.take_banks();
-            if left.sums.rows < right.sums.rows {
-                right.banks = std::mem::replace(&mut left.banks, banks);
-                self.look(left, &mut right, gradients);
+            let (smaller, larger) =
+                if left.sums.rows < right.sums.rows { (left, &mut right) } else { (&mut right, left) };
+            smaller.banks = spare;
+            if of_parent.is_empty() {
+                // They had to be given up: both parts are added up.
+                self.look_alone(smaller, false, gradients);
+                self.pool.push(std::mem::take(&mut smaller.banks));
+                larger.banks = self.pool.pop().expect("one was put back");
+                self.look_alone(larger, false, gradients);
             } else {
-                right.banks = banks;
-                self.look(&mut right, left, gradients);
+                larger.banks = of_parent;
+                self.look(smaller, larger, gradients);
+            }
+            for leaf in [&mut leaves[at], &mut right] {
+                if leaf.best.is_none() && !leaf.banks.is_empty() {
+                    self.pool.push(std::mem::take(&mut leaf.banks));
+                }
             }
         } else {
-            self.pool.push(std::mem::take(&mut leaves[at].banks));
+            self.pool.extend(Some(std::mem::take(&mut leaves[at].banks)).filter(|banks| !banks.is_empty()));
         }
         leaves.push(right);
     }
@@ -309,5 +345,35 @@ impl<'a> Grower<'a> {
             }
         }
         best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::super::bins::Binning;
+    use super::*;
+    use crate::data::dataset::Features;
+
+    #[test]
+    fn little_memory_grows_the_same_tree() {
+        let matrix = Array2::from_shape_fn((2000, 20), |(i, j)| ((i * 37 + j * 101 + i * j * 3) % 97) as f32);
+        let binned = Binned::new(&Features::Dense(matrix), &Binning::default(), 5, 1).unwrap();
+        // Halves and quarters add up without rounding.
+        let gradients: Vec<[f32; 2]> = (0..2000).map(|i| [((i * i + i / 7) % 13) as f32 / 4.0 - 1.5, 0.5]).collect();
+        let limits = Limits { min_data_in_leaf: 5, ..Limits::default() };
+        let shape = Shape { num_leaves: 60, max_depth: 0, limits };
+        let mut trees = Vec::new();
+        for most_banks in [1000, 4, 2] {
+            let mut grower = Grower::new(&binned, shape);
+            grower.most_banks = most_banks;
+            let tree = grower.grow(&gradients, None, &vec![true; binned.features.len()]);
+            assert!(grower.n_banks <= most_banks && grower.pool.len() == grower.n_banks);
+            assert_eq!(grower.leaves().map(<[u32]>::len).sum::<usize>(), 2000);
+            trees.push(tree);
+        }
+        assert_eq!(trees[0].values.len(), 60);
+        assert!(trees.iter().all(|tree| *tree == trees[0]));
     }
 }

@@ -160,11 +160,8 @@ impl Objective for Lambda {
             work.push((query, of_query));
             rest = others;
         }
-        work.into_par_iter().with_min_len(4).for_each_init(Pairs::default, |pairs, (query, gradients)| {
+        work.into_par_iter().with_min_len(16).for_each_init(Pairs::default, |pairs, (query, gradients)| {
             self.query(query, &scores[query.rows.clone()], gradients, pairs);
         });
     }
 }
-
-#[cfg(test)]
-mod tests;

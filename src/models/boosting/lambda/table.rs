@@ -57,24 +57,48 @@ impl Table {
         added.sums.clear();
         added.sums.resize(n, [0.0; 2]);
         let norm = rules.norm && scores[0] != scores[n - 1];
+        let discounts = &discounts[..n];
+        let query = Query { table: self, rules, norm, inverse, scores, gains, discounts };
+        let sum = arch.dispatch(AllPairs { query, added: &mut added });
+        let factor = if rules.norm && sum > 0.0 { (1.0 + sum).log2() / sum } else { 1.0 };
+        for (row, sums) in order.iter().zip(&added.sums) {
+            gradients[*row as usize] = sums.map(|value| (f64::from(value) * factor) as f32);
+        }
+        pairs.added = added;
+    }
+}
+
+/// A sorted query.
+struct Query<'a> {
+    table: &'a Table,
+    rules: &'a Rules,
+    norm: bool,
+    inverse: f64,
+    scores: &'a [f64],
+    gains: &'a [f64],
+    discounts: &'a [f64],
+}
+
+struct AllPairs<'a> {
+    query: Query<'a>,
+    added: &'a mut Added,
+}
+
+impl NullaryFnOnce for AllPairs<'_> {
+    type Output = f64;
+
+    /// Adds up all pairs; gives S.
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let Self { query, added: Added { lambdas, seconds, sums } } = self;
+        let (n, gains) = (query.scores.len(), query.gains);
         let mut sum = 0.0;
-        for i in 0..(n - 1).min(rules.truncation) {
-            let behind = i + 1..n;
-            arch.dispatch(Behind {
-                table: self,
-                first: [scores[i], gains[i], discounts[i]],
-                scores: &scores[behind.clone()],
-                gains: &gains[behind.clone()],
-                discounts: &discounts[behind.clone()],
-                inverse,
-                sigma: rules.sigma,
-                norm,
-                lambdas: &mut added.lambdas[behind.clone()],
-                seconds: &mut added.seconds[behind.clone()],
-            });
-            let [mut lambda_i, mut second_i] = added.sums[i];
-            let values = added.lambdas[behind.clone()].iter().zip(&added.seconds[behind.clone()]);
-            for (((lambda, second), sums), gain) in values.zip(&mut added.sums[behind.clone()]).zip(&gains[behind]) {
+        for i in 0..(n - 1).min(query.rules.truncation) {
+            let (lambdas, seconds) = (&mut lambdas[i + 1..n], &mut seconds[i + 1..n]);
+            behind(&query, i, lambdas, seconds);
+            let (first, sums) = sums[i..].split_first_mut().expect("i is a document");
+            let [mut lambda_i, mut second_i] = *first;
+            for (((lambda, second), sums), gain) in lambdas.iter().zip(seconds).zip(sums).zip(&gains[i + 1..]) {
                 let (signed, value) = (*lambda as f32, *second as f32);
                 // λ is not positive; the document of the higher gain gets it as it is.
                 let signed = if *gain > gains[i] { -signed } else { signed };
@@ -84,49 +108,28 @@ impl Table {
                 sums[1] += value;
                 sum -= 2.0 * lambda;
             }
-            added.sums[i] = [lambda_i, second_i];
+            *first = [lambda_i, second_i];
         }
-        let factor = if rules.norm && sum > 0.0 { (1.0 + sum).log2() / sum } else { 1.0 };
-        for (row, sums) in order.iter().zip(&added.sums) {
-            gradients[*row as usize] = sums.map(|value| (f64::from(value) * factor) as f32);
-        }
-        pairs.added = added;
+        sum
     }
 }
 
-/// The pairs of one document (score, gain, discount) with those behind it.
-struct Behind<'a> {
-    table: &'a Table,
-    first: [f64; 3],
-    scores: &'a [f64],
-    gains: &'a [f64],
-    discounts: &'a [f64],
-    inverse: f64,
-    sigma: f64,
-    norm: bool,
-    lambdas: &'a mut [f64],
-    seconds: &'a mut [f64],
-}
-
-impl NullaryFnOnce for Behind<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { table, first: [score, gain, discount], inverse, sigma, norm, .. } = self;
-        let (lowest, factor, places) = (table.lowest, table.factor, &*table.places);
-        let inputs = self.scores.iter().zip(self.gains).zip(self.discounts);
-        for (((score_j, gain_j), discount_j), (lambda, second)) in inputs.zip(self.lambdas.iter_mut().zip(self.seconds))
-        {
-            let (gap, distance) = (gain - gain_j, score - score_j);
-            let difference = if gap < 0.0 { -distance } else { distance };
-            let delta = gap.abs() * (discount - discount_j) * inverse;
-            let delta = if norm { delta / (f64::from(0.01_f32) + distance) } else { delta };
-            // Outside of the table the first or the last place stands.
-            let place = ((difference - lowest) * factor).clamp(0.0, (PLACES - 1) as f64) as u32 as usize;
-            let p = places[place & (PLACES - 1)];
-            *lambda = p * (-sigma * delta);
-            *second = p * (1.0 - p) * (sigma * sigma * delta);
-        }
+/// λ and second derivative of document i with each one behind it.
+#[inline(always)]
+fn behind(query: &Query<'_>, i: usize, lambdas: &mut [f64], seconds: &mut [f64]) {
+    let (score, gain, discount) = (query.scores[i], query.gains[i], query.discounts[i]);
+    let (inverse, sigma, norm) = (query.inverse, query.rules.sigma, query.norm);
+    let (lowest, factor, places) = (query.table.lowest, query.table.factor, &*query.table.places);
+    let inputs = query.scores[i + 1..].iter().zip(&query.gains[i + 1..]).zip(&query.discounts[i + 1..]);
+    for (((score_j, gain_j), discount_j), (lambda, second)) in inputs.zip(lambdas.iter_mut().zip(seconds)) {
+        let (gap, distance) = (gain - gain_j, score - score_j);
+        let difference = if gap < 0.0 { -distance } else { distance };
+        let delta = gap.abs() * (discount - discount_j) * inverse;
+        let delta = if norm { delta / (f64::from(0.01_f32) + distance) } else { delta };
+        // Outside of the table the first or the last place stands.
+        let place = ((difference - lowest) * factor).clamp(0.0, (PLACES - 1) as f64) as u32 as usize;
+        let p = places[place & (PLACES - 1)];
+        *lambda = p * (-sigma * delta);
+        *second = p * (1.0 - p) * (sigma * sigma * delta);
     }
 }

@@ -2,11 +2,12 @@
 //! `lgb.train({objective, num_leaves: 7, min_data_in_leaf: 5, learning_rate: 0.2, deterministic: True, …}, data, 12)`,
 //! then `predict(x, raw_score=True)[7::60]` and the sum of absolute values of all.
 
+use std::ops::ControlFlow;
+
 use ndarray::Array2;
 
 use super::*;
-use crate::data::dataset::Csr;
-use crate::models::boosting::{Importance, Lambda, Logistic, Rules, Sigmoid};
+use crate::data::dataset::{Csr, Features};
 
 const RANK: ([f64; 5], f64) = (
     [

@@ -1,10 +1,13 @@
 //! Reading whole files.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use ndarray::array;
 
 use super::*;
+use crate::data::dataset::Features;
+use crate::error::Result;
 
 fn written(text: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();

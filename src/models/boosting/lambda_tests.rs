@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::*;
+use super::{Lambda, Objective, Rules, Sigmoid};
 
 fn goldens() -> Vec<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ranking/lightgbm_lambdas.json");
