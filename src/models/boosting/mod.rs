@@ -3,7 +3,7 @@
 //!
 //! `bins` finds the limits of every feature's bins, `binned` keeps the matrix as bytes, `histogram` adds gradients up by
 //! bin, `split` finds a feature's best threshold, `partition` moves rows, `grow` puts a tree together leaf by leaf,
-//! `plan` boosts. An `Objective` says what is to be lowered: `lambda` (LambdaRank) and `logistic`.
+//! `plan` boosts, with `patience`. An `Objective` says what is to be lowered: `lambda` (LambdaRank) and `logistic`.
 
 mod binned;
 mod bins;
@@ -18,6 +18,7 @@ mod logistic;
 mod objective;
 mod packed;
 mod partition;
+mod patience;
 mod plan;
 mod split;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use ensemble::{Boosted, Importance};
 pub use lambda::{Lambda, Rules, Sigmoid};
 pub use logistic::Logistic;
 pub use objective::Objective;
+pub use patience::Patience;
 pub use plan::{Plan, Round, Watch, Watched};
 pub use split::Limits;
 pub use tree::{Node, Tree};

@@ -182,6 +182,20 @@ fn the_watch_sees_every_tree_and_may_end_the_fit() {
 }
 
 #[test]
+fn a_fit_with_patience_keeps_the_best_trees() {
+    let features = Features::Dense(data().0);
+    let (mut patience, mut rounds) = (Patience::new(3, true), 0);
+    let mut watch = |round: &Round<'_>| {
+        rounds += 1;
+        // Better and better, but worse from the fifth tree on.
+        let n_trees = round.model.trees().len();
+        Ok(patience.see(n_trees, if n_trees < 5 { n_trees as f64 } else { 0.0 }))
+    };
+    let model = plan().fit(&features, &logistic(), 1, &mut watch).unwrap();
+    assert_eq!((model.trees().len(), rounds), (4, 7));
+}
+
+#[test]
 fn nothing_to_learn_and_wrong_input() {
     let features = Features::Dense(data().0);
     let go = &mut |_: &Round<'_>| Ok(ControlFlow::Continue(()));
