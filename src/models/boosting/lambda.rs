@@ -81,7 +81,8 @@ pub struct Lambda {
     /// Discounts by rank.
     discounts: Vec<f64>,
     table: Option<Table>,
-    arch: Arch,
+    /// The processor's abilities; the sums are the same whatever they are.
+    pub(super) arch: Arch,
 }
 
 /// 2^label − 1 for each label.

@@ -89,6 +89,33 @@ fn one_way_of_adding_up_for_any_number_of_threads_and_long_lists() {
 }
 
 #[test]
+fn every_processor_adds_up_the_same() {
+    let (n, n_queries) = (90, 40);
+    let labels: Vec<u8> = (0..n * n_queries).map(|i| (i * i % 7 % 5) as u8).collect();
+    let offsets: Vec<usize> = (0..=n_queries).map(|query| query * n).collect();
+    let scores: Vec<f64> = (0..n * n_queries).map(|i| ((i * 37 + i / n) % 1013) as f64 / 200.0).collect();
+    #[cfg(target_arch = "x86_64")]
+    let narrower = pulp::x86::V3::try_new().map(pulp::Arch::V3);
+    #[cfg(not(target_arch = "x86_64"))]
+    let narrower = None;
+    for sigmoid in [Sigmoid::Exact, Sigmoid::Table] {
+        let mut lambda = Lambda::new(labels.clone(), &offsets, Rules { sigmoid, ..Rules::default() }).unwrap();
+        let mut of_arch = |arch| {
+            lambda.arch = arch;
+            let mut found = vec![[0.0; 2]; labels.len()];
+            lambda.gradients(&scores, &mut found);
+            found
+        };
+        let plain = of_arch(pulp::Arch::Scalar);
+        assert!(plain.iter().any(|values| values[0] != 0.0));
+        assert_eq!(of_arch(pulp::Arch::new()), plain);
+        if let Some(arch) = narrower {
+            assert_eq!(of_arch(arch), plain);
+        }
+    }
+}
+
+#[test]
 fn nothing_to_learn_is_zero_and_bad_input_is_refused() {
     for labels in [vec![], vec![3], vec![2, 2, 2]] {
         let found = gradients(&labels, &vec![1.0; labels.len()], Rules::default());
