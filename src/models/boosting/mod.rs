@@ -16,6 +16,7 @@ mod lambda;
 mod lambda_tests;
 mod logistic;
 mod objective;
+mod onnx;
 mod packed;
 mod partition;
 mod patience;
