@@ -6,6 +6,7 @@
 pub mod columns;
 pub mod dataset;
 pub mod labels;
+pub mod letor;
 pub mod npy_file;
 pub mod parquet_file;
 pub mod rows;

@@ -1,5 +1,6 @@
 //! Models: one file per family behind the traits of `family`.
 
+pub mod boosting;
 pub mod class_weight;
 mod family;
 

@@ -1,0 +1,251 @@
+//! Reads LETOR files: a block is parsed in parallel while the next one is read.
+//!
+//! A row is a document. Labels are whole numbers of 0 to 31; a feature that is not written is 0. Wrong lines are errors
+//! with file and line. Memory stays within the matrix, the ids, and two blocks with what is parsed of one.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::blocks::Blocks;
+use super::documents::Documents;
+use super::groups::{group, reordered};
+use super::matrix::{Matrix, widened};
+use super::nulls::{fill_minimum, fill_zero};
+use super::piece::Piece;
+use crate::data::dataset::Features;
+use crate::error::{Error, Result};
+
+/// The index of the first feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Base {
+    /// 1, or 0 when an index 0 is seen in any of the files.
+    #[default]
+    Auto,
+    /// 0.
+    Zero,
+    /// 1; an index 0 is refused.
+    One,
+}
+
+/// How the features are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// Dense, unless that is above 256 MiB with less than one value in eight.
+    #[default]
+    Auto,
+    /// Rows in full.
+    Dense,
+    /// Compressed rows.
+    Sparse,
+}
+
+/// What becomes of `NULL`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// The smallest value of that feature in the same query, as in LETOR's `Min` files.
+    #[default]
+    QueryMinimum,
+    /// 0.
+    Zero,
+    /// Refused.
+    Refuse,
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// The index of the first feature.
+    pub base: Base,
+    /// How the features are kept.
+    pub layout: Layout,
+    /// What becomes of `NULL`.
+    pub missing: Missing,
+}
+
+/// The documents of a file, by query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letor {
+    /// `n_documents × n_features`.
+    pub features: Features,
+    /// Grades of relevance, 0 to 31.
+    pub labels: Vec<u8>,
+    /// Query q has the rows `offsets[q]..offsets[q + 1]`.
+    pub offsets: Vec<usize>,
+    /// Query ids, in the order in which they first appear.
+    pub queries: Vec<String>,
+    /// Document ids, from the comments.
+    pub documents: Documents,
+    /// Whether column 0 is index 0; else it is index 1.
+    pub starts_at_zero: bool,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Reads one file.
+///
+/// # Errors
+/// `Failed` when it cannot be read; `Invalid`, with file and line, when a line is wrong, or when there are no documents.
+pub fn read(path: &Path, options: Options) -> Result<Letor> {
+    Ok(read_all(&[path], options)?.pop().expect("one file gives one result"))
+}
+
+/// Reads files that belong together (train, validation, test): their columns mean the same.
+///
+/// # Errors
+/// As `read`.
+pub fn read_all(paths: &[&Path], options: Options) -> Result<Vec<Letor>> {
+    let mut all = paths.iter().map(|path| read_alone(path, options)).collect::<Result<Vec<_>>>()?;
+    let starts_at_zero = all.iter().any(|letor| letor.starts_at_zero);
+    let left = |letor: &Letor| usize::from(starts_at_zero && !letor.starts_at_zero);
+    let width = all.iter().map(|letor| letor.features.n_features() + left(letor)).max().unwrap_or_default();
+    for letor in &mut all {
+        let left = left(letor);
+        let empty = Features::Sparse(crate::data::dataset::Csr::default());
+        letor.features = widened(std::mem::replace(&mut letor.features, empty), left, width);
+        letor.starts_at_zero = starts_at_zero;
+    }
+    Ok(all)
+}
+
+/// What is known of a file besides its features.
+struct Reading {
+    name: String,
+    options: Options,
+    n_lines: usize,
+    n_nulls: usize,
+    /// Rows whose indices did not ascend, and the line of the first, from 1.
+    unsorted: Option<(usize, usize)>,
+    labels: Vec<u8>,
+    runs: Vec<(String, usize)>,
+    documents: Documents,
+    matrix: Matrix,
+}
+
+impl Reading {
+    /// Takes the pieces of a block; `expected` is how many rows the file seems to have.
+    fn append(&mut self, mut pieces: Vec<Piece>, bytes: (usize, u64)) -> Result<()> {
+        for piece in &mut pieces {
+            if let Some((line, (message, hint))) = piece.wrong.take() {
+                let error = Error::invalid(format!("{}:{}: {message}", self.name, self.n_lines + line + 1));
+                return Err(match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                });
+            }
+            self.check(piece)?;
+            if let Some((count, line)) = piece.unsorted {
+                let (before, first) = self.unsorted.unwrap_or((0, self.n_lines + line + 1));
+                self.unsorted = Some((before + count, first));
+            }
+            self.n_lines += piece.n_lines;
+            self.n_nulls += piece.n_nulls;
+            self.labels.extend_from_slice(&piece.labels);
+            self.runs.append(&mut piece.queries);
+            self.documents.append(&piece.documents);
+        }
+        // A little more than the lines so far let expect.
+        let (read, size) = bytes;
+        let expected = self.labels.len() as f64 * (size as f64 / read as f64).max(1.0);
+        self.matrix.append(&pieces, (expected * 1.01) as usize)
+    }
+
+    fn check(&self, piece: &Piece) -> Result<()> {
+        let lines = || format!("{}: lines {} to {}", self.name, self.n_lines + 1, self.n_lines + piece.n_lines);
+        if self.options.base == Base::One && piece.range.is_some_and(|(least, _)| least == 0) {
+            return Err(Error::invalid(format!("{} have a feature with index 0", lines()))
+                .hint("let the first index be found out, or set it to 0"));
+        }
+        if self.options.missing == Missing::Refuse && piece.n_nulls > 0 {
+            return Err(Error::invalid(format!("{} have {} values that are NULL", lines(), piece.n_nulls))
+                .hint("say what becomes of them: the query's minimum, or 0"));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Letor> {
+        let Self { name, matrix, labels, documents, runs, .. } = self;
+        if labels.is_empty() {
+            return Err(Error::invalid(format!("`{name}` has no documents")));
+        }
+        let mut warnings = Vec::new();
+        if let Some((count, line)) = self.unsorted {
+            warnings.push(format!(
+                "{name}: the indices of {count} lines do not ascend, first in line {line}; they were sorted"
+            ));
+        }
+        let starts_at_zero = matrix.starts_at_zero();
+        let mut letor = Letor {
+            features: matrix.finish(),
+            labels,
+            offsets: Vec::new(),
+            queries: Vec::new(),
+            documents,
+            starts_at_zero,
+            warnings: Vec::new(),
+        };
+        let groups = group(runs);
+        if let (Some(order), Some((count, first))) = (&groups.order, &groups.scattered) {
+            letor.features = reordered(letor.features, order);
+            letor.labels = order.iter().map(|row| letor.labels[*row]).collect();
+            letor.documents = letor.documents.reordered(order);
+            warnings.push(format!(
+                "{name}: the documents of {count} queries stand in several places (first: query `{first}`); they were brought together"
+            ));
+        }
+        (letor.offsets, letor.queries) = (groups.offsets, groups.queries);
+        if self.n_nulls > 0 {
+            let became = if self.options.missing == Missing::Zero {
+                fill_zero(&mut letor.features);
+                "0"
+            } else {
+                fill_minimum(&mut letor.features, &letor.offsets);
+                "the smallest value of their feature in the query"
+            };
+            warnings.push(format!("{name}: {} values are NULL; they became {became}", self.n_nulls));
+        }
+        letor.warnings = warnings;
+        Ok(letor)
+    }
+}
+
+fn read_alone(path: &Path, options: Options) -> Result<Letor> {
+    let mut blocks = Blocks::open(path)?;
+    let size = blocks.size();
+    let mut reading = Reading {
+        name: path.display().to_string(),
+        options,
+        n_lines: 0,
+        n_nulls: 0,
+        unsorted: None,
+        labels: Vec::new(),
+        runs: Vec::new(),
+        documents: Documents::default(),
+        matrix: Matrix::new(options.layout, options.base),
+    };
+    let (mut block, mut next) = (Vec::new(), Vec::new());
+    let mut has_more = blocks.next(&mut block)?;
+    let mut n_bytes = 0;
+    while has_more {
+        n_bytes += block.len();
+        let (pieces, read) = rayon::join(|| parse(&block), || blocks.next(&mut next));
+        reading.append(pieces, (n_bytes, size))?;
+        has_more = read?;
+        std::mem::swap(&mut block, &mut next);
+    }
+    reading.finish()
+}
+
+/// Parses a block: parts that end at a line break go to the threads.
+fn parse(block: &[u8]) -> Vec<Piece> {
+    const PART: usize = 512 << 10;
+    let (mut parts, mut rest) = (Vec::new(), block);
+    while !rest.is_empty() {
+        let end =
+            rest.get(PART..).and_then(|behind| memchr::memchr(b'\n', behind)).map_or(rest.len(), |at| PART + at + 1);
+        let (part, behind) = rest.split_at(end);
+        parts.push(part);
+        rest = behind;
+    }
+    parts.into_par_iter().with_max_len(1).map(Piece::parse).collect()
+}
