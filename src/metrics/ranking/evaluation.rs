@@ -193,7 +193,7 @@ impl RankingEstimate {
     }
 }
 
-/// What LETOR 4.0's script prints: P@1…10, MAP, NDCG@1…10, MeanNDCG.
+/// What LETOR 4.0's script prints: P@1…10, MAP, NDCG@1…10, `MeanNDCG`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LetorScript {
     /// P@1 … P@10.
@@ -202,7 +202,7 @@ pub struct LetorScript {
     pub map: f64,
     /// NDCG@1 … NDCG@10.
     pub ndcg: Vec<f64>,
-    /// MeanNDCG.
+    /// `MeanNDCG`.
     pub mean_ndcg: f64,
 }
 

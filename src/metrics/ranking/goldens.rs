@@ -53,7 +53,7 @@ fn all_cases_agree() {
         for (key, expected) in case["expected"].as_object().unwrap() {
             match (value(key, &scores, &labels), expected.as_f64()) {
                 (Some(got), Some(expected)) => {
-                    assert!((got - expected).abs() < 1e-12, "{key} of {}: {got}", case["name"])
+                    assert!((got - expected).abs() < 1e-12, "{key} of {}: {got}", case["name"]);
                 }
                 (got, expected) => assert_eq!(got, expected, "{key} of {}", case["name"]),
             }

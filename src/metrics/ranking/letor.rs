@@ -1,7 +1,7 @@
 //! `--letor-compat`: the numbers of LETOR 4.0's own script (`Eval-Score-4.0.pl`), which differ from everybody else's.
 //!
 //! NDCG@k: gain 2^grade − 1, discounts 1, 1, log2(3), log2(4), …; 0 when the query has fewer than k documents or none is relevant.
-//! MeanNDCG: the mean of NDCG@1 … NDCG@n of a query with n documents, then over queries. P@k and MAP are the usual ones; queries
+//! `MeanNDCG`: the mean of NDCG@1 … NDCG@n of a query with n documents, then over queries. P@k and MAP are the usual ones; queries
 //! without a relevant document count 0. Ties by input order.
 
 use super::convention::{Convention, Discount};
@@ -15,7 +15,7 @@ pub fn ndcg_at(list: &Ranked<'_>, k: usize) -> f64 {
     if list.grades.len() < k { 0.0 } else { of_prefix(list, k) }
 }
 
-/// The script's MeanNDCG of one list.
+/// The script's `MeanNDCG` of one list.
 #[must_use]
 pub fn mean_ndcg(list: &Ranked<'_>) -> f64 {
     let n = list.grades.len();

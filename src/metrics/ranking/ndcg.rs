@@ -1,7 +1,7 @@
 //! NDCG@k: Σ gain · discount down to rank k over the same sum of the ideal order, which is cut at k too.
 //!
 //! Järvelin and Kekäläinen, ACM TOIS 20 (2002), with the gain 2^grade − 1 of Burges et al. (2005). By `Ties::Average` every document of a
-//! group of equal scores has the group's mean gain (McSherry and Najork, ECIR 2008; scikit-learn 1.9's default). Not defined where
+//! group of equal scores has the group's mean gain (`McSherry` and Najork, ECIR 2008; scikit-learn 1.9's default). Not defined where
 //! no document has a gain. Golden: y = 2, 1, 0 with scores .1, .9, .5 → .6885, linear .7602.
 
 use super::convention::Ties;

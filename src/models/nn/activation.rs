@@ -2,7 +2,7 @@
 //!
 //! gelu(x) = x·Φ(x) (Φ: the normal distribution function; the exact one, with erf) is max(x, 0) − t·Φ(−t), t = |x|, its slope
 //! Φ(x) + x·φ(x). The eighth root of Φ(−t) is the polynomial of the encoders' gelu, within 5e-8 in the value; computed in
-//! f64. ReLU is part of the products (`product::Then`).
+//! f64. `ReLU` is part of the products (`product::Then`).
 
 #![expect(clippy::inline_always, reason = "what is compiled for the processor at hand must be inlined there")]
 
@@ -68,7 +68,7 @@ impl Activation {
             #[inline(always)]
             || match self {
                 Self::Relu => {
-                    to.iter_mut().zip(from).for_each(|(y, x)| *y = if *x > T::default() { *x } else { *x - *x });
+                    to.iter_mut().zip(from).for_each(|(y, x)| *y = if *x < T::ZERO { T::ZERO } else { *x });
                 }
                 Self::Gelu => to.iter_mut().zip(from).for_each(|(y, x)| *y = T::of(gelu(x.wide()))),
             },
@@ -80,7 +80,7 @@ impl Activation {
         Arch::new().dispatch(
             #[inline(always)]
             || match self {
-                Self::Relu => values.iter_mut().for_each(|x| *x = if *x > T::default() { *x } else { *x - *x }),
+                Self::Relu => values.iter_mut().for_each(|x| *x = if *x < T::ZERO { T::ZERO } else { *x }),
                 Self::Gelu => values.iter_mut().for_each(|x| *x = T::of(gelu(x.wide()))),
             },
         );

@@ -2,7 +2,7 @@
 //!
 //! Mean and variance (divided by n) are those of all documents of the batch, whatever lists they belong to; for scoring,
 //! running values are kept: 0.9 × the old + 0.1 × the new, the variance divided by n − 1. Ioffe and Szegedy, ICML 2015; the same as
-//! PyTorch's `BatchNorm1d`. Sums are in f64, over groups in order.
+//! `PyTorch`'s `BatchNorm1d`. Sums are in f64, over groups in order.
 //!
 //! Backward: dz = scale / √(variance + ε) · (dy − Σdy/n − x̂·Σ(dy·x̂)/n).
 

@@ -234,7 +234,7 @@ fn derivatives_of_all_layers_are_finite_differences() {
         (Activation::Relu, false, 0.3),
         (Activation::Gelu, true, 0.3),
     ] {
-        let shape = Shape { activation, batch_norm, dropout, ..shape(5, &[7, 4]) };
+        let shape = Shape { activation, dropout, batch_norm, ..shape(5, &[7, 4]) };
         let network = Network::<f64>::new(&shape, 5);
         let start = network.parameters().to_vec();
         // A rate of 1 with plain SGD: the step is the gradient.
@@ -281,7 +281,7 @@ fn train(threads: usize, network: &Network<f32>, settings: &Settings, context: &
 }
 
 fn everything(rule: Rule) -> (Network<f32>, Settings) {
-    let shape = Shape { dropout: 0.2, batch_norm: true, activation: Activation::Gelu, ..shape(9, &[20, 12]) };
+    let shape = Shape { activation: Activation::Gelu, dropout: 0.2, batch_norm: true, ..shape(9, &[20, 12]) };
     let optimizer = OptimizerSettings { rule, weight_decay: 0.01, clip: Some(0.5) };
     let schedule = Schedule::Plateau { factor: 0.5, patience: 0, least: 1e-5 };
     let settings = Settings { optimizer, schedule, warm_up: 2, epochs: 8, ..settings(rule, 0.02) };

@@ -4,7 +4,7 @@
 //! with padding), the bias, and with batch norm scale and shift; at the end the weights and the bias of the score. Padding
 //! is 0 and stays 0. Without hidden layers it is a linear model.
 //!
-//! The first weights are drawn as PyTorch's `Linear` draws them: uniform within ±1/√inputs, bias too.
+//! The first weights are drawn as `PyTorch`'s `Linear` draws them: uniform within ±1/√inputs, bias too.
 
 use std::ops::Range;
 
@@ -163,7 +163,7 @@ impl<T: Real> Network<T> {
         }
     }
 
-    /// The parameters by name, without padding, row-major: `layers.0.weight` (output × input, as PyTorch keeps it), `…bias`,
+    /// The parameters by name, without padding, row-major: `layers.0.weight` (output × input, as `PyTorch` keeps it), `…bias`,
     /// `…scale`, `…shift`, `…mean`, `…variance`, and `score.weight`, `score.bias`.
     #[must_use]
     pub fn named(&self) -> Vec<(String, Vec<usize>, Vec<T>)> {

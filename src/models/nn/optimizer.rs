@@ -1,10 +1,10 @@
-//! How a gradient moves the weights: SGD with momentum, Adam, AdamW; weight decay; clipping by the norm.
+//! How a gradient moves the weights: SGD with momentum, Adam, `AdamW`; weight decay; clipping by the norm.
 //!
 //! - SGD: b = μ·b + g (b = g at the first step), w −= η·b.
 //! - Adam: m = β₁m + (1 − β₁)g, v = β₂v + (1 − β₂)g², w −= η·(m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε). Kingma and Ba, ICLR 2015.
-//! - AdamW: w −= η·λ·w before Adam's step. Loshchilov and Hutter, ICLR 2019. In SGD and Adam weight decay adds λ·w to the gradient.
+//! - `AdamW`: w −= η·λ·w before Adam's step. Loshchilov and Hutter, ICLR 2019. In SGD and Adam weight decay adds λ·w to the gradient.
 //!
-//! The arithmetic is PyTorch 2.15's (`torch.optim`); weight decay acts on all parameters, as there. A gradient whose norm is above
+//! The arithmetic is `PyTorch` 2.15's (`torch.optim`); weight decay acts on all parameters, as there. A gradient whose norm is above
 //! `clip` is scaled down to it (by clip / (norm + 1e-6), as `clip_grad_norm_`).
 //!
 //! The gradient comes as one row per group of lists; rows are added in order, in blocks of parameters that run in parallel.
@@ -50,7 +50,7 @@ pub enum Rule {
 impl Rule {
     /// Adam with its usual constants.
     pub const ADAM: Self = Self::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-    /// AdamW with its usual constants.
+    /// `AdamW` with its usual constants.
     pub const ADAM_W: Self = Self::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 }
 
@@ -175,7 +175,7 @@ impl<T: Real> Step<T> {
         }
     }
 
-    /// Adam and AdamW.
+    /// Adam and `AdamW`.
     fn adapt(self, weights: &mut [T], gradient: &[T], mean: &mut [T], square: &mut [T]) {
         let (beta1, beta2, epsilon, decoupled) = match self.rule {
             Rule::Sgd { .. } => return,
@@ -256,10 +256,10 @@ mod tests {
     }
 
     const GOLDENS: [[f64; 3]; 5] = [
-        [0.2967977376623399, 0.0024041632470207914, 0.10225438680342497],
-        [-0.38240400753771076, 0.3526922603272906, -0.2740581852117905],
-        [0.04726796977991034, -0.2261785351219105, 0.27218453986523805],
-        [0.04115296774498702, -0.12353876529739698, 0.2295784954473477],
-        [0.03385382351630735, -0.2058161178063, 0.24363595964216986],
+        [0.296_797_737_662_339_9, 0.002_404_163_247_020_791_4, 0.102_254_386_803_424_97],
+        [-0.382_404_007_537_710_76, 0.352_692_260_327_290_6, -0.274_058_185_211_790_5],
+        [0.047_267_969_779_910_34, -0.226_178_535_121_910_5, 0.272_184_539_865_238_05],
+        [0.041_152_967_744_987_02, -0.123_538_765_297_396_98, 0.229_578_495_447_347_7],
+        [0.033_853_823_516_307_35, -0.205_816_117_806_3, 0.243_635_959_642_169_86],
     ];
 }

@@ -118,7 +118,7 @@ impl<T: Real> Pass<T> {
         }
     }
 
-    /// x·W + b of a layer; ReLU too where nothing comes between.
+    /// x·W + b of a layer; `ReLU` too where nothing comes between.
     pub fn linear(&mut self, batch: &Batch<'_, T>, at: usize) {
         let (before, here) = self.kept.split_at_mut(at);
         let input = before.last().map_or(&self.input, |kept| &kept.out);

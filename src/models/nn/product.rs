@@ -47,8 +47,6 @@ pub enum Start<'a, T> {
     Zero,
     /// The same row for all rows, padded as C's.
     Row(&'a [T]),
-    /// What C holds.
-    Sum,
 }
 
 /// What is done to each element at the end.
@@ -58,7 +56,7 @@ pub enum Then<'a, T> {
     Nothing,
     /// max(c, 0).
     Relu,
-    /// c where the gate, of C's shape and pitch, is above 0, else 0: back through a ReLU.
+    /// c where the gate, of C's shape and pitch, is above 0, else 0: back through a `ReLU`.
     Gate(&'a [T]),
 }
 
@@ -237,6 +235,9 @@ impl<T: Real> Product<'_, T> {
         }
     }
 
+    /// The sums go to C first and are worked on there: with more to do in this loop it is not unrolled, and the sums would lie in
+    /// memory all the while.
+    #[expect(clippy::needless_range_loop, reason = "an iterator over the sums would keep them in memory")]
     #[inline(always)]
     fn finish<S: Simd, const V: usize, const M: usize>(
         &mut self,
@@ -247,22 +248,33 @@ impl<T: Real> Product<'_, T> {
     ) {
         let (width, pitch) = (V * T::lanes::<S>(), self.target.1);
         for at in 0..M {
-            let place = (row + at) * pitch + column;
+            let target = T::vectors_mut::<S>(&mut self.target.0[(row + at) * pitch + column..][..width]);
+            if let Some(target) = target.first_chunk_mut::<V>() {
+                *target = sums[at];
+            }
+        }
+        for at in row..row + M {
+            let place = at * pitch + column;
             let target = T::vectors_mut::<S>(&mut self.target.0[place..][..width]);
-            for v in 0..V {
-                let mut value = sums[at][v];
-                match self.start {
-                    Start::Zero => {}
-                    Start::Row(start) => {
-                        value = T::plus(simd, value, T::vectors::<S>(&start[column..][..width])[v]);
-                    }
-                    Start::Sum => value = T::plus(simd, value, target[v]),
+            if let Start::Row(start) = self.start {
+                let start = T::vectors::<S>(&start[column..][..width]);
+                for (value, start) in target.iter_mut().zip(start) {
+                    *value = T::plus(simd, *value, *start);
                 }
-                target[v] = match self.then {
-                    Then::Nothing => value,
-                    Then::Relu => T::positive(simd, value),
-                    Then::Gate(gate) => T::gated(simd, T::vectors::<S>(&gate[place..][..width])[v], value),
-                };
+            }
+            match self.then {
+                Then::Nothing => {}
+                Then::Relu => {
+                    for value in target {
+                        *value = T::positive(simd, *value);
+                    }
+                }
+                Then::Gate(gate) => {
+                    let gate = T::vectors::<S>(&gate[place..][..width]);
+                    for (value, gate) in target.iter_mut().zip(gate) {
+                        *value = T::gated(simd, *gate, *value);
+                    }
+                }
             }
         }
     }
@@ -286,32 +298,35 @@ mod tests {
         Matrix::of_rows(&rows, width)
     }
 
-    fn on<S: Simd, T: Real>(simd: S, (m, k, n): (usize, usize, usize), along_columns: bool) -> Vec<T> {
-        let a = if along_columns { numbers::<T>(k, m, 1) } else { numbers::<T>(m, k, 1) };
-        let (b, bias, mut c) = (numbers::<T>(k, n, 2), numbers::<T>(1, n, 3), Matrix::<T>::zeros(m, n));
-        let pitch = c.pitch;
-        let left = if along_columns { Left::Columns(a.as_slice(), a.pitch) } else { Left::Rows(a.as_slice(), a.pitch) };
+    fn on<S: Simd, T: Real>(simd: S, shape: (usize, usize, usize), along_columns: bool) -> Vec<T> {
+        let (m, k, n) = shape;
+        let left = if along_columns { numbers::<T>(k, m, 1) } else { numbers::<T>(m, k, 1) };
+        let (right, bias, mut product) = (numbers::<T>(k, n, 2), numbers::<T>(1, n, 3), Matrix::<T>::zeros(m, n));
+        let (values, pitch) = (left.as_slice(), product.pitch);
         simd.vectorize(Product {
-            left,
-            right: Right::Rows(b.as_slice(), b.pitch),
-            target: (c.as_mut_slice(), pitch),
+            left: if along_columns { Left::Columns(values, left.pitch) } else { Left::Rows(values, left.pitch) },
+            right: Right::Rows(right.as_slice(), right.pitch),
+            target: (product.as_mut_slice(), pitch),
             shape: (m, k, padded(n)),
             start: Start::Row(bias.as_slice()),
             then: Then::Relu,
             panel: &mut Aligned::zeroed(k * WIDEST),
         });
-        let at = |i: usize, k: usize| {
-            if along_columns { a.as_slice()[k * a.pitch + i] } else { a.as_slice()[i * a.pitch + k] }
-        };
         let accuracy = if size_of::<T>() == 4 { 1e-5 } else { 1e-13 };
-        for i in 0..m {
-            for j in 0..pitch {
-                let dot: f64 = (0..k).map(|k| at(i, k).wide() * b.as_slice()[k * b.pitch + j].wide()).sum();
-                let (expected, got) = ((dot + bias.as_slice()[j].wide()).max(0.0), c.as_slice()[i * pitch + j].wide());
-                assert!((got - expected).abs() <= accuracy * (k as f64).sqrt(), "{got} is not {expected} at {i}, {j}");
+        for row in 0..m {
+            for column in 0..pitch {
+                let at = |inner: usize| if along_columns { inner * left.pitch + row } else { row * left.pitch + inner };
+                let term =
+                    |inner: usize| values[at(inner)].wide() * right.as_slice()[inner * right.pitch + column].wide();
+                let expected = ((0..k).map(term).sum::<f64>() + bias.as_slice()[column].wide()).max(0.0);
+                let got = product.as_slice()[row * pitch + column].wide();
+                assert!(
+                    (got - expected).abs() <= accuracy * (k as f64).sqrt(),
+                    "{got} is not {expected}: {row}, {column}"
+                );
             }
         }
-        c.as_slice().to_vec()
+        product.as_slice().to_vec()
     }
 
     fn check<T: Real>() {
@@ -365,22 +380,22 @@ mod tests {
     }
 
     #[test]
-    fn sums_go_on_and_gates_close() {
-        let (a, b) = (Matrix::<f64>::of_rows(&[1.0, 2.0], 2), Matrix::<f64>::of_rows(&[3.0, -4.0, 5.0, 6.0], 2));
-        let mut c = [10.0; 16];
+    fn gates_close() {
+        let (left, right) = (Matrix::<f64>::of_rows(&[1.0, 2.0], 2), Matrix::<f64>::of_rows(&[3.0, -4.0, 5.0, 6.0], 2));
+        let mut product = [f64::NAN; 16];
         let gate: Vec<f64> = (0..16).map(|at| if at == 0 { 0.0 } else { 0.5 }).collect();
-        for (then, expected) in [(Then::Nothing, [23.0, 18.0]), (Then::Gate(&gate), [0.0, 26.0])] {
+        for (then, expected) in [(Then::Nothing, [13.0, 8.0]), (Then::Gate(&gate), [0.0, 8.0])] {
             Product {
-                left: Left::Rows(a.as_slice(), a.pitch),
-                right: Right::Rows(b.as_slice(), b.pitch),
-                target: (&mut c, 16),
+                left: Left::Rows(left.as_slice(), left.pitch),
+                right: Right::Rows(right.as_slice(), right.pitch),
+                target: (&mut product, 16),
                 shape: (1, 2, 16),
-                start: Start::Sum,
+                start: Start::Zero,
                 then,
                 panel: &mut Aligned::default(),
             }
             .run();
-            assert_eq!(c[..2], expected);
+            assert_eq!(product[..2], expected);
         }
     }
 }

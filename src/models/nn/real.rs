@@ -3,8 +3,6 @@
 //! Each brings its vectors (`pulp`), so that the kernels are written once. Vectors of padding are never partial: every
 //! row of a matrix is filled up with zeros to a multiple of `UNIT` numbers, which all vector widths divide.
 
-#![expect(clippy::inline_always, reason = "what is compiled for the processor at hand must be inlined there")]
-
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 

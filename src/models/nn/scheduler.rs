@@ -1,6 +1,6 @@
 //! The learning rate of each epoch.
 //!
-//! After a linear warm-up over the first `warm_up` epochs (the rate times (epoch + 1) / warm_up):
+//! After a linear warm-up over the first `warm_up` epochs (the rate times (epoch + 1) / `warm_up`):
 //! - `constant`;
 //! - `cosine`: from the rate down to `least`, ½·(1 + cos(π·share of the epochs that are over));
 //! - `plateau`: times `factor` whenever the validation metric has not risen for more than `patience` epochs, never below `least`.

@@ -188,7 +188,7 @@ impl<T: Real> Trainer<T> {
         let interrupted = context.interrupted.load(Ordering::Relaxed);
         if let Some((path, every)) = &context.checkpoint {
             let last = self.state.epoch == self.settings.epochs || self.out_of_patience();
-            if interrupted || last || self.state.epoch % (*every).max(1) == 0 {
+            if interrupted || last || self.state.epoch.is_multiple_of((*every).max(1)) {
                 self.save(path)?;
             }
         }
