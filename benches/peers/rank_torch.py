@@ -1,7 +1,7 @@
 """PyTorch peer of `models/nn`: epochs of each loss, training on LETOR files, scoring.
 
     rank_torch.py epoch  LOSS [--queries 1000 --docs 100 --features 136 --batch 16 --epochs 5]
-    rank_torch.py train  LOSS FOLDER [--seed 1 --hidden 64,32 --epochs 100 --patience 20]
+    rank_torch.py train  LOSS FOLDER [--seed 1 --hidden 64,32 --epochs 100 --patience 10]
     rank_torch.py score  [--rows 100000] (PyTorch and ONNX Runtime)
 """
 import argparse, json, sys, time
@@ -212,9 +212,11 @@ def score(a):
 
 p = argparse.ArgumentParser()
 p.add_argument("what", choices=["epoch", "train", "score"]); p.add_argument("loss", nargs="?"); p.add_argument("folder", nargs="?")
-for k, v in dict(queries=1000, docs=100, features=136, batch=16, epochs=5, seed=1, patience=20, rows=100000, threads=2).items():
+for k, v in dict(queries=1000, docs=100, features=136, batch=16, seed=1, patience=10, rows=100000, threads=2).items():
     p.add_argument(f"--{k}", type=int, default=v)
+p.add_argument("--epochs", type=int)
 p.add_argument("--hidden", default="64,32")
 a = p.parse_args()
+if a.epochs is None: a.epochs = 100 if a.what == "train" else 5
 torch.set_num_threads(a.threads)
 {"epoch": epoch_bench, "train": train, "score": score}[a.what](a)
