@@ -4,6 +4,7 @@
 //! metric of the validation queries (NDCG@10; without validation queries all epochs run), the best weights stay. The highest grade
 //! of the training labels is kept for ERR. Same data, parameters and seed give the same bytes for any number of threads.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -16,6 +17,7 @@ use super::nn::optimizer::{Rule, Settings as OptimizerSettings};
 use super::nn::scheduler::Schedule;
 use super::nn::{Context, EpochRow, Lists, Network, Outcome, Settings, Shape, Trainer};
 use crate::catalog::{Param, ParamKind, ParamProblem, Params, find};
+use crate::data::dataset::Features;
 use crate::error::{Context as _, Error, Result};
 use crate::features::ranking_scale::{Method, RankingScale};
 use crate::fs::write_atomic;
@@ -36,6 +38,22 @@ pub struct RankingRows<'a> {
     pub grades: &'a [u8],
     /// Query `i` holds the rows `starts[i]..starts[i + 1]`.
     pub starts: &'a [usize],
+}
+
+/// The rows of a feature matrix, row-major without gaps, as `RankingRows` takes them; sparse rows are filled up with zeros.
+#[must_use]
+pub fn dense_rows(features: &Features) -> Cow<'_, [f32]> {
+    match features {
+        Features::Dense(matrix) => matrix.as_slice().map_or_else(|| matrix.iter().copied().collect(), Cow::Borrowed),
+        Features::Sparse(matrix) => {
+            let mut rows = vec![0.0; matrix.n_rows() * matrix.n_cols];
+            for (row, target) in rows.chunks_exact_mut(matrix.n_cols.max(1)).enumerate() {
+                let (columns, values) = matrix.row(row);
+                columns.iter().zip(values).for_each(|(column, value)| target[*column as usize] = *value);
+            }
+            Cow::Owned(rows)
+        }
+    }
 }
 
 const fn float(name: &'static str, min: f64, inclusive: bool, default: &'static str, about: &'static str) -> Param {
@@ -376,6 +394,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::data::dataset::Csr;
 
     fn params(given: Value) -> Params {
         let given: BTreeMap<String, Value> = serde_json::from_value(given).unwrap();
@@ -440,6 +459,15 @@ mod tests {
         let mut features = Vec::new();
         let (_, starts) = rows(1, &mut features);
         assert_eq!(ranker.score(&features, 2, &starts).unwrap_err().message, "expected 3 features, got 2");
+    }
+
+    #[test]
+    fn sparse_rows_are_filled_up() {
+        let sparse = Csr { n_cols: 3, indptr: vec![0, 1, 1, 3], indices: vec![1, 0, 2], values: vec![5.0, 6.0, 7.0] };
+        let rows = [0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 6.0, 0.0, 7.0];
+        assert_eq!(*dense_rows(&Features::Sparse(sparse)), rows);
+        let dense = Features::Dense(ndarray::Array2::from_shape_vec((3, 3), rows.to_vec()).unwrap());
+        assert!(matches!(dense_rows(&dense), Cow::Borrowed(values) if *values == rows));
     }
 
     #[test]
