@@ -19,7 +19,7 @@ use super::compare::Options;
 use super::difference::Evidence;
 use super::paired::Pair;
 use crate::metrics::metric::{Direction, Metric, Scored, Value};
-use crate::metrics::ranking::orders;
+use crate::metrics::orders::orders;
 use crate::stats::bootstrap;
 use crate::stats::generator::generator;
 use crate::stats::multinomial::{half, multinomial};

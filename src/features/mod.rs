@@ -6,6 +6,7 @@ mod text_embedding;
 mod tfidf;
 
 pub mod chain;
+pub mod ranking_scale;
 pub mod step;
 
 pub use chain::{Chain, FittedChain, StepConfig};

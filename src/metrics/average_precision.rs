@@ -6,7 +6,7 @@
 
 use crate::catalog::Named;
 use crate::metrics::metric::{Direction, Metric, Scored, Value};
-use crate::metrics::ranking::over_classes;
+use crate::metrics::orders::over_classes;
 use crate::stats::ranks;
 
 /// Average precision.

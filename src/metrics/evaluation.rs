@@ -13,7 +13,7 @@ use crate::catalog::Named as _;
 use crate::error::{Error, Result};
 use crate::metrics::accuracy::Accuracy;
 use crate::metrics::metric::{Metric, Scored, View};
-use crate::metrics::ranking;
+use crate::metrics::orders;
 use crate::metrics::reliability::Reliability;
 use crate::metrics::subgroups::Subgroups;
 use crate::stats::bootstrap;
@@ -133,7 +133,7 @@ pub fn evaluate_seen(
     // The matrix may lie in memory in either order; its iterator goes row by row.
     let flat: Vec<f64> = probabilities.iter().copied().collect();
     let ranked = metrics.iter().any(|metric| metric.ranks());
-    let orders = ranked.then(|| ranking::orders_seen(&flat, labels.len(), view));
+    let orders = ranked.then(|| orders::orders_seen(&flat, labels.len(), view));
     let scored = Scored { orders: orders.as_deref(), view, ..Scored::new(truth, &predicted, &flat, labels.len()) };
 
     let mut estimates: Vec<Estimate> = metrics.iter().map(|metric| estimate(*metric, &scored)).collect();

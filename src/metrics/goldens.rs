@@ -9,7 +9,7 @@ use ndarray::Array2;
 
 use crate::metrics::evaluation::predicted_classes;
 use crate::metrics::metric::{Reads, Scored, Value};
-use crate::metrics::ranking::orders;
+use crate::metrics::orders::orders;
 use crate::metrics::{METRICS, Metric};
 
 const BINARY_TRUTH: [usize; 24] = [0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1];

@@ -106,7 +106,7 @@ pub struct Scored<'a> {
     pub view: View,
     /// How often each row counts (bootstrap replicates); `None` means once each.
     pub counts: Option<&'a [u32]>,
-    /// What `ranking::orders` says of these probabilities, so that replicates need not sort; `None`: not yet sorted.
+    /// What `orders::orders` says of these probabilities, so that replicates need not sort; `None`: not yet sorted.
     pub orders: Option<&'a [u32]>,
 }
 

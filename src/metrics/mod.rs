@@ -12,6 +12,7 @@ pub mod f_score;
 pub mod log_loss;
 pub mod mcc;
 pub mod metric;
+pub mod orders;
 pub mod precision;
 pub mod ranking;
 pub mod recall;

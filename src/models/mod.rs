@@ -9,6 +9,8 @@ mod decision_tree;
 mod lbfgs;
 mod linear_objective;
 mod logistic_regression;
+pub mod neural_ranker;
+pub mod nn;
 mod random_forest;
 mod trees;
 

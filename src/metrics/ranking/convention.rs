@@ -1,0 +1,170 @@
+//! What must be said before a ranking number means anything: gain, discount, empty queries, ties, the divisor of AP.
+//!
+//! One and the same model on MQ2008 has NDCG@10 .50, .78 or .70, by what a query without a relevant document counts. The defaults
+//! here: exponential gain, discount log2(rank + 1), empty queries 0, ties by input order, AP divided by R, relevant from grade 1 on.
+
+use crate::error::{Error, Result};
+
+/// The highest grade that is taken: 2^31 is exact everywhere.
+pub const HIGHEST_GRADE: u8 = 31;
+
+/// What a grade is worth in NDCG.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Gain {
+    /// 2^grade − 1.
+    #[default]
+    Exponential,
+    /// The grade.
+    Linear,
+}
+
+impl Gain {
+    /// The gain of a grade.
+    #[must_use]
+    pub fn of(self, grade: u8) -> f64 {
+        match self {
+            Self::Exponential => f64::from(grade).exp2() - 1.0,
+            Self::Linear => f64::from(grade),
+        }
+    }
+
+    /// From the word in configs, `exponential` or `linear`.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        if word == "linear" { Self::Linear } else { Self::Exponential }
+    }
+}
+
+/// By what a gain is divided at a rank, from 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Discount {
+    /// log2(rank + 1).
+    #[default]
+    Log2,
+    /// LETOR 4.0: 1 for the first two ranks, then log2(rank).
+    Letor,
+}
+
+impl Discount {
+    /// 1 / the discount of a rank, from 1.
+    #[must_use]
+    pub fn factor(self, rank: usize) -> f64 {
+        match self {
+            Self::Log2 => 1.0 / (rank as f64 + 1.0).log2(),
+            Self::Letor if rank <= 2 => 1.0,
+            Self::Letor => 1.0 / (rank as f64).log2(),
+        }
+    }
+}
+
+/// What a query without a relevant document counts in NDCG, MAP, MRR and recall. P@k and ERR are 0 there by their definition, and
+/// are only left out by `Skip`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Empty {
+    /// 0: LETOR's scripts, `trec_eval`, scikit-learn.
+    #[default]
+    Zero,
+    /// Nothing: it is left out.
+    Skip,
+    /// 1: LightGBM, `XGBoost`, `allRank`.
+    One,
+}
+
+impl Empty {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Zero, Self::Skip, Self::One];
+
+    /// The word in configs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::Skip => "skip",
+            Self::One => "one",
+        }
+    }
+}
+
+/// What becomes of equal scores.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ties {
+    /// The earlier document comes first.
+    #[default]
+    Stable,
+    /// NDCG: the mean over all orders of the tied documents (scikit-learn). Other metrics: as `Stable`.
+    Average,
+}
+
+/// By what the sum of precisions is divided in AP@k.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Divisor {
+    /// The number of relevant documents (`trec_eval`).
+    #[default]
+    Relevant,
+    /// That number or k, whichever is less (LightGBM, `XGBoost`).
+    AtMostK,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Convention {
+    /// What a grade is worth.
+    pub gain: Gain,
+    /// By what it is divided.
+    pub discount: Discount,
+    /// What a query without a relevant document counts.
+    pub empty: Empty,
+    /// What becomes of equal scores.
+    pub ties: Ties,
+    /// The divisor of AP.
+    pub divisor: Divisor,
+    /// The lowest grade that is relevant.
+    pub relevant_from: u8,
+    /// The highest grade that ERR reckons with; stored with the model.
+    pub highest_grade: u8,
+}
+
+impl Convention {
+    /// The defaults, with the highest grade of the training labels.
+    #[must_use]
+    pub fn new(highest_grade: u8) -> Self {
+        Self {
+            gain: Gain::default(),
+            discount: Discount::default(),
+            empty: Empty::default(),
+            ties: Ties::default(),
+            divisor: Divisor::default(),
+            relevant_from: 1,
+            highest_grade,
+        }
+    }
+}
+
+/// Labels as grades.
+///
+/// # Errors
+/// `Invalid`, naming the document (from 1), for a label that is not a whole number of 0 to 31.
+pub fn grades(labels: &[f64]) -> Result<Vec<u8>> {
+    let grade = |(at, label): (usize, &f64)| {
+        if (0.0..=f64::from(HIGHEST_GRADE)).contains(label) && label.fract() == 0.0 {
+            return Ok(*label as u8);
+        }
+        Err(Error::invalid(format!("the label of document {} is {label}", at + 1))
+            .hint("ranking labels are whole numbers of 0 to 31; NDCG takes 2 to their power"))
+    };
+    labels.iter().enumerate().map(grade).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grades;
+
+    #[test]
+    fn labels_are_whole_numbers_up_to_31() {
+        assert_eq!(grades(&[0.0, 31.0, -0.0]).unwrap(), [0, 31, 0]);
+        for label in [-1.0, 0.5, 32.0, f64::NAN, f64::INFINITY] {
+            let error = grades(&[1.0, label]).unwrap_err();
+            assert_eq!(error.message, format!("the label of document 2 is {label}"));
+        }
+    }
+}
