@@ -402,7 +402,7 @@ pub struct LedgerEntry {
     pub version: Version,
     /// When.
     pub at_ms: i64,
-    /// `registered`, `promoted`, `refused`, `archived`, `rolled_back`, `alias_set`, `alias_removed`, `pinned`,
+    /// `registered`, `promoted`, `confirmed`, `refused`, `archived`, `rolled_back`, `alias_set`, `alias_removed`, `pinned`,
     /// `unpinned`, `drift_reset`, `deleted` (by a person), `pruned` (by age).
     pub action: String,
     /// The stage before, when it changed.

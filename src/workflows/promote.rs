@@ -243,7 +243,12 @@ fn decide(
         )?;
     }
     if outcome.to == outcome.from {
-        // A version that is there already and passes again: nothing was decided that was not so before.
+        // A version that is there already and passes again: that it was asked, and on which numbers, is evidence too.
+        if outcome.passed {
+            let (model, reason) = (outcome.model.as_str(), "it is there already, and passes its gate");
+            let (at, version) = (project.now_ms(), outcome.version);
+            tracker.record_decision(model, version, "confirmed", actor, false, reason, evidence, at)?;
+        }
         return Ok(());
     }
     let made = match (request.reason.trim(), outcome.passed) {

@@ -259,14 +259,24 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
-fn promoting_twice_changes_nothing_the_second_time() {
+fn promoting_twice_leaves_a_line_and_changes_nothing() {
     let project = TestProject::with_points();
     project.train("lr", &[]);
     project.run(&["promote", "points"]).ok();
     let (tree, history) = (project.tree(), ledger(&project));
     let answer = project.run(&["promote", "points"]).ok();
     assert!(answer.stdout.contains("points v1 stays in Production"), "{}", answer.stdout);
-    assert_eq!((project.tree(), ledger(&project)), (tree, history));
+    assert_eq!(project.tree(), tree);
+    let now = ledger(&project);
+    assert_eq!(now[..history.len()], history[..]);
+    assert_eq!(now.len(), history.len() + 1);
+    let history = project.run(&["--json", "models", "history", "points", "--evidence"]).ok().json();
+    let last = history["items"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["action"], &last["to"]), (&"confirmed".into(), &serde_json::Value::Null));
+    assert!(!last["evidence"]["checks"].as_array().unwrap().is_empty(), "{last}");
+    // Neither a rollback nor what served when is confused by it.
+    let shown = project.run(&["--json", "models", "show", "points"]).ok().json();
+    assert_eq!(shown["production"], 1, "{shown}");
 }
 
 #[test]
