@@ -121,14 +121,14 @@ fn vectors(table: &Table, name: &str, rows: &[usize]) -> Result<Column> {
     Ok(shaped.context(|| format!("cannot shape column `{name}`"))?.into_column())
 }
 
-/// A cell as a number, when it is written as the number would be.
-fn exactly<N: std::str::FromStr + ToString>(cell: &str) -> Option<N> {
-    cell.parse().ok().filter(|number: &N| number.to_string() == cell)
+/// A cell as a whole number, when it is written as the number would be.
+fn whole(cell: &str) -> Option<i64> {
+    cell.parse().ok().filter(|number: &i64| number.to_string() == cell)
 }
 
-/// A cell as a number with a fraction: `NaN` and `inf` are words here, and `1.0` would come back as `1`.
+/// A cell as a number with a fraction: `NaN` and `inf` are words here, and `1` would come back as `1.0`.
 fn fraction(cell: &str) -> Option<f64> {
-    exactly(cell).filter(|number: &f64| number.is_finite())
+    cell.parse().ok().filter(|number: &f64| number.is_finite() && format!("{number:?}") == cell)
 }
 
 fn typed(name: &str, cells: &[Option<&str>], is_number: bool) -> (ColumnKind, Column) {
@@ -140,7 +140,7 @@ fn typed(name: &str, cells: &[Option<&str>], is_number: bool) -> (ColumnKind, Co
         parsed.collect()
     }
     let known = cells.iter().any(Option::is_some);
-    if let Some(numbers) = known.then(|| all(cells, exactly::<i64>)).flatten() {
+    if let Some(numbers) = known.then(|| all(cells, whole)).flatten() {
         return (ColumnKind::Int64, Series::new(name.into(), numbers).into_column());
     }
     let number = |cell: &str| if is_number { cell.trim().parse().ok() } else { fraction(cell) };
@@ -161,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(
             folder.path().join("a.csv"),
-            "id,code,share,label,text,v\n1,007,0.5,1.0,가나,\"1,2\"\n2,8,1,2.0,,\"3,4\"\n3,9,-2.25,1.0,\"\",\n",
+            "id,code,share,label,text,v\n1,007,0.5,1,가나,\"1,2\"\n2,8,1.0,2.5,,\"3,4\"\n3,9,-2.25,1,\"\",\n",
         )
         .unwrap();
         let names = ["id", "code", "share", "label", "text", "v"].map(str::to_owned).to_vec();

@@ -282,6 +282,23 @@ fn a_retrain_that_was_killed_goes_on_at_every_step() {
 }
 
 #[test]
+fn another_config_is_another_training() {
+    let project = project();
+    // Killed when both candidates were trained.
+    let mut crash = project.command(ARGUMENTS);
+    crash.env("MLOPS_NOW", AUGUST).env("MLOPS_CRASH_AT", "retrain.before_decide");
+    assert!(crash.status().unwrap().code().is_none());
+    assert_eq!(project.stages().len(), 2);
+    let lr = project.read("experiments/lr/config.yaml");
+    project.write("experiments/lr/config.yaml", lr.replace("params: {}", "params: {C: 0.5}"));
+    let done = at(&project, AUGUST, &["--json", "retrain", "retrain.yaml", "--force"]).ok().json();
+    let versions: Vec<u64> =
+        done["state"]["trained"].as_array().unwrap().iter().map(|one| one["version"].as_u64().unwrap()).collect();
+    // The forest is the same config on the same rows: it is found again.
+    assert_eq!(versions, [3, 2], "{done}");
+}
+
+#[test]
 fn one_retrain_of_a_model_at_a_time() {
     let project = project();
     project.write("probe.sh", "touch began; while [ ! -e go ]; do sleep 0.02; done");

@@ -6,7 +6,8 @@ use super::super::session::Session;
 use super::super::train::{Request, train};
 use super::state::{State, Trained};
 use crate::config::{Experiment, Override, RetrainConfig, load};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::fs::sha256;
 use crate::names::{ModelName, Version};
 use crate::tracking::{Run, Search, View};
 
@@ -51,15 +52,13 @@ fn experiment(root: &Path, config: &RetrainConfig, at: usize, more: &[Override])
 /// `Interrupted`; `Failed` when the database cannot be read.
 pub(super) fn candidate(session: &Session<'_>, config: &RetrainConfig, state: &State, at: usize) -> Result<Trained> {
     let Some(extracted) = &state.extracted else { return Err(Error::failed("nothing was extracted")) };
-    let mark = format!("{}/{}/{}", state.name, state.period, at + 1);
     let set = |path: &str, value: String| Override { path: path.to_owned(), value };
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let more = [
-        set("data.source", quoted(&extracted.snapshot)),
-        set("data.query", String::new()),
-        set(&format!("experiment.tags.{TAG}"), quoted(&mark)),
-    ];
-    let experiment = experiment(session.project.layout.root(), config, at, &more)?;
+    let mut more = vec![set("data.source", quoted(&extracted.snapshot)), set("data.query", String::new())];
+    let root = session.project.layout.root();
+    let mark = mark(state, at, &experiment(root, config, at, &more)?)?;
+    more.push(set(&format!("experiment.tags.{TAG}"), quoted(&mark)));
+    let experiment = experiment(root, config, at, &more)?;
     let (section, primary) = (experiment.config.experiment.clone(), experiment.config.evaluation.primary.clone());
     let mut trained = Trained {
         config: config.candidates[at].config.clone(),
@@ -92,6 +91,15 @@ pub(super) fn candidate(session: &Session<'_>, config: &RetrainConfig, state: &S
         Err(error) => trained.error = Some(error.message),
     }
     Ok(trained)
+}
+
+/// What a training of this retrain is known by: the period, the place, and all that it depends on, so that another config
+/// or other rows are another training.
+fn mark(state: &State, at: usize, experiment: &Experiment) -> Result<String> {
+    let rows = state.extracted.as_ref().map_or("", |extracted| extracted.sha256.as_str());
+    let config = serde_json::to_string(&experiment.config).context(|| "cannot write the config".into())?;
+    let digest = sha256(format!("{rows}{config}").as_bytes());
+    Ok(format!("{}/{}/{}/{}", state.name, state.period, at + 1, &digest[..12]))
 }
 
 /// The finished training with this mark, and its version, where it is still there.
