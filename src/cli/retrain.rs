@@ -24,7 +24,7 @@ It takes the newest rows, trains every candidate on them, holds the best against
 learned from, switches, and proves that the new version answers; if it does not, the one before is put back. Killed at
 any moment, the next call goes on where it stopped; the same period is done once.
 
-Exit codes: 0 promoted, already done or nothing to do; 1 failed or rolled back; 3 refused by the gate or by the rows;
+Exit codes: 0 promoted (or staged), already done or nothing to do; 1 failed or rolled back; 3 refused by the gate or by the rows;
 5 inconclusive; 75 another retrain of the model goes on. In all but the first case production is as it was.";
 
 /// Arguments of `retrain`.
@@ -187,6 +187,7 @@ fn summary(outcome: &Outcome) -> String {
             let before = before.map_or(String::new(), |version| format!(" (was {version})"));
             format!("{name}: {}: {version} is in production{before}{time}", good("promoted"))
         }
+        "staged" => format!("{name}: staged: {version} waits in Staging{time}"),
         "rolled_back" => {
             format!("{name}: {}: {version} did not serve, the version before is back{time}", bad("rolled back"))
         }

@@ -8,7 +8,7 @@ use super::load::Override;
 use super::notify::{NotifyChannel, decode_notify};
 use crate::catalog::known_hint;
 use crate::names::ExperimentName;
-use crate::text::age;
+use crate::text::{age, wait};
 
 /// A whole retrain config.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct RetrainConfig {
     pub description: String,
     /// How often at most.
     pub period: Period,
+    /// The time zone in which days, weeks and months begin.
+    pub timezone: String,
     /// Any of these begins a retrain.
     pub when: Vec<Trigger>,
     /// Which rows.
@@ -31,6 +33,8 @@ pub struct RetrainConfig {
     pub policy: Option<String>,
     /// A program that must succeed after the switch.
     pub verify: Vec<String>,
+    /// Milliseconds that it may take.
+    pub verify_timeout_ms: u64,
     /// Which versions go at the end.
     pub prune: Option<PruneSection>,
     /// Where Prometheus' `node_exporter` finds the numbers.
@@ -249,16 +253,23 @@ pub(super) fn decode(root: &At<'_, '_>) -> Option<RetrainConfig> {
         }
     }
     let verify = fields.get("verify");
+    let timeout = fields.get("verify_timeout");
+    let verify_timeout = wait(&timeout.text().unwrap_or_else(|| "5m".into())).unwrap_or_else(|why| {
+        timeout.problem(why, None);
+        0
+    });
     let name = name.parsed(ExperimentName::parse);
     let config = RetrainConfig {
         description: fields.get("description").text().unwrap_or_default(),
         period: decode_period(&fields.get("period")),
+        timezone: fields.get("timezone").text().unwrap_or_else(|| "UTC".into()),
         when: decode_when(&fields.get("when")),
         data: decode_extract(&fields.get("data")),
         validate: decode_validate(&fields.get("validate")),
         candidates,
         policy: fields.get("policy").text(),
         verify: verify.texts(),
+        verify_timeout_ms: verify_timeout.unsigned_abs(),
         prune: decode_prune(&fields.get("prune")),
         textfile_dir: fields.get("textfile_dir").text(),
         notify: decode_notify(&fields.get("notify")),

@@ -64,7 +64,7 @@ impl Channel for Command {
                 Ok(Some(status)) => break status,
                 Ok(None) if begun.elapsed() < limit => std::thread::sleep(LOOK),
                 Ok(None) => {
-                    kill(&mut child);
+                    end_group(&mut child);
                     return Err(Setback::passing(format!("ran longer than {} s and was killed", limit.as_secs_f64())));
                 }
                 Err(cause) => return Err(Setback::passing(format!("cannot be waited for: {cause}"))),
@@ -113,7 +113,7 @@ impl Command {
 }
 
 /// Ends the process group of a child. The child has not been waited for, so its number still means this group.
-fn kill(child: &mut Child) {
+pub fn end_group(child: &mut Child) {
     let group = format!("-{}", child.id());
     // std has no call for a group; `kill` of every POSIX shell is built in.
     let told = std::process::Command::new("/bin/sh")

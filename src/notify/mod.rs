@@ -22,7 +22,7 @@ mod webhook;
 
 pub use crate::config::NotifyEvent as Event;
 pub use channel::{Again, Channel, Setback};
-pub use command::Command;
+pub use command::{Command, end_group};
 pub use dispatch::{Delivery, Outgoing, send_all};
 pub use hidden::Hidden;
 pub use http::Post;

@@ -62,7 +62,7 @@ fn a_wrong_usage_is_2_and_goes_to_stderr() {
         let answer = project.run(arguments).code(2);
         assert!(answer.stdout.is_empty() && !answer.stderr.is_empty(), "{arguments:?}: {answer:?}");
     }
-    assert!(project.run(&["trian"]).stderr.contains("a similar subcommand exists: 'train'"));
+    assert!(project.run(&["trian"]).stderr.contains("some similar subcommands exist: 'retrain', 'train'"));
 }
 
 #[test]

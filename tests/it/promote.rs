@@ -276,7 +276,7 @@ fn promoting_twice_leaves_a_line_and_changes_nothing() {
     assert!(!last["evidence"]["checks"].as_array().unwrap().is_empty(), "{last}");
     // Neither a rollback nor what served when is confused by it.
     let shown = project.run(&["--json", "models", "show", "points"]).ok().json();
-    assert_eq!(shown["production"], 1, "{shown}");
+    assert_eq!(shown["model"]["production"], 1, "{shown}");
 }
 
 #[test]

@@ -213,6 +213,65 @@ fn what_does_not_serve_is_rolled_back() {
     let history = project.run(&["--json", "models", "history", "points"]).ok().json();
     let lines = history["items"].as_array().unwrap();
     assert_eq!(lines.iter().filter(|line| line["action"] == "rolled_back").count(), 1, "{history}");
+    // A clock that tries again is not told that all is well.
+    let again = at(&project, SEPTEMBER, ARGUMENTS).code(1).json();
+    assert_eq!((&again["already_done"], &again["outcome"]), (&Value::Bool(true), &Value::from("rolled_back")));
+    // A program that hangs is ended with all that it has started.
+    project.write("data/rows.csv", rows(&[(10, 1)]));
+    project.write("retrain.yaml", format!("{RETRAIN}verify: [sh, -c, 'sleep 60 & sleep 60']\nverify_timeout: 1s\n"));
+    let hung = at(&project, "2026-11-01T03:00:00Z", ARGUMENTS).code(1).json();
+    let why = hung["state"]["verified"]["rolled_back"].as_str().unwrap();
+    assert!(why.ends_with("`sh` had not ended after 1 s"), "{why}");
+    assert_eq!(project.link("active").unwrap(), active);
+}
+
+#[test]
+fn a_retrain_that_was_cut_short_is_closed_by_the_next_period() {
+    let project = project();
+    at(&project, AUGUST, ARGUMENTS).ok();
+    let active = project.link("active").unwrap();
+    project.write("retrain.yaml", format!("{RETRAIN}verify: ['false']\n"));
+    project.write("data/rows.csv", rows(&[(9, 1)]));
+    let kill = |moment: &str, point: &str| {
+        let mut command = project.command(ARGUMENTS);
+        command.env("MLOPS_NOW", moment).env("MLOPS_CRASH_AT", point);
+        assert!(command.status().unwrap().code().is_none(), "{point}");
+    };
+    let state = |period: &str| -> Value {
+        let name = format!("experiments/monthly/retrain/{period}/state.json");
+        serde_json::from_str(&project.read(&name)).unwrap()
+    };
+    // Killed after the switch, before the proof: the next month proves it, and rolls it back.
+    kill(SEPTEMBER, "retrain.saved_decide");
+    assert_ne!(project.link("active").unwrap(), active);
+    project.write("data/rows.csv", rows(&[(10, 1)]));
+    let next = at(&project, "2026-11-01T03:00:00Z", ARGUMENTS).code(1);
+    assert!(next.stderr.contains("monthly 202610 had been cut short and was finished"), "{}", next.stderr);
+    let before = state("202610");
+    assert_eq!((&before["ended"]["how"], &before["told"]), (&"rolled_back".into(), &true.into()), "{before}");
+    assert_eq!(project.link("active").unwrap(), active);
+    // Killed before a decision: closed.
+    kill("2026-12-01T03:00:00Z", "retrain.saved_extract");
+    at(&project, "2027-01-01T03:00:00Z", ARGUMENTS).code(1);
+    assert_eq!(state("202612")["ended"]["how"], "abandoned");
+}
+
+#[test]
+fn a_gate_that_leads_to_staging_stages() {
+    let project = project();
+    for name in ["lr", "forest"] {
+        let path = format!("experiments/{name}/config.yaml");
+        project.write(&path, project.read(&path).replace("promotion: {", "promotion: {to: staging, "));
+    }
+    let staged = at(&project, AUGUST, ARGUMENTS).ok().json();
+    assert_eq!(staged["outcome"], "staged", "{staged}");
+    assert_eq!(project.link("active"), None);
+    let again = at(&project, AUGUST, ARGUMENTS).ok().json();
+    assert_eq!((&again["already_done"], &again["outcome"]), (&Value::Bool(true), &Value::from("staged")));
+    let lr = project.read("experiments/lr/config.yaml");
+    project.write("experiments/lr/config.yaml", lr.replace("bootstrap: 100", "bootstrap: 100, primary: log_loss"));
+    let mixed = at(&project, SEPTEMBER, ARGUMENTS).code(2).json();
+    assert!(mixed["error"]["message"].as_str().unwrap().contains("two primary metrics"), "{mixed}");
 }
 
 /// Kills a retrain at a crash point of a month that has a version in production, and goes on.

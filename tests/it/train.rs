@@ -88,6 +88,7 @@ fn every_file_of_the_run_and_of_the_version_is_there() {
         "importance.json",
         "metrics.json",
         "predictions.parquet",
+        "rows.parquet",
         "training_history.json",
     ];
     assert_eq!(names(&run), files);

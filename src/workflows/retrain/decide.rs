@@ -31,7 +31,7 @@ fn best(candidates: &[Trained]) -> Result<(&Trained, Version, &'static str)> {
             .hint("production is untouched; mend the configs and run this again"));
     };
     let metric = find("metric", METRICS, &first.metric)?;
-    let on_validation = alive.iter().all(|(one, _)| one.validation.is_some() && one.metric == first.metric);
+    let on_validation = alive.iter().all(|(one, _)| one.validation.is_some());
     let value = |one: &Trained| if on_validation { one.validation } else { one.test };
     let better = |left: &Trained, right: &Trained| {
         let [left, right] = [left, right].map(|one| value(one).unwrap_or(f64::NAN));
@@ -49,6 +49,10 @@ fn best(candidates: &[Trained]) -> Result<(&Trained, Version, &'static str)> {
 pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &State) -> Result<Decided> {
     let project = session.project;
     let (best, version, chosen_on) = best(&state.trained)?;
+    if chosen_on == "test" && state.trained.iter().filter(|one| one.version.is_some()).count() > 1 {
+        let why = "the best of several candidates was chosen on the test rows that the gate judges by";
+        project.note(format!("{why}, and looks better than it is: give the split validation rows"));
+    }
     let production = project.production_version(&state.model)?;
     let mut decided = Decided {
         version,
@@ -83,20 +87,18 @@ pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &Sta
     }
 }
 
-/// The ledger's line about a version of this retrain: its promotion, or its refusal.
+/// The ledger's line about a version of this retrain: its refusal, or else where it went.
 fn made(project: &Project, state: &State, version: Version) -> Result<Option<LedgerEntry>> {
     let history = project.tracker()?.history(state.model.as_str())?;
-    let decided = |line: &LedgerEntry| {
-        line.version == version
-            && (line.action == "refused" || (line.action == "promoted" && line.to == Some(Stage::Production)))
-    };
-    Ok(history.into_iter().rfind(decided))
+    let of = |action: &str| history.iter().rfind(|line| line.version == version && line.action == action).cloned();
+    Ok(of("refused").or_else(|| of("promoted")))
 }
 
 fn told(project: &Project, state: &State, decided: Decided, line: &LedgerEntry) -> Result<Decided> {
     let inconclusive = line.evidence["verdict"].as_str() == Some("inconclusive");
     let decision = match (line.action.as_str(), inconclusive) {
-        ("promoted", _) => End::Promoted,
+        ("promoted", _) if line.to == Some(Stage::Production) => End::Promoted,
+        ("promoted", _) => End::Staged,
         (_, true) => End::Inconclusive,
         (_, false) => End::Refused,
     };

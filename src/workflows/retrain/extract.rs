@@ -182,8 +182,15 @@ fn latest(session: &Session<'_>, config: &RetrainConfig, table: &Table) -> Resul
             place.error(format!("`{cell}` is no time")).hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
         };
         let time = parse_time(cell).ok_or_else(wrong)?;
-        // A plain number may count anything; a date in the future would be the latest for years.
-        if cell.trim().parse::<f64>().is_err() && time > now {
+        // What is in the future would be the latest for years. A plain number may count anything: it is a time where it
+        // is as large as seconds or milliseconds of our days.
+        let seconds = match cell.trim().parse::<f64>() {
+            Err(_) => time,
+            Ok(number) if (1e9..1e11).contains(&number) => number,
+            Ok(number) if (1e12..1e14).contains(&number) => number / 1000.0,
+            Ok(_) => f64::NEG_INFINITY,
+        };
+        if seconds > now {
             ahead += 1;
         } else {
             timed.push((time, row));
@@ -238,7 +245,7 @@ pub(super) fn validate(
     session: &Session<'_>,
     config: &RetrainConfig,
     candidates: &[Experiment],
-    state: &State,
+    (state, forced): (&State, bool),
 ) -> Result<Validated> {
     let Some(extracted) = &state.extracted else { return Err(Error::failed("nothing was extracted")) };
     let root = session.project.layout.root();
@@ -266,7 +273,9 @@ pub(super) fn validate(
     for column in rules.max_null_rate.keys().filter(|name| !facts.columns.iter().any(|column| column.name == **name)) {
         wrong.push(format!("there is no column `{column}`, whose nulls `max_null_rate` limits"));
     }
-    wrong.extend(changed(session, state, facts, &needed)?);
+    if !forced {
+        wrong.extend(changed(session, state, facts, &needed)?);
+    }
     let classes = classes(session, candidates, extracted)?;
     wrong.extend(wrong_classes(config, &classes));
     if !wrong.is_empty() {
@@ -334,7 +343,8 @@ fn changed(session: &Session<'_>, state: &State, facts: &Facts, needed: &BTreeSe
         let Some(old) = then.facts.columns.iter().find(|old| old.name == column.name) else { continue };
         if old.kind != column.kind && !(is_number(old.kind) && is_number(column.kind)) && old.nulls < then.facts.rows {
             let (was, is) = (kind(old.kind), kind(column.kind));
-            wrong.push(format!("column `{}` held {was} in {} and holds {is} now", column.name, before.period));
+            let told = format!("column `{}` held {was} in {} and holds {is} now", column.name, before.period);
+            wrong.push(format!("{told} (`--force` takes it so)"));
         }
     }
     Ok(wrong)
@@ -352,5 +362,5 @@ fn kind(kind: ColumnKind) -> &'static str {
 /// The latest retrain of an earlier period that came to an end.
 fn before(session: &Session<'_>, state: &State) -> Result<Option<State>> {
     let states = State::all(&session.project.layout, &state.name)?;
-    Ok(states.into_iter().rfind(|one| one.period < state.period && one.ended.is_some()))
+    Ok(states.into_iter().rfind(|one| one.begun_ms < state.begun_ms && one.decided.is_some()))
 }

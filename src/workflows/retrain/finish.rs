@@ -1,7 +1,11 @@
 //! After the switch: does the new version serve? Else the one before is put back. Then what is old goes.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::super::prune::{Policy, plan_model, prune_model};
 use super::super::rollback::rollback;
@@ -13,8 +17,10 @@ use crate::config::{PruneSection, RetrainConfig};
 use crate::error::{Context, Error, Result};
 use crate::fs::crash_point;
 use crate::names::{ModelName, Version};
+use crate::notify::end_group;
 use crate::project::{Prefer, Project};
 use crate::registry::check_folder;
+use crate::tracking::Stage;
 
 /// Asks the version that `active` points to about its golden rows, and the config's program; puts the version before
 /// back when it does not serve.
@@ -46,13 +52,17 @@ pub(super) fn verify(
     Ok(Verified { golden_rows: 0, rolled_back: Some(reason) })
 }
 
-/// The version is not in production any more: a rollback before a crash, or a person's.
+/// The version is not in production any more: a rollback before a crash, or a person who has promoted another one since.
 fn gone(project: &Project, state: &State, version: Version) -> Result<Verified> {
     let history = project.tracker()?.history(state.model.as_str())?;
-    let last = history.into_iter().rfind(|line| line.action == "rolled_back" && line.version != version);
-    let reason =
-        last.map_or_else(|| format!("{} {version} is not in production any more", state.model), |line| line.reason);
-    Ok(Verified { golden_rows: 0, rolled_back: Some(reason) })
+    let promoted = history.iter().rfind(|line| line.version == version && line.to == Some(Stage::Production));
+    let since = promoted.map_or(i64::MAX, |line| line.id);
+    let next = history.iter().find(|line| line.id > since && line.to == Some(Stage::Production));
+    let rolled_back = next.filter(|line| line.action == "rolled_back").map(|line| line.reason.clone());
+    if rolled_back.is_none() {
+        project.note(format!("{} {version} was promoted, and is not in production any more", state.model));
+    }
+    Ok(Verified { golden_rows: 0, rolled_back })
 }
 
 /// What a person would try: the folder behind `active` is whole, answers as in training, and the program says yes.
@@ -67,22 +77,47 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
     check_folder(&folder)?;
     let rows = Bundle::load(&folder)?.check_golden(&folder, &session.setting.uncached())?;
     if let Some((program, arguments)) = config.verify.split_first() {
+        let log = State::folder(&project.layout, &state.name, &state.period).join("verify.log");
+        let said = || format!("cannot write `{}`", log.display());
+        let file = File::create(&log).context(said)?;
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(project.layout.root()).stdin(Stdio::null());
+        command.args(arguments).current_dir(project.layout.root()).stdin(Stdio::null()).process_group(0);
         command.env("MLOPS_MODEL", state.model.as_str()).env("MLOPS_VERSION", version.0.to_string());
         command.env("MLOPS_FOLDER", std::path::absolute(&folder).unwrap_or(folder));
-        let output = command.output().context(|| format!("`{program}` cannot be started"))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-            let ended = output.status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-            return Err(Error::failed(format!(
-                "`{program}` ended with {ended}{}{last}",
-                if last.is_empty() { "" } else { ": " }
-            )));
-        }
+        command.stdout(file.try_clone().context(said)?).stderr(file);
+        probe(&mut command, program, Duration::from_millis(config.verify_timeout_ms), &log)?;
     }
     Ok(rows)
+}
+
+/// Runs the config's program; all that it has started ends with its time. What it says is kept in a file.
+fn probe(command: &mut Command, program: &str, limit: Duration, log: &Path) -> Result<()> {
+    let mut child = command.spawn().context(|| format!("`{program}` cannot be started"))?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().context(|| format!("`{program}` cannot be waited for"))? {
+            break status;
+        }
+        if begun.elapsed() > limit {
+            end_group(&mut child);
+            return Err(Error::failed(format!("`{program}` had not ended after {} s", limit.as_secs())));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let mut said = Vec::new();
+    if let Ok(mut file) = File::open(log) {
+        // The last words are enough, however much there is.
+        let _ = file.seek(SeekFrom::End(-4096)).or_else(|_| file.seek(SeekFrom::Start(0)));
+        let _ = file.take(4096).read_to_end(&mut said);
+    }
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    let ended = status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+    let colon = if last.is_empty() { "" } else { ": " };
+    Err(Error::failed(format!("`{program}` ended with {ended}{colon}{last}")))
 }
 
 fn policy(section: PruneSection) -> Policy {

@@ -84,10 +84,17 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let (project, config) = (session.project, &request.retrain.config);
     let started = Instant::now();
     let root = project.layout.root();
-    let experiments = candidates(root, config)?;
-    let policy = config.policy.as_ref().map(|policy| load_policy(&root.join(policy))).transpose()?;
+    let opened = || {
+        let policy = config.policy.as_ref().map(|policy| load_policy(&root.join(policy))).transpose()?;
+        Ok((candidates(root, config)?, policy, period_of(config.period, &config.timezone, project.now_ms())?))
+    };
+    let (experiments, policy, period) = opened().inspect_err(|error: &Error| {
+        // Cron's config was right last month: people want to know that it is not now.
+        if !request.dry_run {
+            tell::no_beginning(session, request, error);
+        }
+    })?;
     let model = experiments[0].config.model.name.clone();
-    let period = period_of(config.period, project.now_ms())?;
     let mut outcome = Outcome {
         name: config.name.to_string(),
         model: model.clone(),
@@ -120,7 +127,11 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             }
             return Err(error);
         }
-        Ok(()) => tell::metrics(session, request, &outcome, outcome.exit_code()),
+        // What is done already, and told, is no news: a job that is tried again does not turn green by that.
+        Ok(()) if outcome.state.as_ref().is_some_and(|state| state.ended.is_some() && !state.told) => {
+            tell::metrics(session, request, &outcome, outcome.exit_code());
+        }
+        Ok(()) => {}
     }
     // A process that died before it told is told for by the next one.
     if let Some(mut state) = outcome.state.clone().filter(|state| state.ended.is_some() && !state.told) {
@@ -140,6 +151,7 @@ fn under_lock(
     (experiments, policy): (Vec<Experiment>, Option<Policy>),
     outcome: &mut Outcome,
 ) -> Result<()> {
+    close_older(session, request, outcome)?;
     let begun = begin(session, request, &outcome.model, &outcome.period)?;
     outcome.period.clone_from(&begun.period);
     if let Some(ended) = begun.ended {
@@ -165,13 +177,43 @@ fn under_lock(
     Ok(())
 }
 
+/// Retrains of earlier periods that were cut short: one that was decided is finished, so that what it has put into
+/// production is proved; one that was not is closed.
+fn close_older(session: &Session<'_>, request: &Request, outcome: &Outcome) -> Result<()> {
+    let (project, config) = (session.project, &request.retrain.config);
+    let now = &outcome.period;
+    let is_now = |period: &str| period == now || period.strip_prefix(now).is_some_and(|rest| rest.starts_with('_'));
+    for state in State::all(&project.layout, &config.name)? {
+        if state.ended.is_some() || is_now(&state.period) || state.model != outcome.model {
+            continue;
+        }
+        let (period, decided) = (state.period.clone(), state.decided.is_some());
+        let mut work = Work { session, request, experiments: Vec::new(), policy: None, state };
+        if decided {
+            work.ended()?;
+            project.note(format!("{} {period} had been cut short and was finished", config.name));
+        } else {
+            work.state.ended = Some(Ended { how: End::Abandoned, at_ms: project.now_ms() });
+            project.note(format!("{} {period} had been cut short before a decision; its period is over", config.name));
+        }
+        let how = work.state.ended.map_or(End::Abandoned, |ended| ended.how);
+        let older = Outcome { period, outcome: how.code(), state: Some(work.state.clone()), ..outcome.clone() };
+        if how != End::Abandoned {
+            tell::end(session, request, &older);
+        }
+        work.state.told = true;
+        work.state.save(&project.layout)?;
+    }
+    Ok(())
+}
+
 impl Outcome {
-    /// 0 promoted, done before or nothing to do; 1 rolled back; 3 refused; 5 inconclusive.
+    /// 0 promoted, done before or nothing to do; 1 rolled back, also when that was before; 3 refused; 5 inconclusive.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.outcome {
-            _ if self.already_done => 0,
             "rolled_back" => 1,
+            _ if self.already_done => 0,
             "refused" => 3,
             "inconclusive" => 5,
             _ => 0,
@@ -290,7 +332,8 @@ impl Work<'_> {
         }
         self.step("extract", |state| state.extracted.is_some(), taken, |state, found| state.extracted = Some(found))?;
         self.validated()?;
-        for at in self.state.trained.len()..config.candidates.len() {
+        let wanted = if self.state.decided.is_some() { 0 } else { config.candidates.len() };
+        for at in self.state.trained.len()..wanted {
             let train = |work: &mut Self| candidate(session, config, &work.state, at);
             self.step("train", |_| false, train, |state, found| state.trained.push(found))?;
         }
@@ -304,7 +347,7 @@ impl Work<'_> {
         let (session, config) = (self.session, &self.request.retrain.config);
         let check = |work: &mut Self| {
             session.stage("validating")?;
-            validate(session, config, &work.experiments, &work.state)
+            validate(session, config, &work.experiments, (&work.state, work.request.force))
         };
         let checked = self.step(
             "validate",
@@ -353,7 +396,10 @@ impl Work<'_> {
         if how == End::Promoted {
             // The reference of the new version is another one: what drifted from the old one counts no more.
             let reason = format!("{} {}: {} is in production", self.state.name, self.state.period, decided.version);
-            super::super::drift_events::reset(session, &self.state.model, &reason)?;
+            let known = project.tracker()?.last_drift_reset(self.state.model.as_str())?;
+            if known.is_none_or(|known| known.reason != reason) {
+                super::super::drift_events::reset(session, &self.state.model, &reason)?;
+            }
         }
         self.step(
             "end",

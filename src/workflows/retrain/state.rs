@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::record::write_json;
 use super::extract::{Extracted, Validated};
 use super::trigger::Triggered;
-use crate::error::{Context, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::read_text;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::registry::Layout;
@@ -124,12 +124,16 @@ pub struct Pruned {
 pub enum End {
     /// A new version serves.
     Promoted,
+    /// The gate leads to Staging, and the new version waits there.
+    Staged,
     /// The gate said no.
     Refused,
     /// The gate could not say.
     Inconclusive,
     /// The new version did not serve, and the one before is back.
     RolledBack,
+    /// It was cut short before anything was decided, and its period is over.
+    Abandoned,
 }
 
 impl End {
@@ -147,6 +151,8 @@ impl End {
     pub fn word(self) -> &'static str {
         match self {
             Self::Promoted => "promoted",
+            Self::Staged => "staged",
+            Self::Abandoned => "abandoned",
             Self::Refused => "refused",
             Self::Inconclusive => "inconclusive",
             Self::RolledBack => "rolled back",
@@ -180,7 +186,12 @@ impl State {
         match read_text(&path) {
             Ok(text) => {
                 let damaged = || format!("`{}` is damaged: remove it to begin the period anew", path.display());
-                serde_json::from_str(&text).map(Some).context(damaged)
+                let state: Self = serde_json::from_str(&text).context(damaged)?;
+                if state.format_version != 1 {
+                    let found = state.format_version;
+                    return Err(Error::failed(format!("`{}` has format {found}, this build knows 1", path.display())));
+                }
+                Ok(Some(state))
             }
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -193,10 +204,11 @@ impl State {
     /// `Failed` when one is damaged.
     pub fn all(layout: &Layout, name: &ExperimentName) -> Result<Vec<Self>> {
         let entries = std::fs::read_dir(layout.retrains(name)).into_iter().flatten();
-        let mut folders: Vec<PathBuf> = entries.filter_map(std::result::Result::ok).map(|entry| entry.path()).collect();
-        folders.sort();
-        let states = folders.iter().map(|folder| Self::read(folder)).collect::<Result<Vec<_>>>()?;
-        Ok(states.into_iter().flatten().collect())
+        let folders = entries.filter_map(std::result::Result::ok).map(|entry| entry.path());
+        let states = folders.map(|folder| Self::read(&folder)).collect::<Result<Vec<_>>>()?;
+        let mut states: Vec<Self> = states.into_iter().flatten().collect();
+        states.sort_by(|left, right| (left.begun_ms, &left.period).cmp(&(right.begun_ms, &right.period)));
+        Ok(states)
     }
 
     /// Saves the state; it lasts when this returns.

@@ -3,7 +3,7 @@
 use super::super::notices::notify;
 use super::super::session::Session;
 use super::run::{Outcome, Request};
-use super::state::State;
+use super::state::{End, State};
 use crate::config::NotifyEvent;
 use crate::error::{Error, ErrorKind};
 use crate::notify::{Delivery, Notice};
@@ -55,6 +55,7 @@ pub(super) fn end(session: &Session<'_>, request: &Request, outcome: &Outcome) -
     let before = decided.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
     let (event, summary) = match outcome.outcome {
         "promoted" => (NotifyEvent::Success, format!("{version} is in production (before: {before}).")),
+        "staged" => (NotifyEvent::Success, format!("{version} waits in Staging. In production: {before}.")),
         "rolled_back" => {
             let why = state.verified.as_ref().and_then(|verified| verified.rolled_back.clone()).unwrap_or_default();
             (NotifyEvent::Failure, format!("{why}. {before} is in production again."))
@@ -89,13 +90,37 @@ pub(super) fn end(session: &Session<'_>, request: &Request, outcome: &Outcome) -
 pub(super) fn failure(session: &Session<'_>, request: &Request, outcome: &Outcome, error: &Error) {
     let event = if error.kind == ErrorKind::Refused { NotifyEvent::Refusal } else { NotifyEvent::Failure };
     let hint = error.hint.as_ref().map_or(String::new(), |hint| format!(" ({hint})"));
+    let promoted = outcome.state.as_ref().and_then(|state| state.decided.as_ref());
+    let stands = match promoted.filter(|decided| decided.decision == End::Promoted) {
+        Some(decided) => {
+            format!("{} {} is in production; the retrain did not come to its end.", outcome.model, decided.version)
+        }
+        None => "Production is as it was.".to_owned(),
+    };
     let notice = Notice {
         event,
         title: format!("{} {}: {}", outcome.name, outcome.period, error.kind.code()),
-        summary: format!("{}{hint}. Production is as it was.", error.message),
+        summary: format!("{}{hint}. {stands}", error.message),
         facts: vec![("period".to_owned(), outcome.period.clone())],
         model: outcome.model.to_string(),
         at_ms: session.project.now_ms(),
     };
     notify(session, &request.retrain.config.notify, &notice);
+}
+
+/// Tells people that a retrain could not begin: its config, or one that it names, is wrong.
+pub(super) fn no_beginning(session: &Session<'_>, request: &Request, error: &Error) {
+    let config = &request.retrain.config;
+    let problems: Vec<String> =
+        error.problems.iter().map(|one| format!("{}:{} {}", one.file, one.line, one.message)).collect();
+    let told = if problems.is_empty() { String::new() } else { format!(": {}", problems.join("; ")) };
+    let notice = Notice {
+        event: NotifyEvent::Failure,
+        title: format!("{}: {}", config.name, error.kind.code()),
+        summary: format!("{}{told}. Nothing was begun; production is as it was.", error.message),
+        facts: vec![("config".to_owned(), request.retrain.file.clone())],
+        model: "unknown".to_owned(),
+        at_ms: session.project.now_ms(),
+    };
+    notify(session, &config.notify, &notice);
 }

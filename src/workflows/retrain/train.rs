@@ -27,6 +27,12 @@ pub(super) fn candidates(root: &Path, config: &RetrainConfig) -> Result<Vec<Expe
         return Err(Error::invalid(format!("the candidates are of two models, `{one}` and `{other}`"))
             .hint("a retrain is about one model: give each config the same `model.name`"));
     }
+    let mut metrics: Vec<&String> = experiments.iter().map(|one| &one.config.evaluation.primary).collect();
+    metrics.dedup();
+    if let [one, other, ..] = metrics.as_slice() {
+        return Err(Error::invalid(format!("the candidates have two primary metrics, `{one}` and `{other}`"))
+            .hint("the best of them is the one with the best `evaluation.primary`: give each config the same"));
+    }
     let mut labels: Vec<&String> = experiments.iter().map(|one| &one.config.data.columns.label).collect();
     labels.dedup();
     if let [one, other, ..] = labels.as_slice() {
