@@ -5,7 +5,8 @@
 //! and the last ends at +∞. Columns with at most 20 different values have a cell for each of them.
 //!
 //! A window gets B = clamp(⌊2·m^(2/5)⌋, 5, 20) bins (Mann and Wald's rule, halved), fewer where one of them would expect
-//! less than 5 values on either side. Few distinct values stay as they are, unless too rare. Categories below 1 % of the
+//! less than 5 values on either side. Few distinct values stay as they are, unless too rare; where that would leave one bin
+//! (a flag that is hardly ever set), the usual and the rest are two. Categories below 1 % of the
 //! reference are OTHER from the start, those below 5 expected values join them for the window; what the reference never
 //! had is UNSEEN.
 
@@ -109,6 +110,18 @@ impl Grid {
                 inside = 0;
             }
         }
+        if bin == 0 {
+            // All but one value is rare: the usual and the rest, as even as they can be, or a change would have no bin.
+            let uneven = |cell: &usize| {
+                let below: u64 = self.counts[..=*cell].iter().sum();
+                below.min(n - below)
+            };
+            let last =
+                (0..self.counts.len().saturating_sub(1)).max_by_key(|cell| (uneven(cell), self.counts.len() - cell));
+            if let Some(last) = last.filter(|last| uneven(last) > 0) {
+                return ((0..self.counts.len()).map(|cell| usize::from(cell > last)).collect(), 2);
+            }
+        }
         (bins, bin + 1)
     }
 }
@@ -143,6 +156,18 @@ pub fn own_bins(counts: &[u64], n: u64, m: u64) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flag_that_is_hardly_ever_set_keeps_its_bin() {
+        let mut values = vec![0.0; 997];
+        values.extend([1.0; 3]);
+        assert_eq!(Grid::of_sorted(&values, CELLS).merged(1000), (vec![0, 1], 2));
+        // Zeros, and two numbers among a thousand.
+        let mut values = vec![0.0; 998];
+        values.extend([0.3, 7.5]);
+        let (bins, n_bins) = Grid::of_sorted(&values, CELLS).merged(1000);
+        assert_eq!((n_bins, bins[0], bins[bins.len() - 1]), (2, 0, 1));
+    }
 
     #[test]
     fn the_number_of_bins_follows_the_window() {
@@ -189,7 +214,7 @@ mod tests {
         assert_eq!((grid.edges.clone(), grid.discrete), (vec![1.5, 2.5, 3.5, 4.5], true));
         assert_eq!(grid.merged(1000).1, 5);
         assert_eq!(grid.merged(20).1, 2, "five expected in each");
-        assert_eq!(grid.merged(1).1, 1);
+        assert_eq!(grid.merged(1).1, 2);
         let constant = Grid::of_sorted(&[7.0; 30], CELLS);
         assert_eq!([6.9, 7.0, 7.1].map(|value| constant.cell(value)), [0, 1, 2]);
         assert_eq!(constant.merged(1000), (vec![1, 0, 1], 2));

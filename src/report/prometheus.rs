@@ -18,6 +18,7 @@
 //! | `mlops_retrain_exit_code{model}` | 0 done, 1 failed, 3 refused, 5 inconclusive |
 //! | `mlops_drift_last_check_timestamp_seconds{model}` | when the last check ended |
 //! | `mlops_drift_kl_divergence{model,feature}` | and so for each statistic that was computed |
+//! | `mlops_drift_detected{model}` | 1 when a column drifts by the rule: significant and large enough |
 //! | `mlops_drift_severity{model}` | 0 normal, 1 slight, 2 significant, 3 severe |
 //! | `mlops_drift_should_retrain{model}` | 1 when the retrain rule says so |
 //! | `mlops_drift_window_rows{model}` | current rows that were looked at |
@@ -155,6 +156,8 @@ pub struct DriftFacts {
     pub checked_ms: i64,
     /// The worst band: 0 normal, 1 slight, 2 significant, 3 severe.
     pub severity: u8,
+    /// Whether a column drifts.
+    pub detected: bool,
     /// Whether the retrain rule says that it is time.
     pub should_retrain: bool,
     /// Current rows that were looked at.
@@ -177,6 +180,7 @@ pub fn drift_metrics(facts: &DriftFacts) -> String {
     let retrain = "Whether the retrain rule says that the model should be trained anew.";
     text.gauge("mlops_drift_last_check_timestamp_seconds", checked, &model, seconds(facts.checked_ms))
         .gauge("mlops_drift_severity", severity, &model, f64::from(facts.severity))
+        .gauge("mlops_drift_detected", "Whether a column drifts by the rule.", &model, flag(facts.detected))
         .gauge("mlops_drift_should_retrain", retrain, &model, flag(facts.should_retrain))
         .gauge(
             "mlops_drift_window_rows",
@@ -251,6 +255,7 @@ mod tests {
             model: "reviews".into(),
             checked_ms: 1_793_502_729_000,
             severity: 2,
+            detected: true,
             should_retrain: true,
             window_rows: 1000,
             statistics: vec![

@@ -120,9 +120,11 @@ fn verdict(outcome: &Outcome) -> String {
         1 => "; 1 new event".to_owned(),
         events => format!("; {events} new events"),
     };
-    let Some(reason) = outcome.reasons.first() else { return told };
+    if outcome.reasons.is_empty() {
+        return told;
+    }
     let advice = if outcome.should_retrain { alarm("retrain: yes") } else { "retrain: no".to_owned() };
-    format!("{told}{events}\n{advice} ({})", plain(reason))
+    format!("{told}{events}\n{advice} ({})", plain(&outcome.reasons.join("; ")))
 }
 
 fn finding(finding: &Finding) -> String {

@@ -39,6 +39,7 @@ pub fn tell(session: &Session<'_>, outcome: &Outcome, to: &Tell, news: bool) {
                 Severity::Significant => 2,
                 Severity::Severe => 3,
             },
+            detected: outcome.drift_detected,
             should_retrain: outcome.should_retrain,
             window_rows: outcome.window.rows,
             statistics: outcome.columns.iter().filter_map(value).collect(),
