@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::super::session::Session;
-use super::extract::origin;
+use super::extract::{origin, snapshot_path};
 use super::finish::would_go;
-use super::run::{Request, snapshot_of};
+use super::run::Request;
 use super::state::State;
 use super::trigger::{Answer, ask};
 use crate::config::Experiment;
@@ -83,7 +83,7 @@ pub(super) fn plan(
     };
     let what = [
         trigger,
-        format!("{order}{source}{asked} -> {}", snapshot_of(request, period)),
+        format!("{order}{source}{asked} -> {}", snapshot_path(config, period)),
         format!("at least {} rows, {} of each class", rules.min_rows, rules.min_per_class),
         trained.join(", "),
         format!("{gate}, {against}"),

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::super::record::write_json;
-use super::extract::{Extracted, Validated};
+use super::extract::Extracted;
 use super::trigger::Triggered;
+use super::validate::Validated;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::read_text;
 use crate::names::{ExperimentName, ModelName, Version};
