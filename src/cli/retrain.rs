@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::door::{Door, Records};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::style::{bad, bold, dim, good};
-use super::ui::{Align, format, table};
+use super::ui::{Align, error, format, table};
 use crate::config::load_retrain;
 use crate::error::Result;
 use crate::text::{thousands, wait};
@@ -19,6 +19,15 @@ Examples:
   mlops retrain experiments/reviews_monthly/retrain.yaml --dry-run     the plan; changes nothing
   mlops retrain experiments/reviews_monthly/retrain.yaml --wait 10m -q
   mlops schedule print retrain experiments/reviews_monthly/retrain.yaml --cron
+
+  name: reviews_monthly
+  period: month                    # week, day; timezone: Asia/Seoul
+  when: [drift, new_rows >= 500]   # or always
+  data: {source: data/reviews.db, query: 'SELECT * FROM reviews ORDER BY created_at DESC LIMIT 100000'}
+  validate: {min_rows: 1000, min_per_class: 100, max_null_rate: {text: 0.01}}
+  candidates: [experiments/reviews_lr/config.yaml, experiments/reviews_forest/config.yaml]
+  verify: [sh, probe.sh]           # verify_timeout: 5m; policy: gate.yaml; textfile_dir: DIR; notify: [{slack: ${URL}}]
+  prune: {older_than: 180d, keep_last: 3}
 
 It takes the newest rows, trains every candidate on them, holds the best against production on rows that neither has
 learned from, switches, and proves that the new version answers; if it does not, the one before is put back. Killed at
@@ -62,6 +71,13 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let records = if args.dry_run { Records::Nothing } else { Records::Runs };
     let outcome = door.work(records, |session| retrain(session, &request))?;
     let code = outcome.exit_code();
+    if door.global.quiet {
+        // Whoever was to be told was not: cron's mail is the last way.
+        for failed in outcome.notices.iter().filter(|one| !one.sent) {
+            let why = failed.error.as_deref().unwrap_or_default();
+            error::warning(&format!("a notice did not reach {} {}: {why}", failed.channel, failed.to));
+        }
+    }
     // Cron sends what is printed: with `-q` a retrain that went well says nothing.
     if door.global.json || !door.global.quiet || code != 0 {
         door.answer("retrain", &outcome, || describe(&outcome, door.global.quiet))?;
@@ -177,7 +193,8 @@ fn summary(outcome: &Outcome) -> String {
     if outcome.already_done {
         let how = outcome.outcome.replace('_', " ");
         let version = decided.map_or(String::new(), |decided| format!("{}, ", decided.version));
-        return format!("{name}: already done ({version}{how}); `--force` does it once more");
+        let why = outcome.reasons.iter().map(|reason| format!("; {reason}")).collect::<String>();
+        return format!("{name}: already done ({version}{how}); `--force` does it once more{why}");
     }
     let resumed = outcome.resumed_at.as_ref().map_or(String::new(), |step| format!(", resumed at {step}"));
     let time = dim(&format!(" in {:.1} s{resumed}", outcome.seconds));
@@ -189,7 +206,12 @@ fn summary(outcome: &Outcome) -> String {
         }
         "staged" => format!("{name}: staged: {version} waits in Staging{time}"),
         "rolled_back" => {
-            format!("{name}: {}: {version} did not serve, the version before is back{time}", bad("rolled back"))
+            let before = decided.and_then(|decided| decided.production);
+            let back = before.map_or_else(
+                || "nothing is in production".to_owned(),
+                |before| format!("{before} is in production again"),
+            );
+            format!("{name}: {}: {version} did not serve, {back}{time}", bad("rolled back"))
         }
         "skipped" => format!("{name}: nothing to do: {}", outcome.reasons.join("; ")),
         how => {

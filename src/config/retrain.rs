@@ -245,6 +245,9 @@ pub(super) fn decode(root: &At<'_, '_>) -> Option<RetrainConfig> {
     let candidates_at = fields.get("candidates");
     candidates_at.require("the experiment configs to train");
     let candidates: Vec<CandidateSection> = candidates_at.items().iter().filter_map(decode_candidate).collect();
+    if candidates_at.is_given() && candidates.is_empty() {
+        candidates_at.problem("a retrain needs a candidate", Some("[experiments/reviews_lr/config.yaml]".into()));
+    }
     for candidate in &candidates {
         for set in &candidate.set {
             if let Err(error) = Override::parse(set) {

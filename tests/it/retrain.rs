@@ -226,6 +226,43 @@ fn what_does_not_serve_is_rolled_back() {
 }
 
 #[test]
+fn the_first_version_of_all_is_withdrawn_when_it_does_not_serve() {
+    let project = project();
+    project.write("retrain.yaml", format!("{RETRAIN}verify: ['false']\n"));
+    let withdrawn = at(&project, AUGUST, &["retrain", "retrain.yaml"]).code(1);
+    assert!(withdrawn.stdout.contains("did not serve, nothing is in production"), "{}", withdrawn.stdout);
+    assert_eq!(project.link("active"), None);
+    let again = at(&project, AUGUST, ARGUMENTS).code(1).json();
+    assert_eq!((&again["already_done"], &again["outcome"]), (&Value::Bool(true), &Value::from("rolled_back")));
+}
+
+#[test]
+fn without_a_rule_of_its_own_a_clearly_worse_candidate_is_refused() {
+    let project = project();
+    for name in ["lr", "forest"] {
+        let path = format!("experiments/{name}/config.yaml");
+        let config = project.read(&path);
+        let bare: String = config.lines().filter(|line| !line.starts_with("promotion")).map(|l| format!("{l}\n")).collect();
+        project.write(&path, bare);
+    }
+    at(&project, AUGUST, ARGUMENTS).ok();
+    let active = project.link("active");
+    project.write("data/rows.csv", rows(&[(9, 1)]));
+    let lr = project.read("experiments/lr/config.yaml");
+    let nothing = lr.replace("kind: logistic_regression, params: {}", "kind: baseline, params: {strategy: uniform}");
+    project.write("experiments/lr/config.yaml", nothing);
+    project.write("retrain.yaml", RETRAIN.replace(", experiments/forest/config.yaml", ""));
+    let worse = at(&project, SEPTEMBER, ARGUMENTS).code(3).json();
+    assert_eq!(worse["outcome"], "refused", "{worse}");
+    let lines = worse["state"]["decided"]["checks"].as_array().unwrap().clone();
+    assert_eq!((&lines[0]["kind"], &lines[0]["verdict"]), (&"versus_production".into(), &"fail".into()), "{worse}");
+    assert_eq!(project.link("active"), active);
+    project.write("retrain.yaml", "name: monthly\ncandidates: []\n");
+    let none = at(&project, SEPTEMBER, &["retrain", "retrain.yaml"]).code(2);
+    assert!(none.stderr.contains("a retrain needs a candidate"), "{}", none.stderr);
+}
+
+#[test]
 fn a_retrain_that_was_cut_short_is_closed_by_the_next_period() {
     let project = project();
     at(&project, AUGUST, ARGUMENTS).ok();

@@ -10,9 +10,10 @@ use super::super::session::Session;
 use super::state::{Decided, End, State, Trained};
 use super::train::TAG;
 use crate::catalog::find;
-use crate::config::Policy;
+use crate::config::{Bound, Mode, Policy, PromotionSection, Versus};
 use crate::data::Part;
 use crate::error::{Error, Result};
+use crate::fs::sha256;
 use crate::metrics::METRICS;
 use crate::names::Version;
 use crate::project::{Prefer, Project};
@@ -58,6 +59,7 @@ pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &Sta
         version,
         chosen_on: chosen_on.to_owned(),
         production: production.filter(|holder| *holder != version),
+        metric: best.metric.clone(),
         production_value: None,
         compared_rows: None,
         decision: End::Refused,
@@ -74,9 +76,10 @@ pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &Sta
         decided.production_value = ask_production(session, state, (best, holder))?;
     }
     session.stage("deciding")?;
+    let own = default_policy(project, state, (best, version), decided.production)?;
     let request = Request {
         candidates: vec![format!("{}/{}", state.model, version.0)],
-        policy: policy.cloned(),
+        policy: policy.cloned().or(own),
         reason: String::new(),
         ..Request::default()
     };
@@ -85,6 +88,38 @@ pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &Sta
         Some(line) => told(project, state, decided, &line),
         None => Err(Error::failed(format!("the ledger has no decision about {} {version}", state.model))),
     }
+}
+
+/// How much worse a candidate may be where its config says nothing about production.
+const MARGIN: f64 = 0.01;
+
+/// A candidate whose config holds nothing against production must not be clearly worse: nobody looks on when a retrain
+/// promotes. Where the rows cannot tell, it passes.
+fn default_policy(
+    project: &Project,
+    state: &State,
+    (best, version): (&Trained, Version),
+    production: Option<Version>,
+) -> Result<Option<Policy>> {
+    let located = project.locate(&format!("{}/{}", state.model, version.0), Prefer::Latest)?;
+    let gate = stored_config(&located)?.promotion;
+    let speaks = !gate.versus_production.is_empty() || gate.require.iter().any(|rule| rule.bound != Bound::Point);
+    if speaks || production.is_none() {
+        return Ok(None);
+    }
+    let versus = Versus {
+        metric: best.metric.clone(),
+        mode: Mode::NonInferiority,
+        margin: Some(MARGIN),
+        min_effect: None,
+        alpha: 0.05,
+    };
+    let text = format!("{versus:?}");
+    Ok(Some(Policy {
+        file: "the retrain's own rule: not clearly worse than production".to_owned(),
+        sha256: sha256(text.as_bytes()),
+        gate: PromotionSection { versus_production: vec![versus], inconclusive: "promote".to_owned(), ..gate },
+    }))
 }
 
 /// The ledger's line about a version of this retrain: its refusal, or else where it went.
@@ -102,7 +137,15 @@ fn told(project: &Project, state: &State, decided: Decided, line: &LedgerEntry) 
         (_, true) => End::Inconclusive,
         (_, false) => End::Refused,
     };
-    let rows = line.evidence["compared_on"]["rows"].as_u64().and_then(|rows| usize::try_from(rows).ok());
+    let on = &line.evidence["compared_on"];
+    let rows = on["rows"].as_u64().and_then(|rows| usize::try_from(rows).ok());
+    // On the rows that were compared, which may be fewer than the candidate's test rows.
+    let metric = decided.metric.as_str();
+    let tested = line.evidence["checks"].as_array().into_iter().flatten();
+    let baseline =
+        tested.filter(|check| check["metric"] == metric).find_map(|check| check["difference"]["baseline"].as_f64());
+    let whole = on["learned"].as_u64() == Some(0);
+    let production_value = baseline.or(decided.production_value.filter(|_| whole));
     let row = project.tracker()?.version(state.model.as_str(), decided.version)?;
     Ok(Decided {
         decision,
@@ -110,6 +153,7 @@ fn told(project: &Project, state: &State, decided: Decided, line: &LedgerEntry) 
         checks: line.evidence["checks"].clone(),
         reason: line.reason.clone(),
         compared_rows: rows,
+        production_value,
         ..decided
     })
 }

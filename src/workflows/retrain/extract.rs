@@ -112,6 +112,9 @@ pub(super) fn extract(
     let table = read(&expanded, &request, root).map_err(none)?;
     session.check()?;
     let (positions, time) = latest(session, config, &table)?;
+    if positions.is_empty() {
+        return Err(Error::refused(format!("no row of `{source}` is left to be learned from")));
+    }
     let snapshot = snapshot_path(config, period);
     let path = root.join(&snapshot);
     check_owner(config, &path)?;

@@ -14,13 +14,13 @@ use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
 use crate::config::{PruneSection, RetrainConfig};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::crash_point;
 use crate::names::{ModelName, Version};
 use crate::notify::end_group;
 use crate::project::{Prefer, Project};
 use crate::registry::check_folder;
-use crate::tracking::Stage;
+use crate::tracking::{Stage, Transition};
 
 /// Asks the version that `active` points to about its golden rows, and the config's program; puts the version before
 /// back when it does not serve.
@@ -41,9 +41,16 @@ pub(super) fn verify(
     session.stage("verifying")?;
     let why = match serves(session, config, state, decided.version) {
         Ok(golden_rows) => return Ok(Verified { golden_rows, rolled_back: None }),
+        // Whoever stops the retrain has not said that the version is bad: the next call proves it.
+        Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
         Err(error) => error.message,
     };
+    session.check()?;
     let reason = format!("{} {} does not serve: {why}", state.model, decided.version);
+    if project.previous_production(&state.model)?.is_none() {
+        withdraw(project, state, decided.version, &reason)?;
+        return Ok(Verified { golden_rows: 0, rolled_back: Some(format!("{reason}; nothing is in production now")) });
+    }
     rollback(session, state.model.as_str(), &reason).map_err(|error| {
         Error::failed(format!("{reason}; and nothing could be put back: {}", error.message))
             .hint("`mlops models history` shows what was in production; promote a version that serves")
@@ -52,13 +59,33 @@ pub(super) fn verify(
     Ok(Verified { golden_rows: 0, rolled_back: Some(reason) })
 }
 
+/// The first version of all does not serve: nothing is better than what does not answer.
+fn withdraw(project: &Project, state: &State, version: Version, reason: &str) -> Result<()> {
+    project.tracker()?.transition(&Transition {
+        model: state.model.as_str(),
+        version,
+        to: Stage::Archived,
+        expected_production: Some(Some(version)),
+        action: "archived",
+        actor: &project.surroundings.actor,
+        forced: false,
+        reason,
+        evidence: &serde_json::Value::Null,
+        now_ms: project.now_ms(),
+    })?;
+    project.mirror(&state.model)
+}
+
 /// The version is not in production any more: a rollback before a crash, or a person who has promoted another one since.
 fn gone(project: &Project, state: &State, version: Version) -> Result<Verified> {
     let history = project.tracker()?.history(state.model.as_str())?;
     let promoted = history.iter().rfind(|line| line.version == version && line.to == Some(Stage::Production));
     let since = promoted.map_or(i64::MAX, |line| line.id);
-    let next = history.iter().find(|line| line.id > since && line.to == Some(Stage::Production));
-    let rolled_back = next.filter(|line| line.action == "rolled_back").map(|line| line.reason.clone());
+    let next = history.iter().find(|line| {
+        let withdrawn = line.version == version && line.action == "archived" && line.reason.contains("does not serve");
+        line.id > since && (line.to == Some(Stage::Production) || withdrawn)
+    });
+    let rolled_back = next.filter(|line| line.action != "promoted").map(|line| line.reason.clone());
     if rolled_back.is_none() {
         project.note(format!("{} {version} was promoted, and is not in production any more", state.model));
     }
@@ -85,18 +112,23 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
         command.env("MLOPS_MODEL", state.model.as_str()).env("MLOPS_VERSION", version.0.to_string());
         command.env("MLOPS_FOLDER", std::path::absolute(&folder).unwrap_or(folder));
         command.stdout(file.try_clone().context(said)?).stderr(file);
-        probe(&mut command, program, Duration::from_millis(config.verify_timeout_ms), &log)?;
+        let limit = Duration::from_millis(config.verify_timeout_ms);
+        probe(session, &mut command, (program, limit), &log)?;
     }
     Ok(rows)
 }
 
 /// Runs the config's program; all that it has started ends with its time. What it says is kept in a file.
-fn probe(command: &mut Command, program: &str, limit: Duration, log: &Path) -> Result<()> {
+fn probe(session: &Session<'_>, command: &mut Command, (program, limit): (&str, Duration), log: &Path) -> Result<()> {
     let mut child = command.spawn().context(|| format!("`{program}` cannot be started"))?;
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().context(|| format!("`{program}` cannot be waited for"))? {
             break status;
+        }
+        if let Err(interrupted) = session.check() {
+            end_group(&mut child);
+            return Err(interrupted);
         }
         if begun.elapsed() > limit {
             end_group(&mut child);

@@ -15,7 +15,7 @@ use super::state::{End, State};
 use super::tell;
 use super::train::candidates;
 use super::work::{Work, record};
-use crate::config::{Experiment, Policy, Retrain, load_policy};
+use crate::config::{Experiment, Policy, Retrain, Trigger, load_policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Lock, crash_point};
 use crate::names::ModelName;
@@ -145,6 +145,12 @@ fn under_lock(
     outcome.period.clone_from(&begun.period);
     if let Some(ended) = begun.ended {
         outcome.already_done = true;
+        if request.retrain.config.when.contains(&Trigger::Drift) {
+            let advice = super::super::drift_events::advice(session.project, &outcome.model)?;
+            if advice.should_retrain {
+                outcome.reasons.push(format!("drift asks for one: {}", advice.reasons.join("; ")));
+            }
+        }
         outcome.outcome = ended.how.code();
         outcome.state = Some(begun);
         return Ok(());

@@ -83,9 +83,11 @@ pub struct Decided {
     pub version: Version,
     /// On which rows it was the best: `validation` or `test`.
     pub chosen_on: String,
+    /// The metric of the choice.
+    pub metric: String,
     /// The version that was in production.
     pub production: Option<Version>,
-    /// The metric of the choice, of the version in production on the same rows.
+    /// Its value of the version in production, on the rows that were compared.
     pub production_value: Option<f64>,
     /// The rows on which both were compared.
     pub compared_rows: Option<usize>,

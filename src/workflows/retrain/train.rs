@@ -94,7 +94,7 @@ pub(super) fn candidate(session: &Session<'_>, config: &RetrainConfig, state: &S
             trained.test = value(crate::data::Part::Test);
         }
         Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-        Err(error) => trained.error = Some(error.message),
+        Err(error) => trained.error = Some([vec![error.message.clone()], error.causes()].concat().join(": ")),
     }
     Ok(trained)
 }
