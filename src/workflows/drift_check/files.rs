@@ -90,7 +90,7 @@ pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> 
     let size = settings.window;
     let window = WindowFacts { source: current.clone(), rows, size, full, from_ms, to_ms, key: String::new() };
     let mut outcome = Outcome::of(report, settings, window);
-    outcome.notes = notes;
+    outcome.notes.extend(notes);
     if request.record {
         light(session, &run(&outcome, &reference, started_ms));
     }

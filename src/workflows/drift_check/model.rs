@@ -167,13 +167,11 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
         to_ms,
         key: window.key(),
     };
-    let empty =
-        crate::drift::Report { drift: false, severity: Severity::Normal, columns: Vec::new(), findings: Vec::new() };
     if !window.is_full() {
-        let mut outcome = Outcome::of(empty, settings, facts);
+        let mut outcome = Outcome::of(check(&[], None, &settings, SEED)?, settings, facts);
         outcome.state = window.state();
         outcome.buffer_size = window.entries.len() as u64;
-        outcome.notes = window.notes();
+        outcome.notes.extend(window.notes());
         return Ok(outcome);
     }
     let sample = sample_for(&settings, SAMPLE);
@@ -197,7 +195,7 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
     }
     let observed: Vec<(&Column, Option<&Seen>)> = counted.iter().map(|(column, seen)| (*column, Some(seen))).collect();
     let mut outcome = Outcome::of(check(&observed, None, &settings, SEED)?, settings, facts);
-    outcome.notes = window.notes();
+    outcome.notes.extend(window.notes());
     if !unlogged.is_empty() {
         outcome.notes.push(format!("not in the log, not checked: {}", unlogged.join(", ")));
     }

@@ -141,7 +141,7 @@ impl Outcome {
             columns: report.columns,
             findings: report.findings,
             events_recorded: 0,
-            notes: Vec::new(),
+            notes: report.notes,
         }
     }
 
