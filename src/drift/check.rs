@@ -5,14 +5,14 @@ use serde::Serialize;
 
 use super::STATISTICS;
 use super::current::{Seen, Values};
-use super::decision::{Case, Settings, Verdict, judge, replicates};
-use super::domain_classifier::{DomainClassifier, FEWEST, WIDEST};
+use super::decision::{Case, Rule, Settings, Verdict, judge, replicates};
+use super::domain_classifier::{DomainClassifier, WIDEST};
 use super::explain::{Moved, moved};
-use super::findings::{FEW, Finding, is_broken, missing, null_rate, of_column, unseen};
+use super::findings::{FEW, Finding, is_broken, is_lost, missing, null_rate, of_column, unseen};
 use super::kl::Kl;
 use super::pair::Pair;
 use super::profile::{Column, Content, Role};
-use super::statistic::{Counts, Draws, DriftStatistic, Kind, Sides};
+use super::statistic::{Counts, Draws, DriftStatistic, Kind, Null, Sides};
 use super::vectors::VectorSample;
 use crate::catalog::{Named as _, find};
 use crate::error::Result;
@@ -98,6 +98,8 @@ pub struct Report {
     pub columns: Vec<Checked>,
     /// What is plainly wrong.
     pub findings: Vec<Finding>,
+    /// What the check cannot say.
+    pub notes: Vec<String>,
 }
 
 /// What a hypothesis is about.
@@ -131,10 +133,10 @@ pub fn check(
     let mut asked: Vec<(About, &'static dyn DriftStatistic, Sides<'_>)> = Vec::new();
     for (at, ((column, seen), pair)) in observed.iter().zip(&pairs).enumerate() {
         let (Some(seen), Some(pair)) = (seen, pair) else { continue };
-        if is_broken(&findings[at]) {
+        if is_lost(&findings[at]) {
             continue;
         }
-        if seen.present() >= FEW {
+        if seen.present() >= FEW && !is_broken(&findings[at]) {
             asked.push((About::Values(at), statistic_for(chosen, column.kind()), pair.sides()));
         }
         if column.nulls + seen.nulls > 0 && seen.rows >= FEW {
@@ -155,6 +157,7 @@ pub fn check(
         })
         .unzip();
     let verdicts = judge(&cases, settings);
+    let notes = too_few_draws(&cases, settings, draws).into_iter().collect();
     let of = |wanted: About| about.iter().position(|one| *one == wanted).map(|at| (&cases[at], &verdicts[at]));
     let mut columns = Vec::with_capacity(observed.len() + 1);
     for (at, ((column, seen), pair)) in observed.iter().zip(&pairs).enumerate() {
@@ -180,6 +183,23 @@ pub fn check(
         severity: all.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Normal),
         columns,
         findings,
+        notes,
+    })
+}
+
+/// What nulls that are drawn cannot show: Holm's first step may ask for a smaller p-value than so many draws have.
+fn too_few_draws(cases: &[Case<'_>], settings: &Settings, draws: Draws) -> Option<String> {
+    let level = settings.alpha / cases.len().max(1) as f64;
+    let least = 1.0 / (draws.most + 1) as f64;
+    let drawn = cases.iter().filter(|case| matches!(case.null, Null::Drawn(_))).count();
+    (settings.rule == Rule::Significant && drawn > 0 && level < least).then(|| {
+        format!(
+            "{drawn} of {} tests are by {} draws, which show p = {least:.1e} at least, and α {} over all of them asks for \
+             {level:.1e}: those alone cannot find drift; a larger window, a larger α or fewer columns can",
+            cases.len(),
+            draws.most,
+            settings.alpha
+        )
     })
 }
 
@@ -287,7 +307,7 @@ fn of_vectors(sample: &VectorSample, rows: &Array2<f32>, (n, m): (usize, usize),
     let verdict = judged.map(|(_, verdict)| verdict);
     let reason = judged.is_none().then(|| match sample.width() {
         width if width > WIDEST => format!("vectors of {width} numbers are too wide: {WIDEST} at most"),
-        _ => format!("{} rows of the reference and {} current ones: {FEWEST} of each are needed", n, rows.nrows()),
+        _ => format!("{} rows of the reference and {} current ones: {FEW} of each are needed", n, rows.nrows()),
     });
     Checked {
         name: VECTORS.to_owned(),

@@ -10,6 +10,7 @@
 
 use ndarray::{Array1, Array2, Axis};
 
+use super::findings::FEW;
 use super::statistic::{Draws, DriftStatistic, Kind, Null, Scale, Sides};
 use crate::catalog::Named;
 use crate::stats::generator::generator;
@@ -24,8 +25,6 @@ const FOLDS: usize = 5;
 const PERMUTATIONS: usize = 199;
 /// Vectors wider than this are not looked at: the normal equations would take seconds.
 pub const WIDEST: usize = 1024;
-/// Fewer rows on a side say nothing.
-pub const FEWEST: usize = 20;
 
 /// Both samples below each other, each column with mean 0 and deviation 1 (0 where it is constant).
 fn standardised(reference: &Array2<f32>, current: &Array2<f32>) -> Array2<f64> {
@@ -122,7 +121,7 @@ fn labellings(n: usize, m: usize, permutations: usize, seed: u64) -> Array2<f64>
 
 fn fits(sides: &Sides<'_>) -> Option<Array2<f64>> {
     let (reference, current) = sides.vectors?;
-    let enough = reference.nrows() >= FEWEST && current.nrows() >= FEWEST;
+    let enough = reference.nrows().min(current.nrows()) as u64 >= FEW;
     let same = reference.ncols() == current.ncols() && (1..=WIDEST).contains(&reference.ncols());
     (enough && same).then(|| standardised(reference, current))
 }

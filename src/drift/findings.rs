@@ -3,7 +3,7 @@
 //! | finding | when | drift |
 //! |---|---|---|
 //! | `missing_column` | the data lack the column | severe |
-//! | `all_null` | no value, where the reference has some | severe |
+//! | `all_null` | no value, which the reference makes less likely than α/100 | severe; else a note |
 //! | `type_change` | more than half of the values are no numbers where numbers were, or the reverse | severe |
 //! | `null_rate` | the share of rows without a value has changed; tested with the columns, as two bins | by its KL, at least slight |
 //! | `constant` | one value only, which the reference makes less likely than α/100 | significant |
@@ -12,6 +12,10 @@
 //! | `few_rows` | less than 20 values: they are not judged, and what would be `all_null` or `constant` is a note | a note |
 //!
 //! Cells that hold something else than a number count as rows without a value.
+//!
+//! How likely a window without a value, or of one value only, is without drift: of n + m rows in any order, all k that are
+//! otherwise lie in the reference, C(n, k) / C(n + m, k) (Fisher's exact test). That the reference itself is a sample is
+//! in it: with one of 1,000 rows otherwise, a window of 10,000 like the other 999 is no wonder (1/11).
 
 use serde::Serialize;
 
@@ -74,6 +78,25 @@ pub fn is_broken(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| ["missing_column", "all_null", "type_change"].contains(&finding.finding))
 }
 
+/// True when not even the share of rows without a value can be compared. A column without values that may be chance is
+/// left to the test of that share.
+#[must_use]
+pub fn is_lost(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.drift && is_broken(std::slice::from_ref(finding)))
+}
+
+/// Whether a window of m rows without any of the k that the reference has among its n is less likely than α/100: many
+/// columns may be asked, so each must be far less likely than a false alarm.
+fn is_wonder(k: u64, n: u64, m: u64, alpha: f64) -> bool {
+    let bar = (alpha / 100.0).ln();
+    let mut chance = 0.0;
+    (0..k.min(n)).any(|met| {
+        let left = (n - met) as f64;
+        chance += (left / (left + m as f64)).ln();
+        chance < bar
+    })
+}
+
 /// What can be told without a test. `alpha` is how unlikely a constant column must be.
 #[must_use]
 pub fn of_column(column: &Column, seen: &Seen, alpha: f64) -> Vec<Finding> {
@@ -84,8 +107,8 @@ pub fn of_column(column: &Column, seen: &Seen, alpha: f64) -> Vec<Finding> {
     };
     if found.is_empty() && seen.rows > 0 && seen.present() == 0 && column.values() > 0 {
         let message = format!("no row has a value ({} of the reference's lack one)", null_share(column));
-        let few = seen.rows < FEW;
-        found.push(if few {
+        let chance = seen.rows < FEW || !is_wonder(column.values(), column.n, seen.rows, alpha);
+        found.push(if chance {
             note(&column.name, "all_null", message)
         } else {
             alarm(&column.name, "all_null", Severity::Severe, message)
@@ -150,29 +173,28 @@ fn of_words(column: &Column, words: &Words, seen: &Seen, current: &WordsSeen) ->
     Vec::new()
 }
 
-/// One value only, where the reference has several: chance gives that with (the value's share)^m.
+/// One value only, where the reference has several, and too many for chance.
 fn constant(column: &Column, seen: &Seen, alpha: f64) -> Option<Finding> {
     let m = seen.present();
-    let all = column.values() as f64;
-    let (share, value) = match (&column.content, &seen.values) {
+    let all = column.values();
+    let (like_it, value) = match (&column.content, &seen.values) {
         (Content::Numeric(numbers), Values::Numbers(current)) => {
             if current.finite != m || current.min < current.max || numbers.min >= numbers.max {
                 return None;
             }
             let cell = numbers.grid().cell(current.min);
-            (numbers.counts.get(cell).copied().unwrap_or(0) as f64 / all, number(current.min))
+            (numbers.counts.get(cell).copied().unwrap_or(0), number(current.min))
         }
         (Content::Categorical(words), Values::Words(current)) => {
             let different = words.categories.len() + usize::from(words.other > 0);
             let named = words.categories.iter().zip(&current.counts).find(|(_, count)| **count == m);
             let ((word, count), _) = named.filter(|_| different > 1)?;
-            (*count as f64 / all, word.clone())
+            (*count, word.clone())
         }
         _ => return None,
     };
-    // Many columns may be asked, so each must be far less likely than a false alarm.
-    let unlikely = m as f64 * share.ln() < (alpha / 100.0).ln();
-    unlikely.then(|| {
+    is_wonder(all - like_it, all, m, alpha).then(|| {
+        let share = like_it as f64 / all as f64;
         let message = format!("all {m} values are `{value}`, which {} of the reference are", percent(share));
         alarm(&column.name, "constant", Severity::Significant, message)
     })
@@ -276,6 +298,29 @@ mod tests {
         assert_eq!(found(&often, fill("a")), [""; 0], "all of the likely value is no finding");
         let numbers = words(&[("1", 500), ("x", 500)]);
         assert_eq!(found(&numbers, fill("17")), [""; 0]);
+    }
+
+    #[test]
+    fn no_value_is_an_alarm_where_chance_does_not_give_it() {
+        let told = |values: usize, nulls: u64, rows: usize| {
+            let values = (0..values).map(|row| row as f64).collect();
+            let column = Column::of_numbers(("x", Role::Column), "train", values, nulls, Room::ALL);
+            let mut seen = Seen::new(&column, 100);
+            seen.add_numbers(0, &vec![f64::NAN; rows]);
+            let found = of_column(&column, &seen, 0.01);
+            assert_eq!((found.len(), found[0].finding), (1, "all_null"));
+            found[0].drift
+        };
+        // 99.9 % without a value: half of all windows of 1,000 rows have none, and so has every eleventh of 10,000.
+        assert_eq!([told(1, 999, 1000), told(1, 999, 10_000), told(10, 990, 100)], [false; 3]);
+        assert_eq!([told(1000, 0, 30), told(100, 900, 1000), told(10, 990, 10_000)], [true; 3]);
+    }
+
+    #[test]
+    fn the_chance_of_none_is_that_of_drawing_without_return() {
+        // scipy 1.17.1: hypergeom.pmf(0, n + m, k, m) is 0.000954733.
+        assert!(is_wonder(10, 1000, 1000, 0.095_5) && !is_wonder(10, 1000, 1000, 0.094_5));
+        assert!(!is_wonder(0, 1000, 1000, 0.4));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Kolmogorov–Smirnov: D = max |F(x) − G(x)|, the largest gap between the two empirical distribution functions.
 //!
-//! Range 0…1; numbers only. Over all values that are held: of a long column the current side is a sample, and a stored
-//! reference is up to 1,000 order statistics, which moves D by at most half a thousandth. p by Kolmogorov's limit with
-//! Stephens' correction at nm/(n + m), within 3 % of SciPy's `kstwo` from a hundred rows on; ties make it cautious. Checked
+//! Range 0…1; numbers only. Over all values that are held: of a long column the current side is a sample (and m its
+//! size), and a stored reference is up to 1,000 order statistics of all n values, which moves D by at most half a
+//! thousandth (so n stays what it is). p by Kolmogorov's limit with Stephens' correction at nm/(n + m), within 3 % of SciPy's `kstwo` from a hundred rows on; ties make it cautious. Checked
 //! against SciPy 1.17.1 (`ks_2samp`).
 
 use super::statistic::{Draws, DriftStatistic, Kind, Null, Samples, Scale, Sides};
@@ -52,7 +52,8 @@ impl DriftStatistic for KolmogorovSmirnov {
     }
 
     fn null(&self, sides: &Sides<'_>, _value: f64, _draws: Draws) -> Null {
-        let size = sides.samples.as_ref().map_or(1.0, |samples| samples.n * samples.m / (samples.n + samples.m));
+        let size = |samples: &Samples<'_>| samples.n * samples.held() / (samples.n + samples.held());
+        let size = sides.samples.as_ref().map_or(1.0, size);
         Null::Kolmogorov { size }
     }
 
@@ -92,11 +93,23 @@ pub(super) mod tests {
             (500.0, 300.0, 0.05, 0.715_761_227_547_830_9),
             (100_000.0, 1000.0, 0.04, 0.081_919_910_439_408_5),
         ] {
-            let mut sides = sides(&left, &right, 1.0);
-            sides.samples = sides.samples.map(|samples| Samples { n, m, ..samples });
+            let current = vec![0.0; m as usize];
+            let mut sides = sides(&left, &current, 1.0);
+            sides.samples = sides.samples.map(|samples| Samples { n, ..samples });
             let got = KolmogorovSmirnov.null(&sides, gap, DRAWS).p(gap);
             assert!((got - p).abs() < 0.03 * p, "{n} {m} {gap}: {got}, not {p}");
         }
+    }
+
+    #[test]
+    fn a_sample_is_as_sure_as_its_size() {
+        let (left, right) = golden();
+        let of = |m: f64| {
+            let mut sides = sides(&left, &right, 1.0);
+            sides.samples = sides.samples.map(|samples| Samples { m, ..samples });
+            KolmogorovSmirnov.null(&sides, 0.2, DRAWS).p(0.2)
+        };
+        assert_eq!(of(300_000.0), of(45.0));
     }
 
     #[test]

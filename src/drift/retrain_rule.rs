@@ -9,15 +9,15 @@
 //! do not overlap: of those that share time the ones that end first are taken (the largest number of windows without
 //! overlap). An event counts when its window ended within the days, it was found for the version that serves, and it is
 //! not from before the reset: recorded after it, about a window that ended after it. An event of the future counts when
-//! its time has come.
+//! its time has come. A reset that lies more than a day ahead was written by a clock that went wrong: it is told, and
+//! does not count, or no retrain would be advised before that clock comes true.
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::names::Version;
+use crate::text::DAY_MS;
 use crate::tracking::{DriftEvent, DriftReset, Severity};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// The longest span of a rule, in days.
 pub const LONGEST_DAYS: u32 = 36_500;
@@ -86,6 +86,13 @@ pub struct Situation<'a> {
     pub now_ms: i64,
 }
 
+impl<'a> Situation<'a> {
+    /// The last reset, unless its time has not come yet.
+    fn believed(&self) -> Option<&'a DriftReset> {
+        self.reset.filter(|reset| reset.at_ms <= self.now_ms.saturating_add(DAY_MS))
+    }
+}
+
 /// Whether to retrain, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advice {
@@ -106,7 +113,7 @@ pub struct Advice {
 /// Whether an event counts.
 #[must_use]
 pub fn standing(rule: &RetrainRule, event: &DriftEvent, situation: &Situation<'_>) -> Standing {
-    let Situation { reset, serving, now_ms } = *situation;
+    let (reset, serving, now_ms) = (situation.believed(), situation.serving, situation.now_ms);
     let before = |reset: &DriftReset| event.recorded_ms <= reset.at_ms || event.window_to_ms <= reset.at_ms;
     if serving.is_some_and(|serving| serving != event.version) {
         Standing::OtherVersion
@@ -160,7 +167,7 @@ pub fn advise(rule: &RetrainRule, events: &[DriftEvent], situation: &Situation<'
         reasons.push(format!("{count} on a full window: {latest}{what} of `{}`", last.feature));
     }
     let asked = !reasons.is_empty();
-    let cooling = situation.reset.map(|reset| (reset, reset.at_ms.saturating_add(cool_down_ms(rule))));
+    let cooling = situation.believed().map(|reset| (reset, reset.at_ms.saturating_add(cool_down_ms(rule))));
     let cooling = cooling.filter(|(_, until)| situation.now_ms < *until);
     if !asked {
         let span = many(days as usize, "day");
@@ -171,6 +178,11 @@ pub fn advise(rule: &RetrainRule, events: &[DriftEvent], situation: &Situation<'
         let why = if reset.reason.is_empty() { String::new() } else { format!(" ({})", reset.reason) };
         let whole = many(rule.cool_down_days as usize, "day");
         reasons.push(format!("cooling down for {left:.1} of {whole} since the reset by {}{why}", reset.actor));
+    }
+    if let Some(reset) = situation.reset.filter(|_| situation.believed().is_none()) {
+        let ahead = (reset.at_ms - situation.now_ms) as f64 / DAY_MS as f64;
+        reasons
+            .push(format!("the reset by {} lies {ahead:.1} days ahead of this clock and does not count", reset.actor));
     }
     Advice {
         should_retrain: asked && cooling.is_none(),
@@ -313,6 +325,17 @@ mod tests {
         let reset = reset(8 * DAY_MS);
         let situation = Situation { reset: Some(&reset), serving: None, now_ms: NOW };
         assert!(!advise(&rule, &[late], &situation).should_retrain);
+    }
+
+    #[test]
+    fn a_reset_by_a_clock_that_was_ahead_does_not_count() {
+        let found = asked(&[severe(HOUR_MS, true)], Some(&reset(-1136 * DAY_MS)));
+        assert_eq!((found.should_retrain, found.severe, found.cooling_down_until_ms), (true, 1, None));
+        assert_eq!(found.reasons[1], "the reset by kim lies 1136.0 days ahead of this clock and does not count");
+        // Clocks differ by less than a day.
+        let close = asked(&[severe(HOUR_MS, true)], Some(&reset(-DAY_MS)));
+        assert_eq!((close.should_retrain, close.severe), (false, 0));
+        assert_eq!(close.cooling_down_until_ms, Some(NOW + 8 * DAY_MS));
     }
 
     #[test]

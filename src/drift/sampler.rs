@@ -14,7 +14,7 @@ pub struct Sampler<T = f64> {
 }
 
 /// One step of Steele, Lea and Flood's `SplitMix64`: neighbouring rows have unrelated hashes.
-fn zeros(row: u64) -> u32 {
+pub(super) fn zeros(row: u64) -> u32 {
     let word = row.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

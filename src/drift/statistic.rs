@@ -102,6 +102,14 @@ pub struct Samples<'a> {
     pub places: &'a [f64],
 }
 
+impl Samples<'_> {
+    /// How many current values are held: what a statistic of them is as sure as.
+    #[must_use]
+    pub fn held(&self) -> f64 {
+        self.m.min(self.current.len() as f64)
+    }
+}
+
 /// Both sides of a column.
 #[derive(Debug, Clone, Default)]
 pub struct Sides<'a> {

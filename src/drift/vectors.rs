@@ -3,10 +3,16 @@
 //! A number is kept in 8 bits between the smallest and the largest of its dimension. Current rows are put through the
 //! same rounding before the two are compared, so that the classifier cannot tell them apart by it. Rows are written as
 //! hexadecimal text; 400 kB at most.
+//!
+//! The centroid is that of a half of the rows, drawn by the hash of their numbers. A row pulls the mean of which it is a
+//! part towards itself, so cosines of such rows lie above those of rows that come later (by 1/√n for rows around zero);
+//! the reference of the cosines are therefore the rows of the other half. Leaving each row out of the mean in turn would
+//! not do: of rows that were centred before, the rest points exactly the other way.
 
 use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
+use super::sampler::zeros;
 use crate::fs::hex;
 
 /// Rows of the sample at most.
@@ -18,7 +24,7 @@ const BYTES: usize = 400_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VectorSample {
-    /// The mean of the training vectors.
+    /// The mean of a half of the training vectors.
     pub centroid: Vec<f32>,
     /// The smallest value of each dimension in the sample.
     low: Vec<f32>,
@@ -29,12 +35,21 @@ pub struct VectorSample {
 }
 
 /// The mean of rows that are there.
-fn mean(rows: &Array2<f32>) -> Vec<f32> {
-    let mut sums = Array1::<f64>::zeros(rows.ncols());
-    for row in rows.outer_iter() {
+fn mean(rows: &[ArrayView1<'_, f32>], width: usize) -> Vec<f32> {
+    let mut sums = Array1::<f64>::zeros(width);
+    for row in rows {
         sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
     }
-    sums.iter().map(|sum| (sum / rows.nrows().max(1) as f64) as f32).collect()
+    sums.iter().map(|sum| (sum / rows.len().max(1) as f64) as f32).collect()
+}
+
+/// The rows of the centroid and the others; where one of them would have none, all rows are both.
+fn halves(rows: &Array2<f32>) -> [Vec<ArrayView1<'_, f32>>; 2] {
+    let (inside, outside): (Vec<_>, Vec<_>) = (0_u64..).zip(rows.outer_iter()).partition(|(row, _)| zeros(*row) == 0);
+    if inside.is_empty() || outside.is_empty() {
+        return [rows.outer_iter().collect(), rows.outer_iter().collect()];
+    }
+    [inside, outside].map(|part| part.into_iter().map(|(_, row)| row).collect())
 }
 
 /// The rows at these places evenly spread over all.
@@ -63,7 +78,7 @@ impl VectorSample {
             (0..rows.ncols()).map(|at| kept.iter().fold(start, |best, row| pick(best, row[at]))).collect()
         };
         let mut sample = Self {
-            centroid: mean(rows),
+            centroid: mean(&halves(rows)[0], rows.ncols()),
             low: of(f32::min, f32::INFINITY),
             high: of(f32::max, f32::NEG_INFINITY),
             rows: Vec::new(),
@@ -125,6 +140,12 @@ impl VectorSample {
         Array2::from_shape_vec((kept.len(), self.width()), values).expect("each row has `width` numbers")
     }
 
+    /// The cosines with the centroid of those rows that have no part in it: what cosines of later rows are held against.
+    #[must_use]
+    pub fn cosines(&self, rows: &Array2<f32>) -> Vec<f64> {
+        halves(rows)[1].iter().map(|row| self.cosine(*row)).collect()
+    }
+
     /// The cosine of a vector with the centroid; 0 where one of them is zero.
     #[must_use]
     pub fn cosine(&self, row: ArrayView1<'_, f32>) -> f64 {
@@ -155,10 +176,32 @@ mod tests {
     #[test]
     fn norm_and_cosine() {
         let rows = ndarray::array![[3.0_f32, 4.0], [3.0, -4.0]];
-        let sample = VectorSample::of(&rows).unwrap();
-        assert_eq!(sample.centroid, [3.0, 0.0]);
+        let sample = VectorSample { centroid: vec![3.0, 0.0], ..VectorSample::of(&rows).unwrap() };
+        assert_eq!(mean(&rows.outer_iter().collect::<Vec<_>>(), 2), sample.centroid);
         assert_eq!(norm(rows.row(0)), 5.0);
         assert!((sample.cosine(rows.row(0)) - 0.6).abs() < 1e-12);
         assert_eq!(sample.cosine(ArrayView1::from(&[0.0, 0.0])), 0.0);
+    }
+
+    #[test]
+    fn later_rows_lie_to_the_centroid_as_the_first_ones_do() {
+        use rand::RngExt as _;
+
+        use crate::stats::distributions::normal_quantile;
+        let mut random = crate::stats::generator::generator(*b"testvect", 11, 0);
+        let mut normal = |rows: usize| {
+            Array2::from_shape_fn((rows, 128), |_| normal_quantile(random.random_range(1e-12..1.0)) as f32)
+        };
+        let (before, after) = (normal(600), normal(2000));
+        let sample = VectorSample::of(&before).unwrap();
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let then = sample.cosines(&before);
+        assert!(then.len().abs_diff(300) < 50);
+        let (then, now) = (mean(then), mean(after.outer_iter().map(|row| sample.cosine(row)).collect()));
+        // One cosine has a deviation of 1/√128 = 0.088, the difference of the means one of 0.0055; of the rows of the
+        // centroid itself the mean is 0.058.
+        assert!((then - now).abs() < 3.0 * 0.0055, "{then} {now}");
+        let one = Array2::from_elem((1, 3), 1.0);
+        assert_eq!(VectorSample::of(&one).unwrap().cosines(&one).len(), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! Wasserstein distance of order 1, in standard deviations of the reference: ∫ |F(x) − G(x)| dx / σ.
 //!
 //! Range 0…∞; numbers only, none where the reference is constant. It says how far the values have moved, where the other
-//! statistics say how many have. No closed null: both sides are drawn from the fine grid of what they have in common.
+//! statistics say how many have. No closed null: both sides are drawn from the fine grid of what they have in common, the
+//! current one as large as the sample of it that is held.
 //! σ has the divisor n. Checked against SciPy 1.17.1 (`wasserstein_distance`) and Evidently 0.7.23, which divides by σ too.
 
 use super::statistic::{Counts, Draws, DriftStatistic, Kind, Null, Samples, Scale, Sides, drawn};
@@ -71,7 +72,10 @@ impl DriftStatistic for Wasserstein {
 
     fn null(&self, sides: &Sides<'_>, value: f64, draws: Draws) -> Null {
         let Some(samples) = &sides.samples else { return Null::Drawn(Vec::new()) };
-        drawn(&sides.grid, value, draws, |counts| of_cells(counts, samples.places, samples.deviation))
+        let share = samples.held() / samples.m.max(1.0);
+        let current = sides.grid.current.iter().map(|count| (*count as f64 * share).round() as u64).collect();
+        let grid = Counts { reference: sides.grid.reference.clone(), current };
+        drawn(&grid, value, draws, |counts| of_cells(counts, samples.places, samples.deviation))
     }
 
     fn reads_values(&self) -> bool {
@@ -109,12 +113,18 @@ mod tests {
             .map(|cell| crate::stats::distributions::normal_quantile((f64::from(cell) + 0.5) / 100.0))
             .collect();
         let grid = Counts { reference: vec![4; 100], current: vec![4; 100] };
-        let samples =
-            Samples { reference: &places, current: &places, n: 400.0, m: 400.0, deviation: 1.0, places: &places };
-        let sides = Sides { grid, samples: Some(samples), ..Sides::default() };
-        match Wasserstein.null(&sides, 1.0, Draws { most: 999, seed: 5 }) {
-            Null::Drawn(values) => close(values.iter().sum::<f64>() / values.len() as f64, 0.0899, 0.07),
-            other => panic!("{}", other.name()),
-        }
+        let current = places.repeat(4);
+        let mean = |grid: Counts, m: f64| {
+            let samples =
+                Samples { reference: &places, current: &current, n: 400.0, m, deviation: 1.0, places: &places };
+            let sides = Sides { grid, samples: Some(samples), ..Sides::default() };
+            match Wasserstein.null(&sides, 1.0, Draws { most: 999, seed: 5 }) {
+                Null::Drawn(values) => values.iter().sum::<f64>() / values.len() as f64,
+                other => panic!("{}", other.name()),
+            }
+        };
+        close(mean(grid.clone(), 400.0), 0.0899, 0.07);
+        // The 400 are a sample of 40,000: the value is as unsure as the sample.
+        close(mean(Counts { current: vec![400; 100], ..grid }, 40_000.0), 0.0899, 0.07);
     }
 }

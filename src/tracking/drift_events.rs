@@ -46,6 +46,12 @@ impl Severity {
         }
     }
 
+    /// 0 for the least, 3 for the worst: what dashboards count with.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        self as u8
+    }
+
     /// Reads a name.
     ///
     /// # Errors
@@ -96,7 +102,8 @@ pub struct DriftEvent {
 
 impl DriftEvent {
     /// The id of the event that this statistic of this feature drifted in this window: SHA-256, in hexadecimal digits.
-    /// `window` names the rows: [`super::prediction_log::Window::key`], or the fingerprint of a file's rows.
+    /// `window` names the version and the rows: [`super::prediction_log::Window::key`], or version and fingerprint of a
+    /// file. What was found for one version must not hide what the next one sees in the same rows.
     #[must_use]
     pub fn identify(model: &ModelName, feature: &str, statistic: &str, window: &str) -> String {
         // Lengths keep two lists of texts apart whose joined letters are the same.
@@ -354,6 +361,7 @@ mod tests {
     #[test]
     fn severities_are_ordered_and_parse() {
         assert!(Severity::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(Severity::ALL.map(Severity::rank), [0, 1, 2, 3]);
         for one in Severity::ALL {
             assert_eq!(Severity::parse(one.as_str()).unwrap(), one);
             assert_eq!(serde_json::to_value(one).unwrap(), one.as_str());

@@ -13,9 +13,8 @@ use crate::drift::retrain_rule::{
 use crate::error::{Error, Result};
 use crate::names::ModelName;
 use crate::project::{Prefer, Project};
+use crate::text::DAY_MS;
 use crate::tracking::{DriftEvent, DriftReset, Severity};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// The statistic whose largest value and average are told where there is a choice.
 const USUAL: &str = "kl";

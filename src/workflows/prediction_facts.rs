@@ -3,27 +3,34 @@
 //! The numbers are those of the version's `reference.json`, measured the same way: `text_length` in characters of the
 //! text as the model is given it, `vector_norm` and `centroid_cosine` of the row's vector (where the rows bring one, or
 //! the first step embeds their text), numeric features under their own names. Rows without an input have no prediction,
-//! and are not logged.
+//! and are not logged. Where the version's reference cannot be read there are no cosines, and that is told.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView1};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::reference::score;
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
 use crate::data::Features;
 use crate::data::{Columns, Input};
+use crate::drift::Reference;
+use crate::drift::vectors::norm;
 use crate::embeddings::Setting;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::features::Signal;
 use crate::project::{Located, Project};
 use crate::tracking::prediction_log::{BATCH, Entry, append};
 
 /// Numbers of rows by name, a column each.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Facts(Vec<(String, Vec<f64>)>);
+pub struct Facts {
+    columns: Vec<(String, Vec<f64>)>,
+    /// Why there are no cosines.
+    damage: Option<String>,
+}
 
 /// What came of logging.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,13 +65,15 @@ impl Facts {
         let mut facts = Self::default();
         match (input, &columns.input) {
             (Signal::Texts(texts), _) => {
-                facts.0.push(("text_length".into(), texts.iter().map(|text| text.chars().count() as f64).collect()));
+                facts
+                    .columns
+                    .push(("text_length".into(), texts.iter().map(|text| text.chars().count() as f64).collect()));
             }
             (Signal::Matrix(Features::Dense(matrix)), Input::Numbers(names)) => {
                 let column = |(name, values): (&String, ArrayView1<'_, f32>)| {
                     (name.clone(), values.iter().map(|value| f64::from(*value)).collect())
                 };
-                facts.0.extend(names.iter().zip(matrix.columns()).map(column));
+                facts.columns.extend(names.iter().zip(matrix.columns()).map(column));
             }
             (Signal::Matrix(Features::Dense(matrix)), _) => facts.add_vectors(matrix, folder),
             // Rows of a source are never sparse.
@@ -74,42 +83,29 @@ impl Facts {
     }
 
     fn add_vectors(&mut self, vectors: &Array2<f32>, folder: &Path) {
-        self.0.push(("vector_norm".into(), vectors.outer_iter().map(norm).collect()));
-        let centroid = centroid(folder).filter(|centroid| centroid.len() == vectors.ncols());
-        if let Some(centroid) = centroid {
-            let cosines = vectors.outer_iter().map(|row| cosine(row, ArrayView1::from(&centroid)));
-            self.0.push(("centroid_cosine".into(), cosines.collect()));
+        self.columns.push(("vector_norm".into(), vectors.outer_iter().map(norm).collect()));
+        let sample = match Reference::read(folder) {
+            Ok(reference) => reference.vectors,
+            // A version of before there were references.
+            Err(error) if error.kind == ErrorKind::NotFound => None,
+            Err(error) => {
+                self.damage = Some(error.message);
+                None
+            }
+        };
+        let Some(sample) = sample else { return };
+        if sample.width() == vectors.ncols() {
+            let cosines = vectors.outer_iter().map(|row| sample.cosine(row));
+            self.columns.push(("centroid_cosine".into(), cosines.collect()));
+        } else {
+            let (width, now) = (sample.width(), vectors.ncols());
+            self.damage = Some(format!("the vectors of the reference have {width} numbers, these {now}"));
         }
     }
 
     fn of_row(&self, row: usize) -> BTreeMap<String, f64> {
-        self.0.iter().map(|(name, values)| (name.clone(), values[row])).collect()
+        self.columns.iter().map(|(name, values)| (name.clone(), values[row])).collect()
     }
-}
-
-fn norm(row: ArrayView1<'_, f32>) -> f64 {
-    row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
-}
-
-/// The cosine of two vectors; 0 where one of them is zero.
-fn cosine(one: ArrayView1<'_, f32>, other: ArrayView1<'_, f32>) -> f64 {
-    let dot: f64 = one.iter().zip(other).map(|(left, right)| f64::from(*left) * f64::from(*right)).sum();
-    let lengths = norm(one) * norm(other);
-    if lengths > 0.0 { dot / lengths } else { 0.0 }
-}
-
-/// The centroid of the training vectors, of versions that keep one.
-fn centroid(folder: &Path) -> Option<Vec<f32>> {
-    #[derive(Deserialize)]
-    struct Reference {
-        vectors: Option<Vectors>,
-    }
-    #[derive(Deserialize)]
-    struct Vectors {
-        centroid: Vec<f32>,
-    }
-    let text = std::fs::read(folder.join("reference.json")).ok()?;
-    Some(serde_json::from_slice::<Reference>(&text).ok()?.vectors?.centroid)
 }
 
 /// What the model says of rows, and the facts about the vectors that it makes of their texts: each text is embedded once.
@@ -143,6 +139,9 @@ pub fn log(
 ) -> Logged {
     let (ids, prediction) = said;
     let layout = &session.project.layout;
+    if let Some(damage) = &facts.damage {
+        session.project.note(format!("`centroid_cosine` is not logged: {damage}"));
+    }
     let folder = layout.predictions_of(&located.model, located.version);
     let mut logged = Logged { rows: 0, folder, failure: None };
     for start in (0..ids.len()).step_by(BATCH) {
@@ -166,49 +165,42 @@ pub fn log(
     logged
 }
 
-/// The score of the positive class; with more than two, the highest one.
-fn score(scores: ArrayView1<'_, f64>) -> f64 {
-    if scores.len() == 2 { scores[1] } else { scores.iter().copied().max_by(f64::total_cmp).unwrap_or(f64::NAN) }
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::array;
 
     use super::*;
-
-    #[test]
-    fn the_score_is_of_the_positive_class_or_the_highest_of_many() {
-        assert_eq!(score(array![0.9, 0.1].view()), 0.1);
-        assert_eq!(score(array![0.2, 0.5, 0.3].view()), 0.5);
-        assert!(score(array![0.5, f64::NAN].view()).is_nan());
-    }
-
-    #[test]
-    fn vectors_have_a_length_and_a_direction() {
-        // numpy 2.3: np.linalg.norm([3, 4, 12]), and its cosine with [1, 2, 2].
-        let (row, centroid) = (array![3.0_f32, 4.0, 12.0], array![1.0_f32, 2.0, 2.0]);
-        assert_eq!(norm(row.view()), 13.0);
-        assert!((cosine(row.view(), centroid.view()) - 0.897_435_897_435_897_5).abs() < 1e-15);
-        assert_eq!(cosine(row.view(), array![0.0_f32, 0.0, 0.0].view()), 0.0);
-    }
+    use crate::drift::Settings;
+    use crate::drift::vectors::VectorSample;
 
     #[test]
     fn the_centroid_is_taken_from_the_reference_where_it_fits() {
         let folder = tempfile::tempdir().unwrap();
         let vectors = array![[3.0_f32, 4.0], [0.0, 0.0]];
-        let names = |facts: &Facts| facts.0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        let facts_of = |text: Option<&str>| {
-            text.iter().for_each(|text| std::fs::write(folder.path().join("reference.json"), text).unwrap());
+        let path = folder.path().join("reference.json");
+        let told = || {
             let mut facts = Facts::default();
             facts.add_vectors(&vectors, folder.path());
-            facts
+            let names: Vec<String> = facts.columns.iter().map(|(name, _)| name.clone()).collect();
+            (names.join(" "), facts.damage.clone().unwrap_or_default(), facts)
         };
-        assert_eq!(names(&facts_of(None)), ["vector_norm"]);
-        for other in ["{}", "rubbish", r#"{"vectors":null}"#, r#"{"vectors":{"centroid":[1,0,0]}}"#] {
-            assert_eq!(names(&facts_of(Some(other))), ["vector_norm"], "{other}");
+        assert_eq!((told().0.as_str(), told().1.as_str()), ("vector_norm", ""), "an older version has none");
+        for rubbish in ["{}", "rubbish"] {
+            std::fs::write(&path, rubbish).unwrap();
+            let (names, damage, _) = told();
+            assert!(names == "vector_norm" && damage.contains("is damaged"), "{damage}");
         }
-        let facts = facts_of(Some(r#"{"format_version":1,"vectors":{"centroid":[0.0,2.0],"low":[]}}"#));
+        let write = |rows: &Array2<f32>| {
+            Reference::new(Settings::default(), Vec::new(), VectorSample::of(rows)).write(folder.path()).unwrap();
+        };
+        write(&array![[1.0_f32, 0.0, 0.0]]);
+        let (names, damage, _) = told();
+        assert_eq!((&*names, &*damage), ("vector_norm", "the vectors of the reference have 3 numbers, these 2"));
+        write(&Array2::zeros((0, 0)));
+        assert_eq!((told().0.as_str(), told().1.as_str()), ("vector_norm", ""), "no vectors");
+        write(&array![[0.0_f32, 2.0]]);
+        let (_, damage, facts) = told();
+        assert_eq!(damage, "");
         assert_eq!(facts.of_row(0), BTreeMap::from([("vector_norm".into(), 5.0), ("centroid_cosine".into(), 0.8)]));
         assert_eq!(facts.of_row(1)["centroid_cosine"], 0.0);
     }

@@ -36,9 +36,18 @@ pub(super) struct Draft {
     without_input: u64,
 }
 
-/// The score that is watched: of the positive class, or of the likeliest of many.
+/// The score that is watched and logged: of the positive class, or of the likeliest of many. NaN where it is no finite
+/// number: such a row counts as one without a score.
 pub(super) fn score(scores: ndarray::ArrayView1<'_, f64>) -> f64 {
-    if scores.len() == 2 { scores[1] } else { scores.iter().copied().fold(f64::NEG_INFINITY, f64::max) }
+    let largest = || scores.iter().copied().max_by(f64::total_cmp).unwrap_or(f64::NAN);
+    let score = if scores.len() == 2 { scores[1] } else { largest() };
+    if score.is_finite() { score } else { f64::NAN }
+}
+
+/// How many are no finite numbers, and the others.
+fn finite(scores: impl Iterator<Item = f64>) -> (u64, Vec<f64>) {
+    let (finite, others): (Vec<f64>, Vec<f64>) = scores.partition(|score| score.is_finite());
+    (others.len() as u64, finite)
 }
 
 /// Drafts the reference from the training rows; takes the watched columns out of `rows.by`, unless they are subgroups.
@@ -113,7 +122,10 @@ impl Draft {
     fn of_matrix(&mut self, matrix: &Array2<f32>, nulls: u64) {
         let Some(sample) = VectorSample::of(matrix) else { return };
         self.push(Role::VectorNorm, matrix.outer_iter().map(norm).collect(), nulls);
-        self.push(Role::CentroidCosine, matrix.outer_iter().map(|row| sample.cosine(row)).collect(), nulls);
+        let cosines = sample.cosines(matrix);
+        // The share of rows without an input stays what it is.
+        let share = cosines.len() as f64 / matrix.nrows() as f64;
+        self.push(Role::CentroidCosine, cosines, (nulls as f64 * share).round() as u64);
         self.vectors = Some(sample);
     }
 
@@ -138,12 +150,38 @@ impl Draft {
         let of = |wanted: Part| predictions.iter().find(|(part, _)| part.part == wanted);
         let room = self.room.unwrap_or(Room::ALL);
         if let Some((part, prediction)) = of(Part::Validation).or_else(|| of(Part::Test)) {
-            let scores = prediction.scores.outer_iter().map(score).filter(|score| score.is_finite()).collect();
+            let (nulls, scores) = finite(prediction.scores.outer_iter().map(score));
             let name = Role::Score.own_name().unwrap_or_default();
-            columns.insert(0, Column::of_numbers((name, Role::Score), part.part.name(), scores, 0, room));
+            columns.insert(0, Column::of_numbers((name, Role::Score), part.part.name(), scores, nulls, room));
         }
         let mut reference = Reference::new(self.settings.clone(), columns, self.vectors.clone());
         reference.left_out.clone_from(&self.left_out);
         reference
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn the_score_is_of_the_positive_class_or_the_highest_of_many() {
+        assert_eq!(score(array![0.9, 0.1].view()), 0.1);
+        assert_eq!(score(array![0.2, 0.5, 0.3].view()), 0.5);
+        for odd in [array![0.5, f64::NAN], array![0.5, f64::INFINITY], array![0.1, f64::NAN, 0.2]] {
+            assert!(score(odd.view()).is_nan(), "{odd}");
+        }
+        assert_eq!(finite([0.5, f64::NAN, 0.25].into_iter()), (1, vec![0.5, 0.25]));
+    }
+
+    #[test]
+    fn cosines_keep_the_share_of_rows_without_an_input() {
+        let mut draft = Draft::default();
+        draft.of_matrix(&Array2::from_shape_fn((400, 3), |(i, j)| ((i * 7 + j) as f32).sin()), 100);
+        let [norms, cosines] = &draft.columns[..] else { panic!("{}", draft.columns.len()) };
+        assert_eq!((norms.n, norms.nulls), (500, 100));
+        assert!(cosines.values() < 250 && cosines.nulls.abs_diff(cosines.values() / 4) <= 1, "{cosines:?}");
     }
 }

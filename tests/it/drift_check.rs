@@ -481,3 +481,89 @@ fn people_and_prometheus_are_told() {
     assert_eq!(heard[0].1["event"], "drift");
     assert!(heard[0].1["title"].as_str().unwrap().starts_with("d v1: drift"), "{}", heard[0].1);
 }
+
+#[test]
+fn a_window_that_is_not_full_is_told_and_makes_no_event() {
+    let project = project();
+    let moved: String = project.read("data/moved.csv").lines().take(701).map(|line| format!("{line}\n")).collect();
+    project.write("data/part.csv", moved);
+    let part = ["--json", "drift-check", "d", "--current", "data/part.csv", "--fail-on", "drift"];
+    let answer = project.run(&part).code(3).json();
+    assert_eq!((&answer["drift_detected"], &answer["events_recorded"]), (&true.into(), &0.into()), "{answer}");
+    assert_eq!(answer["notes"][0], "700 of the 1,000 rows of a full window: drift in them becomes no event");
+    assert_eq!(project.run(&["--json", "drift-check", "summary", "d"]).ok().json()["events"], Value::Array(Vec::new()));
+    let full = project.run(&[&part[..], &["--window", "700"]].concat()).code(3).json();
+    assert!(full["events_recorded"].as_u64() > Some(0) && full["notes"] == Value::Array(Vec::new()), "{full}");
+}
+
+#[test]
+fn files_without_times_that_are_checked_together_are_one_window() {
+    let project = project();
+    let at = |moment: &str, arguments: &[&str]| -> Value {
+        let output =
+            project.command(&[&["--json", "drift-check"], arguments].concat()).env("MLOPS_NOW", moment).output();
+        Answer::from(output.unwrap()).ok().json()
+    };
+    let check = |moment: &str, file: usize| {
+        project.write("data/day.csv", rows(1000 + file, 0.5, CITIES));
+        assert!(at(moment, &["d", "--current", "data/day.csv"])["events_recorded"].as_u64() > Some(0));
+    };
+    (0..5).for_each(|file| check(&format!("2026-10-05T10:20:0{file}Z"), file));
+    let now = "2026-10-05T12:00:00Z";
+    let together = at(now, &["summary", "d"]);
+    assert_eq!((&together["windows"], &together["should_retrain"]), (&1.into(), &false.into()), "{together}");
+    check("2026-10-05T11:00:00Z", 5);
+    assert_eq!(at(now, &["summary", "d"])["windows"], 2);
+}
+
+#[test]
+fn what_one_version_saw_does_not_hide_what_the_next_one_sees() {
+    let project = project();
+    project.run(&["promote", "d"]).ok();
+    let recorded = || check(&project, &["d", "--current", "data/moved.csv"])["events_recorded"].as_u64().unwrap();
+    assert_eq!([recorded(), recorded()], [3, 0]);
+    project.train("d", &["--set", "model.params.C=0.5"]);
+    project.run(&["promote", "d/2", "--force", "--reason", "a test"]).ok();
+    assert_eq!([recorded(), recorded()], [3, 0]);
+    let summary = project.run(&["--json", "drift-check", "summary", "d"]).ok().json();
+    assert_eq!((&summary["count"], &summary["set_aside"]), (&3.into(), &3.into()), "{summary}");
+}
+
+#[test]
+fn what_a_variable_stands_for_is_not_told() {
+    let project = project();
+    let secret = project.path("data/hunter2secret");
+    std::fs::create_dir_all(&secret).unwrap();
+    std::fs::write(secret.join("moved.csv"), project.read("data/moved.csv")).unwrap();
+    std::fs::write(secret.join("bad.csv"), project.read("data/moved.csv").replace(",a,", ",aa,")).unwrap();
+    std::fs::write(secret.join("empty.csv"), "").unwrap();
+    let run = |arguments: &[&str]| -> Answer {
+        let mut command = project.command(&[&["drift-check"], arguments].concat());
+        let answer: Answer = command.env("PLACE", secret.to_str().unwrap()).output().unwrap().into();
+        let told = format!("{}{}", answer.stdout, answer.stderr);
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(told.contains("${PLACE}"), "{told}");
+        answer
+    };
+    run(&["d", "--current", "${PLACE}/moved.csv"]).ok();
+    run(&["d", "--current", "${PLACE}/bad.csv"]).ok();
+    for file in ["${PLACE}/none.csv", "${PLACE}/empty.csv"] {
+        run(&["d", "--current", file]).code(2);
+        run(&["--reference", file, "--current", "${PLACE}/moved.csv"]).code(2);
+        run(&["--reference", "${PLACE}/moved.csv", "--current", file]).code(2);
+    }
+    run(&["--reference", "${PLACE}/moved.csv", "--current", "${PLACE}/moved.csv"]).ok();
+    let runs = project.run(&["--json", "runs", "list", "--commands"]).ok().stdout;
+    assert!(runs.contains("${PLACE}/moved.csv"), "{runs}");
+    for file in ["experiments/tracking.db", "experiments/tracking.db-wal"] {
+        let bytes = std::fs::read(project.path(file)).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|window| window == b"hunter2"), "{file}");
+    }
+}
+
+#[test]
+fn a_window_that_memory_cannot_hold_is_refused() {
+    let project = project();
+    let told = project.run(&["drift-check", "d", "--from-log", "--window", "1000001"]).code(2).stderr;
+    assert!(told.contains("a window of 1,000,001 predictions: 1,000,000 of the log at most"), "{told}");
+}

@@ -242,14 +242,16 @@ fn without_a_rule_of_its_own_a_clearly_worse_candidate_is_refused() {
     for name in ["lr", "forest"] {
         let path = format!("experiments/{name}/config.yaml");
         let config = project.read(&path);
-        let bare: String = config.lines().filter(|line| !line.starts_with("promotion")).map(|l| format!("{l}\n")).collect();
+        let bare: String =
+            config.lines().filter(|line| !line.starts_with("promotion")).map(|l| format!("{l}\n")).collect();
         project.write(&path, bare);
     }
     at(&project, AUGUST, ARGUMENTS).ok();
     let active = project.link("active");
     project.write("data/rows.csv", rows(&[(9, 1)]));
     let lr = project.read("experiments/lr/config.yaml");
-    let nothing = lr.replace("kind: logistic_regression, params: {}", "kind: baseline, params: {strategy: uniform}");
+    let nothing =
+        lr.replace("kind: logistic_regression, params: {}", "kind: baseline, params: {strategy: most_frequent}");
     project.write("experiments/lr/config.yaml", nothing);
     project.write("retrain.yaml", RETRAIN.replace(", experiments/forest/config.yaml", ""));
     let worse = at(&project, SEPTEMBER, ARGUMENTS).code(3).json();

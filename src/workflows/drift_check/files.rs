@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::columns::{self, From};
-use super::model::sample_for;
+use super::model::{SEED, sample_for};
 use super::outcome::{Outcome, WindowFacts, Wishes};
+use super::written::Written;
 use crate::data::labels::canonical;
 use crate::data::sources::{Ask, Cells, Form, column_names, scan};
 use crate::data::table::no_such_column;
@@ -45,14 +46,17 @@ pub struct Request {
 const HELD: (usize, usize) = (2_000_000, 16_000_000);
 /// Different words of a column, above which it is an id.
 const DIFFERENT: usize = 10_000;
-/// The seed of everything that is drawn.
-const SEED: u64 = 42;
 
 /// Compares two files.
 ///
 /// # Errors
 /// `Invalid` when one cannot be read, is empty, or lacks a column that was named.
 pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> {
+    let written = Written::of(session.project, &[&request.reference, &request.current]);
+    compared(session, request, &written).map_err(|error| written.error(error))
+}
+
+fn compared(session: &Session<'_>, request: &Request, written: &Written) -> Result<Outcome> {
     let project = session.project;
     let started_ms = project.now_ms();
     let settings = request.wishes.over(&Settings::default())?;
@@ -71,11 +75,11 @@ pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> 
     if wanted.is_empty() {
         return Err(Error::invalid(format!("`{reference}` has no columns to compare")));
     }
-    session.stage(&format!("reading {reference}"))?;
+    session.stage(&format!("reading {}", written.text(&reference)))?;
     let mut notes = Vec::new();
     let profiles = profiles(project, (&reference, query), &wanted, &mut notes)?;
     session.check()?;
-    session.stage(&format!("reading {current}"))?;
+    session.stage(&format!("reading {}", written.text(&current)))?;
     let known = column_names(&current, query, root)?;
     let columns: Vec<&Column> = profiles.iter().collect();
     let from = From { source: &current, query, time: request.time.as_deref() };
@@ -86,13 +90,20 @@ pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> 
     let report = check(&observed, None, &settings, SEED)?;
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
-    let full = rows >= settings.window;
-    let size = settings.window;
-    let window = WindowFacts { source: current.clone(), rows, size, full, from_ms, to_ms, key: String::new() };
+    let window = WindowFacts {
+        source: written.text(&current),
+        rows,
+        size: settings.window,
+        full: rows >= settings.window,
+        from_ms,
+        to_ms,
+        timed: span.is_some(),
+        key: String::new(),
+    };
     let mut outcome = Outcome::of(report, settings, window);
-    outcome.notes = notes;
+    outcome.notes.extend(notes);
     if request.record {
-        light(session, &run(&outcome, &reference, started_ms));
+        light(session, &run(&outcome, &written.text(&reference), started_ms));
     }
     Ok(outcome)
 }

@@ -1,6 +1,6 @@
 //! `drift-check`: `columns` streams the current columns, `rows` what the model says of the current rows, `model` holds a
 //! version against its reference, `files` one file against another,
-//! `tell` writes numbers and notices.
+//! `tell` writes numbers and notices, `written` keeps secrets out of what is told.
 
 mod columns;
 pub mod files;
@@ -8,6 +8,7 @@ pub mod model;
 mod outcome;
 mod rows;
 mod tell;
+mod written;
 
 pub use files::check_files;
 pub use model::{Current, Request, drift_check};

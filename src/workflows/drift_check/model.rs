@@ -1,11 +1,14 @@
 //! A model version against its reference: the rows of a file, or the last full window of its prediction log.
 //!
 //! What drifts becomes an event, one for each (model, column, statistic, window): a check that is repeated over the same
-//! rows adds nothing. A file's window is known by the hash of its content, the log's by its first and last record.
+//! rows adds nothing. A file's window is known by the version and the hash of its content, the log's by the version and its
+//! first and last record. Windows that are not full make no event. Rows without times count as of the hour of the check:
+//! several files that are checked one after the other are one window.
 
 use super::columns::{self, From};
 use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
+use super::written::Written;
 use crate::bundle::Bundle;
 use crate::data::sources::{column_names, resolve};
 use crate::drift::findings::FEW;
@@ -13,6 +16,7 @@ use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, 
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
 use crate::project::{Located, Prefer};
+use crate::text::{DAY_MS, thousands};
 use crate::tracking::{DriftEvent, Severity, prediction_log};
 use crate::workflows::drift_events::advice;
 use crate::workflows::promote::{stored_config, version_tags};
@@ -49,15 +53,25 @@ pub struct Request {
 }
 
 /// The seed of everything that is drawn: a check that is repeated says the same.
-const SEED: u64 = 42;
+pub(super) const SEED: u64 = 42;
 /// Current values that are kept for statistics that read the values themselves.
 const SAMPLE: usize = 20_000;
+/// Predictions of the log that are looked at, at most: a window is held in memory.
+const LONGEST_WINDOW: u64 = 1_000_000;
 
 /// Checks a model version for drift.
 ///
 /// # Errors
 /// `NotFound` without such a model or without a reference, `Invalid` when the file cannot be read or is empty.
 pub fn drift_check(session: &Session<'_>, request: &Request) -> Result<Outcome> {
+    let written = match &request.current {
+        Current::File { source, .. } => Written::of(session.project, &[source]),
+        Current::Log => Written::default(),
+    };
+    checked(session, request, &written).map_err(|error| written.error(error))
+}
+
+fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Result<Outcome> {
     let started_ms = session.project.now_ms();
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
     let reference = Reference::read(&located.folder)?;
@@ -66,7 +80,7 @@ pub fn drift_check(session: &Session<'_>, request: &Request) -> Result<Outcome> 
         Current::File { source, query, time } => {
             let source = session.project.expand(source)?;
             let from = From { source: &source, query: query.as_deref(), time: time.as_deref() };
-            of_file(session, &located, &reference, (from, settings, request.events))?
+            of_file(session, (&located, &reference), (from, settings, request.events), written)?
         }
         Current::Log => of_log(session, &located, &reference, settings)?,
     };
@@ -95,13 +109,13 @@ pub(super) fn sample_for(settings: &Settings, most: usize) -> usize {
 
 fn of_file(
     session: &Session<'_>,
-    located: &Located,
-    reference: &Reference,
+    (located, reference): (&Located, &Reference),
     (from, settings, keyed): (From<'_>, Settings, bool),
+    written: &Written,
 ) -> Result<Outcome> {
     let project = session.project;
     let known = column_names(from.source, from.query, project.layout.root())?;
-    session.stage(&format!("reading {}", from.source))?;
+    session.stage(&format!("reading {}", written.text(from.source)))?;
     let of_data = |column: &&Column| column.role.own_name().is_none();
     // Rows without a label are current rows too: nobody knows the labels yet.
     let asked = |column: &&Column| column.role != Role::Label || known.contains(&column.name);
@@ -124,36 +138,46 @@ fn of_file(
     let mut report = check(&observed, vectors, &settings, SEED)?;
     if let Some(finding) = said.finding {
         (report.drift, report.severity) = (true, Severity::Severe);
-        report.findings.insert(0, finding);
+        report.findings.insert(0, Finding { message: written.text(&finding.message), ..finding });
     }
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
     let window = WindowFacts {
-        source: from.source.to_owned(),
+        source: written.text(from.source),
         rows,
         size: settings.window,
         full: rows >= settings.window,
         from_ms,
         to_ms,
-        key: if keyed { content_key(project.layout.root(), from)? } else { String::new() },
+        timed: span.is_some(),
+        key: if keyed { content_key(project.layout.root(), located, from)? } else { String::new() },
     };
     let mut outcome = Outcome::of(report, settings, window);
     if from.time.is_some() && span.is_none() {
         outcome.notes.push("no row has a time: the window counts as of now".to_owned());
     }
+    if !outcome.window.full {
+        let (rows, size) = (thousands(rows), thousands(outcome.window.size));
+        outcome.notes.push(format!("{rows} of the {size} rows of a full window: drift in them becomes no event"));
+    }
     Ok(outcome)
 }
 
-/// What the rows of a file are known by: the hash of its bytes and of the query.
-fn content_key(root: &std::path::Path, from: From<'_>) -> Result<String> {
+/// What the rows of a file are known by: the version that sees them, the hash of its bytes and of the query.
+fn content_key(root: &std::path::Path, located: &Located, from: From<'_>) -> Result<String> {
     let (_, files) = resolve(from.source, root)?;
     let hashes = files.iter().map(|file| Ok(sha256_file(file)?.1)).collect::<Result<Vec<String>>>()?;
     let text = format!("{}|{}", hashes.join("|"), from.query.unwrap_or_default());
-    Ok(format!("file {}", sha256(text.as_bytes())))
+    Ok(format!("file {} {}", located.version, sha256(text.as_bytes())))
 }
 
 fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, settings: Settings) -> Result<Outcome> {
     let project = session.project;
+    if settings.window > LONGEST_WINDOW {
+        let (size, most) = (thousands(settings.window), thousands(LONGEST_WINDOW));
+        return Err(Error::invalid(format!("a window of {size} predictions: {most} of the log at most"))
+            .hint("`--window N`, or `drift: {window: N}` in the config"));
+    }
     session.stage("reading the prediction log")?;
     let (size, now_ms) = (settings.window as usize, project.now_ms());
     let window = prediction_log::last_window(&project.layout, &located.model, located.version, size, now_ms)?;
@@ -165,15 +189,14 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
         full: window.is_full(),
         from_ms,
         to_ms,
+        timed: true,
         key: window.key(),
     };
-    let empty =
-        crate::drift::Report { drift: false, severity: Severity::Normal, columns: Vec::new(), findings: Vec::new() };
     if !window.is_full() {
-        let mut outcome = Outcome::of(empty, settings, facts);
+        let mut outcome = Outcome::of(check(&[], None, &settings, SEED)?, settings, facts);
         outcome.state = window.state();
         outcome.buffer_size = window.entries.len() as u64;
-        outcome.notes = window.notes();
+        outcome.notes.extend(window.notes());
         return Ok(outcome);
     }
     let sample = sample_for(&settings, SAMPLE);
@@ -197,23 +220,26 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
     }
     let observed: Vec<(&Column, Option<&Seen>)> = counted.iter().map(|(column, seen)| (*column, Some(seen))).collect();
     let mut outcome = Outcome::of(check(&observed, None, &settings, SEED)?, settings, facts);
-    outcome.notes = window.notes();
+    outcome.notes.extend(window.notes());
     if !unlogged.is_empty() {
         outcome.notes.push(format!("not in the log, not checked: {}", unlogged.join(", ")));
     }
     Ok(outcome)
 }
 
-/// The events of what drifts; gives how many are new. A handful of rows makes none.
+/// The events of what drifts; gives how many are new. A window that is not full and a handful of rows make none.
 fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> Result<usize> {
     let project = session.project;
-    if outcome.window.rows < FEW {
+    if !outcome.window.full || outcome.window.rows < FEW {
         return Ok(0);
     }
     if project.tracker_for_reading().is_none() {
         project.note("there is no tracking database: no drift event was recorded".to_owned());
         return Ok(0);
     }
+    let hour_ms = DAY_MS / 24;
+    let hour = |ms: i64| ms.div_euclid(hour_ms) * hour_ms;
+    let from_ms = if outcome.window.timed { outcome.window.from_ms } else { hour(outcome.window.from_ms) };
     let event = |feature: &str, statistic: &str, (value, threshold): (f64, f64), severity: Severity| DriftEvent {
         id: DriftEvent::identify(&located.model, feature, statistic, &outcome.window.key),
         model: located.model.clone(),
@@ -223,7 +249,7 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> Result
         value,
         threshold,
         severity,
-        window_from_ms: outcome.window.from_ms,
+        window_from_ms: from_ms,
         window_to_ms: outcome.window.to_ms,
         n: outcome.window.rows as usize,
         full_window: outcome.window.full,

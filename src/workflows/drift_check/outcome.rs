@@ -58,10 +58,13 @@ pub struct WindowFacts {
     pub size: u64,
     /// Whether there are as many.
     pub full: bool,
-    /// The time of the earliest row, in milliseconds since the epoch.
+    /// The time of the earliest row, in milliseconds since the epoch; without times, of the check.
     pub from_ms: i64,
     /// The time of the latest.
     pub to_ms: i64,
+    /// Whether the rows have times of their own.
+    #[serde(skip)]
+    pub timed: bool,
     /// What the events of this window are known by.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
@@ -141,7 +144,7 @@ impl Outcome {
             columns: report.columns,
             findings: report.findings,
             events_recorded: 0,
-            notes: Vec::new(),
+            notes: report.notes,
         }
     }
 

@@ -10,7 +10,6 @@ use crate::config::{NotifyChannel, NotifyEvent};
 use crate::notify::Notice;
 use crate::report::prometheus::{DriftFacts, drift_metrics, write_textfile};
 use crate::text::thousands;
-use crate::tracking::Severity;
 
 /// Who is told, and where the numbers go.
 #[derive(Debug, Clone, Default)]
@@ -33,12 +32,7 @@ pub fn tell(session: &Session<'_>, outcome: &Outcome, to: &Tell, news: bool) {
         let facts = DriftFacts {
             model: model.clone(),
             checked_ms: session.project.now_ms(),
-            severity: match outcome.severity {
-                Severity::Normal => 0,
-                Severity::Slight => 1,
-                Severity::Significant => 2,
-                Severity::Severe => 3,
-            },
+            severity: outcome.severity.rank(),
             detected: outcome.drift_detected,
             should_retrain: outcome.should_retrain,
             window_rows: outcome.window.rows,
