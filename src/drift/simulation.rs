@@ -230,7 +230,7 @@ fn what_draws_cannot_show_is_said() {
     let column = Column::of_cells(
         "c",
         "train",
-        &(0..400).map(|row| Some(format!("{}", ["a", "b", "c"][row % 3]))).collect::<Vec<_>>(),
+        &(0..400).map(|row| Some(["a", "b", "c"][row % 3].to_owned())).collect::<Vec<_>>(),
         Room::ALL,
     );
     let mut seen = Seen::new(&column, 0);
