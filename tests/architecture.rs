@@ -64,7 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pulp", &["models/", "embeddings/", "retrieval/"]),
     ("rand", &["data/", "drift/", "models/", "stats/"]),
     ("rand_distr", &["stats/"]),
-    ("rand_pcg", &["data/", "models/", "stats/"]),
+    ("rand_pcg", &["data/", "drift/", "models/", "stats/"]),
     ("rusqlite", &["tracking/", "data/sources/sqlite.rs", "data/sources/sqlite_column.rs", "embeddings/cache/"]),
     ("rustc_hash", &["features/", "embeddings/"]),
     ("safetensors", &["tensors.rs", "embeddings/"]),

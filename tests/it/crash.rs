@@ -58,7 +58,7 @@ fn every_crash_point_of_the_sources_is_tested() {
     let mut found = BTreeSet::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     let here = POINTS.iter().map(|(name, ..)| *name);
-    let elsewhere = [super::sentence::CRASH_POINT].into_iter().chain(super::retrain::CRASH_POINTS);
+    let elsewhere = [super::sentence::CRASH_POINT].into_iter().chain(super::retrain_killed::CRASH_POINTS);
     let elsewhere = elsewhere.chain(super::gc::CRASH_POINTS).chain(super::prediction_log::CRASH_POINTS);
     let tested: BTreeSet<String> = here.chain(elsewhere).map(str::to_owned).collect();
     assert_eq!(found, tested);

@@ -26,6 +26,7 @@ mod prediction_log;
 mod promote;
 mod report;
 mod retrain;
+mod retrain_killed;
 mod schedule;
 mod sentence;
 mod support;

@@ -265,15 +265,23 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> Result
         })
         .collect();
     // What is plainly wrong has no value: 1 against 0 says that it is so.
-    // Unseen categories are in their column's value, and of rows that cannot be predicted the columns say why.
-    let elsewhere = ["unseen_categories", "not_predicted"];
-    let told = |finding: &&Finding| finding.drift && !elsewhere.contains(&finding.finding);
+    // Unseen categories are in their column's value. A column that is gone, empty or of another type is a fault of the
+    // data: it must be told, but no retrain mends it.
+    let no_events = ["unseen_categories", "not_predicted", "missing_column", "type_change", "all_null"];
+    let told = |finding: &&Finding| finding.drift && !no_events.contains(&finding.finding);
     let findings = outcome.findings.iter().filter(told);
     events.extend(findings.map(|finding| event(&finding.column, finding.finding, (1.0, 0.0), finding.severity)));
     if events.is_empty() {
         return Ok(0);
     }
-    project.tracker()?.add_drift_events(&events)
+    // What was found is told, also where it cannot be kept.
+    match project.tracker().and_then(|tracker| tracker.add_drift_events(&events)) {
+        Ok(new) => Ok(new),
+        Err(error) => {
+            project.note(format!("no drift event was recorded: {}", error.message));
+            Ok(0)
+        }
+    }
 }
 
 fn advise(session: &Session<'_>, located: &Located, outcome: &mut Outcome) -> Result<()> {

@@ -123,8 +123,9 @@ pub(super) fn said(
                 column: Role::Score.own_name().unwrap_or_default().to_owned(),
                 finding: "not_predicted",
                 message,
-                drift: true,
-                severity: Severity::Severe,
+                // One bad cell is no drift; rows that are all wrong have findings of their own.
+                drift: false,
+                severity: Severity::Normal,
             };
             return Ok(Said { columns: Vec::new(), vectors: None, finding: Some(finding) });
         }
