@@ -5,7 +5,6 @@
 
 use ndarray::Array2;
 use rand::RngExt as _;
-use rand_pcg::Pcg64;
 use rayon::prelude::*;
 
 use super::bins::{CELLS, Grid, sums};
@@ -142,10 +141,10 @@ struct Drawn {
     vectors: Array2<f32>,
 }
 
-fn draw(world: World, rows: usize, random: &mut Pcg64) -> Drawn {
-    let normal = |random: &mut Pcg64| normal_quantile(random.random_range(1e-12..1.0));
-    let unless = |share: f64, value: f64, random: &mut Pcg64| if random.random_bool(share) { f64::NAN } else { value };
-    let word = |random: &mut Pcg64| match random.random_range(0.0..1.0) {
+fn draw<R: rand::Rng>(world: World, rows: usize, random: &mut R) -> Drawn {
+    let normal = |random: &mut R| normal_quantile(random.random_range(1e-12..1.0));
+    let unless = |share: f64, value: f64, random: &mut R| if random.random_bool(share) { f64::NAN } else { value };
+    let word = |random: &mut R| match random.random_range(0.0..1.0) {
         place if place < world.first => "first".to_owned(),
         place if place < 0.95 => format!("other {}", (place * 1000.0) as usize % 4),
         _ => format!("rare {}", random.random_range(0..2000)),
