@@ -112,6 +112,16 @@ impl Args {
     }
 }
 
+/// An argument that names a file or a folder from here, made absolute: a clock stands elsewhere.
+fn from_root(word: &str) -> Result<String> {
+    let (flag, value) = match word.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => (format!("{flag}="), value),
+        _ => (String::new(), word),
+    };
+    let named = !value.is_empty() && !value.starts_with('-') && Path::new(value).exists();
+    Ok(if named { format!("{flag}{}", absolute(Path::new(value))?) } else { word.to_owned() })
+}
+
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     let Command::Print(args) = command;
     let clock = find("clock", SCHEDULERS, args.clock())?;
@@ -214,7 +224,7 @@ fn job(project: &Project, args: &Args) -> Result<Job> {
         root,
         binary: args.binary.as_ref().map(program).transpose()?,
         this_binary: absolute(&this)?,
-        more: args.more.clone(),
+        more: args.more.iter().map(|word| from_root(word)).collect::<Result<_>>()?,
         cron,
         timezone,
         log,

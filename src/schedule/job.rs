@@ -110,7 +110,10 @@ impl Job {
             words.extend(["--fail-on", "significant"]);
         }
         words.extend(["--root", root, "--quiet"]);
-        words.into_iter().map(str::to_owned).chain(self.more.iter().cloned()).collect()
+        // What lies in the project lies below the other root, too.
+        let here = format!("{}/", self.root);
+        let moved = self.more.iter().map(|word| word.replacen(&here, &format!("{root}/"), 1));
+        words.into_iter().map(str::to_owned).chain(moved).collect()
     }
 
     /// One line about it, for comments.

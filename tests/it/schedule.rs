@@ -485,3 +485,27 @@ fn promtool_finds_nothing_in_our_metrics() {
         assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+#[test]
+fn files_that_a_job_is_given_are_named_from_the_root() {
+    let project = TestProject::with_points();
+    project.write("alerts.yaml", "- command: ['true']\n");
+    let arguments = [
+        "schedule",
+        "print",
+        "drift-check",
+        "points",
+        "--cron",
+        "--binary",
+        "/bin/mlops",
+        "--",
+        "--notify",
+        "alerts.yaml",
+    ];
+    let line = project.run(&arguments).ok().stdout;
+    let expected = format!("--notify {}/alerts.yaml", project.root().canonicalize().unwrap().display());
+    assert!(line.contains(&expected), "{line}");
+    let job =
+        project.run(&[&arguments[..4], &["--k8s", "--image", "mlops", "--", "--notify=alerts.yaml"]].concat()).ok();
+    assert!(job.stdout.contains("--notify=/project/alerts.yaml"), "{}", job.stdout);
+}
