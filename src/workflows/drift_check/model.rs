@@ -92,7 +92,7 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
         outcome.notes.push(format!("{left_out} features had no room in the reference and are not checked"));
     }
     if request.events && outcome.state == "checked" {
-        outcome.events_recorded = record(session, &located, &outcome)?;
+        outcome.events_recorded = record(session, &located, &outcome);
     }
     advise(session, &located, &mut outcome)?;
     if request.events {
@@ -228,14 +228,14 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
 }
 
 /// The events of what drifts; gives how many are new. A window that is not full and a handful of rows make none.
-fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> Result<usize> {
+fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> usize {
     let project = session.project;
     if !outcome.window.full || outcome.window.rows < FEW {
-        return Ok(0);
+        return 0;
     }
     if project.tracker_for_reading().is_none() {
         project.note("there is no tracking database: no drift event was recorded".to_owned());
-        return Ok(0);
+        return 0;
     }
     let hour_ms = DAY_MS / 24;
     let hour = |ms: i64| ms.div_euclid(hour_ms) * hour_ms;
@@ -272,14 +272,14 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> Result
     let findings = outcome.findings.iter().filter(told);
     events.extend(findings.map(|finding| event(&finding.column, finding.finding, (1.0, 0.0), finding.severity)));
     if events.is_empty() {
-        return Ok(0);
+        return 0;
     }
     // What was found is told, also where it cannot be kept.
     match project.tracker().and_then(|tracker| tracker.add_drift_events(&events)) {
-        Ok(new) => Ok(new),
+        Ok(new) => new,
         Err(error) => {
             project.note(format!("no drift event was recorded: {}", error.message));
-            Ok(0)
+            0
         }
     }
 }
