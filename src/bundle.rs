@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::find;
-use crate::data::{Columns, Features};
+use crate::data::{Columns, Features, Task};
 use crate::embeddings::Setting;
 use crate::error::{Context, Error, Result};
 use crate::features::{FittedChain, Signal};
@@ -21,8 +21,8 @@ use crate::onnx::{Graph, Kind};
 pub struct Schema {
     /// The format of this file.
     pub format_version: u32,
-    /// `classification`.
-    pub task: String,
+    /// What was learned.
+    pub task: Task,
     /// Which columns mean what.
     pub columns: Columns,
     /// The class names; with two, the second is the positive one.
@@ -33,6 +33,9 @@ pub struct Schema {
     pub threshold: f64,
     /// The kind of model.
     pub kind: String,
+    /// For ranking, the highest grade of the training labels: what ERR reckons with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest_grade: Option<u8>,
 }
 
 /// What a model says of rows.

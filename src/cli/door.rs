@@ -136,6 +136,7 @@ impl Door {
             progress: &texts,
             interrupted: &INTERRUPTED,
             rows: RefCell::default(),
+            queries: RefCell::default(),
             report: RefCell::default(),
         };
         let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED, setting };

@@ -9,7 +9,7 @@ use super::drift::{DriftSection, decode_drift};
 use super::evaluation::{self, EvaluationSection, RawEvaluation};
 use super::promotion::{PromotionSection, decode_promotion};
 use crate::catalog::Params;
-use crate::data::{Columns, Input, Split, split::By};
+use crate::data::{Columns, Input, Split, Task, split::By};
 use crate::names::{ExperimentName, ModelName};
 
 /// A whole experiment config.
@@ -20,8 +20,9 @@ pub struct ExperimentConfig {
     pub experiment: ExperimentSection,
     /// The seed of everything random.
     pub seed: u64,
-    /// What is learned: `classification`.
-    pub task: String,
+    /// What is learned.
+    #[serde(default)]
+    pub task: Task,
     /// Where the rows come from.
     pub data: DataSection,
     /// The feature steps, in order.
@@ -202,11 +203,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     experiment.finish();
     let seed = fields.get("seed").whole().unwrap_or(42);
     let task = fields.get("task");
-    let task_name = task.text().unwrap_or_else(|| "classification".into());
-    if task_name != "classification" {
-        let hint = "this build knows `classification`".to_owned();
-        task.problem(format!("unknown task `{task_name}`"), Some(hint));
-    }
+    let task = task.parsed(Task::parse).unwrap_or_default();
     let data = fields.get("data");
     data.require("where the rows come from");
     let data = decode_data(&data);
@@ -228,7 +225,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     let config = ExperimentConfig {
         experiment: experiment_section,
         seed,
-        task: task_name,
+        task,
         data,
         features: Vec::new(),
         model: ModelSection { name: model_name, kind: kind_name, params: Params::default() },
@@ -382,7 +379,7 @@ impl ExperimentConfig {
             (None, false) => Input::Numbers(columns.features.clone()),
             (None, true) => Input::Text { columns: columns.text.clone(), json_fields: self.data.json_fields.clone() },
         };
-        Columns { id: columns.id.clone(), label: Some(columns.label.clone()), input }
+        Columns { id: columns.id.clone(), label: Some(columns.label.clone()), query: None, input }
     }
 
     /// How rows are split.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::NotifyEvent;
 use crate::catalog::{Named, Param};
+use crate::data::Task;
 use crate::data::sources::SOURCES;
 use crate::drift::{Rule, STATISTICS, Settings};
 use crate::features::STEPS;
@@ -236,7 +237,7 @@ pub fn schema() -> Value {
                 "tags": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
             })),
             "seed": {"type": "integer", "minimum": 0, "default": 42},
-            "task": {"enum": ["classification"]},
+            "task": {"enum": Task::ALL.map(Task::name)},
             "data": data(),
             "features": {"type": "array", "items": {"anyOf": steps}},
             "model": model,

@@ -10,6 +10,9 @@ pub struct Columns {
     pub id: Option<String>,
     /// The label.
     pub label: Option<String>,
+    /// The query that a document belongs to, for ranking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// What the model sees.
     pub input: Input,
 }

@@ -93,21 +93,32 @@ pub enum Targets {
         /// Name of each class.
         labels: Vec<String>,
     },
+    /// Grades of relevance of the documents of queries.
+    Relevance {
+        /// Grade of each row, 0 to 31.
+        grades: Vec<u8>,
+        /// Query q has the rows `starts[q]..starts[q + 1]`.
+        starts: Vec<usize>,
+    },
 }
 
 impl Targets {
-    /// The class of each row.
+    /// The class of each row; empty for relevance.
     #[must_use]
     pub fn classes(&self) -> &[usize] {
-        let Self::Classes { index, .. } = self;
-        index
+        match self {
+            Self::Classes { index, .. } => index,
+            Self::Relevance { .. } => &[],
+        }
     }
 
-    /// The class names.
+    /// The class names; empty for relevance.
     #[must_use]
     pub fn labels(&self) -> &[String] {
-        let Self::Classes { labels, .. } = self;
-        labels
+        match self {
+            Self::Classes { labels, .. } => labels,
+            Self::Relevance { .. } => &[],
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod snapshot;
 pub mod sources;
 pub mod split;
 pub mod table;
+pub mod task;
 pub mod vector_files;
 pub mod vectors;
 
@@ -22,3 +23,4 @@ pub use dataset::{Csr, Dataset, Features, Targets};
 pub use rows::Rows;
 pub use split::{Part, Split};
 pub use table::Table;
+pub use task::Task;

@@ -38,10 +38,14 @@ pub struct Rows {
     pub ids: Vec<String>,
     /// What the model sees.
     pub inputs: Inputs,
-    /// The class of each row, where labels were asked for.
+    /// The class of each row, where labels were asked for; its grade for ranking.
     pub classes: Vec<usize>,
-    /// The class names.
+    /// The class names; `0` to `31` for ranking.
     pub labels: Vec<String>,
+    /// For ranking, the query of each row, as an index into `query_ids`; the rows of a query stand together. Else empty.
+    pub queries: Vec<u32>,
+    /// The ids of the queries, in the order in which they first appear.
+    pub query_ids: Vec<String>,
     /// The part of each row; empty when no split was asked for.
     pub parts: Vec<Part>,
     /// The number (from 1) of each kept row in the source.
@@ -86,6 +90,8 @@ pub enum Labels<'a> {
     },
     /// The classes are given (by a model); other labels are an error.
     Known(&'a [String]),
+    /// They are grades of relevance, whole numbers of 0 to 31.
+    Grades,
 }
 
 /// What becomes of rows whose text is missing or blank.
@@ -238,6 +244,8 @@ pub fn prepare(
         inputs,
         classes,
         labels: label_names,
+        queries: Vec::new(),
+        query_ids: Vec::new(),
         parts,
         numbers,
         skipped,
@@ -267,7 +275,7 @@ fn classes_of(
             }
             labels::classes(&distinct, positive, column)?
         }
-        Labels::Ignore => Vec::new(),
+        Labels::Ignore | Labels::Grades => Vec::new(),
     };
     let places: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
     let index = found.iter().zip(kept).map(|(label, row)| {
@@ -338,6 +346,8 @@ fn parts_of(
             check_parts(&parts, false)?;
             Ok((parts, None))
         }
+        // The parts are known before the files are joined.
+        Split::Files => Ok((Vec::new(), None)),
         Split::Made { train, validation, test, by } => {
             let shares = [*train, *validation, *test];
             let mut window = None;
@@ -397,6 +407,14 @@ impl Rows {
     #[must_use]
     pub fn of_part(&self, part: Part) -> Vec<usize> {
         self.parts.iter().enumerate().filter(|(_, given)| **given == part).map(|(row, _)| row).collect()
+    }
+
+    /// Where the queries of these rows begin and end: query q has the rows `starts[q]..starts[q + 1]` of them.
+    #[must_use]
+    pub fn starts(&self, positions: &[usize]) -> Vec<usize> {
+        let query = |at: usize| self.queries[positions[at]];
+        let begins = (0..positions.len()).filter(|at| *at == 0 || query(*at) != query(*at - 1));
+        begins.chain([positions.len()]).collect()
     }
 
     /// The vectors at these positions as a matrix, when the input is vectors.

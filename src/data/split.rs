@@ -64,6 +64,8 @@ pub enum Split {
         /// How rows are drawn.
         by: By,
     },
+    /// Each part is a file of its own.
+    Files,
 }
 
 /// How rows are drawn into a made split.

@@ -57,6 +57,8 @@ pub struct Setting<'a> {
     pub interrupted: &'a AtomicBool,
     /// The rows in their source of the texts of the next call, for errors and reports; their places from 1 when empty.
     pub rows: RefCell<Vec<usize>>,
+    /// For ranking, where the queries of the rows of the next call begin and end; empty when they are of one query.
+    pub queries: RefCell<Vec<usize>>,
     /// What came of the texts.
     pub report: RefCell<Report>,
 }
@@ -223,6 +225,7 @@ impl<'a> Setting<'a> {
             progress,
             interrupted,
             rows,
+            queries: RefCell::new(self.queries.borrow().clone()),
             report,
         }
     }
@@ -243,6 +246,7 @@ impl<'a> Setting<'a> {
             progress: NOBODY,
             interrupted: &NEVER,
             rows: RefCell::default(),
+            queries: RefCell::default(),
             report: RefCell::default(),
         }
     }

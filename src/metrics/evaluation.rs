@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::metrics::accuracy::Accuracy;
 use crate::metrics::metric::{Metric, Scored, View};
 use crate::metrics::orders;
+use crate::metrics::ranking::Convention;
 use crate::metrics::reliability::Reliability;
 use crate::metrics::subgroups::Subgroups;
 use crate::stats::bootstrap;
@@ -70,6 +71,23 @@ pub struct Evaluation {
     /// The metrics of each group of rows, by column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub subgroups: BTreeMap<String, Subgroups>,
+    /// For ranking, over which queries and by which conventions the metrics were computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankingFacts>,
+}
+
+/// What must be said beside ranking metrics. `rows` are documents then, `labels` the grades that occur and `support` how
+/// often each does; `confusion` is empty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RankingFacts {
+    /// Queries.
+    pub queries: usize,
+    /// Those without a relevant document.
+    pub empty: usize,
+    /// The conventions.
+    pub convention: Convention,
+    /// The mean of each metric when empty queries count 0, are skipped, count 1.
+    pub by_empty: BTreeMap<String, [Option<f64>; 3]>,
 }
 
 /// How predictions are looked at.
@@ -157,6 +175,7 @@ pub fn evaluate_seen(
         reliability: None,
         reliability_of_scores: None,
         subgroups: BTreeMap::new(),
+        ranking: None,
     })
 }
 

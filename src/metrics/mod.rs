@@ -9,6 +9,7 @@ pub mod counts;
 pub mod ece;
 pub mod evaluation;
 pub mod f_score;
+mod known;
 pub mod log_loss;
 pub mod mcc;
 pub mod metric;
@@ -24,7 +25,10 @@ pub mod threshold;
 #[cfg(test)]
 mod goldens;
 
-pub use evaluation::{Estimate, Evaluation, Intervals, Question, evaluate, evaluate_seen, predicted_classes};
+pub use evaluation::{
+    Estimate, Evaluation, Intervals, Question, RankingFacts, evaluate, evaluate_seen, predicted_classes,
+};
+pub use known::{direction, name};
 pub use metric::{Average, Direction, Metric, Reads, Scored, Value, View};
 pub use reliability::Reliability;
 pub use subgroups::{Subgroup, Subgroups};

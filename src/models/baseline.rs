@@ -137,7 +137,7 @@ mod tests {
         };
         let given = BTreeMap::from([("strategy".to_owned(), strategy.into())]);
         let params = Params::checked(Baseline.params(), &given).unwrap();
-        let context = FitContext { seed: 0, observe: &|_| (), interrupted: &AtomicBool::new(false) };
+        let context = FitContext::new(0, &|_| (), &AtomicBool::new(false));
         Baseline.configure(&params).unwrap().fit(&train, &context).unwrap()
     }
 

@@ -7,15 +7,26 @@ use ndarray::Array2;
 
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Features, Targets};
+use crate::data::task::Task;
 use crate::error::{Error, Result};
 use crate::onnx::{Graph, Value};
 
 /// A kind of model: it knows its parameters, makes estimators, and reads fitted models back.
 pub trait Family: Named + Sync {
+    /// What its models learn.
+    fn task(&self) -> Task {
+        Task::Classification
+    }
+
     /// The parameters with their defaults.
     fn params(&self) -> &'static [Param];
 
-    /// Makes an estimator from checked parameters.
+    /// The parameters of the training loop, `training:` in configs; no name is also one of `params`.
+    fn training(&self) -> &'static [Param] {
+        &[]
+    }
+
+    /// Makes an estimator from checked parameters: those of `params` and of `training`.
     ///
     /// # Errors
     /// What the parameter list alone cannot say (`Custom` kinds, combinations).
@@ -53,7 +64,8 @@ pub trait Estimator: Send + Sync {
 
 /// A fitted model.
 pub trait Model: Send + Sync {
-    /// Class probabilities, `n_rows × n_classes`; each row adds up to 1.
+    /// Class probabilities, `n_rows × n_classes`; each row adds up to 1. For ranking a score per document, `n_rows × 1`:
+    /// higher is better, comparable within a query.
     ///
     /// # Errors
     /// `Invalid` when the number of features differs from training.
@@ -64,7 +76,7 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// Adds what `predict` computes to a graph: from f32 features, `N × n_features`, to probabilities, `N × n_classes`, f64.
+    /// Adds what `predict` computes to a graph: from f32 features, `N × n_features`, to probabilities, `N × n_classes`, f64 (for ranking scores, `N × 1`).
     /// None for a model that ONNX cannot hold.
     fn onnx(&self, _graph: &mut Graph, _features: &Value) -> Option<Value> {
         None
@@ -103,8 +115,25 @@ pub enum Event<'a> {
         /// The step, from 1.
         step: usize,
     },
+    /// An epoch (or a tree of boosting) is over: a row of the training history.
+    Epoch(&'a Epoch<'a>),
     /// Something the user should know: `did not converge`.
     Warning(&'a str),
+}
+
+/// A row of the training history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Epoch<'a> {
+    /// From 1.
+    pub epoch: usize,
+    /// Epochs at most.
+    pub epochs: usize,
+    /// What a person watches: `Epoch 45/100: loss=0.298 val_ndcg@10=0.525 ★`.
+    pub line: &'a str,
+    /// The values by name: `loss`, `val_ndcg@10`, `learning_rate`, `seconds`.
+    pub values: &'a [(String, f64)],
+    /// Whether the metric that decides is the best so far.
+    pub best: bool,
 }
 
 /// What a fit needs from outside: the seed, the ear, and the wish to stop.
@@ -115,9 +144,29 @@ pub struct FitContext<'a> {
     pub observe: &'a (dyn Fn(&Event<'_>) + Sync),
     /// Set from outside when the user interrupts.
     pub interrupted: &'a AtomicBool,
+    /// The validation rows, for early stopping.
+    pub valid: Option<&'a Dataset>,
+    /// Seconds since any fixed moment.
+    pub clock: &'a (dyn Fn() -> f64 + Sync),
+    /// Where an estimator that can go on later keeps what it needs for that.
+    pub checkpoint: Option<&'a Path>,
+    /// Whether the fit goes on from that file.
+    pub resume: bool,
 }
 
-impl FitContext<'_> {
+impl<'a> FitContext<'a> {
+    /// Without validation rows, clock and checkpoint.
+    #[must_use]
+    pub fn new(seed: u64, observe: &'a (dyn Fn(&Event<'_>) + Sync), interrupted: &'a AtomicBool) -> Self {
+        Self { seed, observe, interrupted, valid: None, clock: &|| 0.0, checkpoint: None, resume: false }
+    }
+
+    /// The same with validation rows.
+    #[must_use]
+    pub fn valid(self, valid: Option<&'a Dataset>) -> Self {
+        Self { valid, ..self }
+    }
+
     /// Tells the listeners.
     pub fn tell(&self, event: &Event<'_>) {
         (self.observe)(event);

@@ -361,7 +361,7 @@ mod tests {
         };
         let events = Mutex::new(Vec::new());
         let observe = |event: &Event<'_>| events.lock().unwrap().push(format!("{event:?}"));
-        let context = FitContext { seed: 1, observe: &observe, interrupted: &AtomicBool::new(false) };
+        let context = FitContext::new(1, &observe, &AtomicBool::new(false));
         let model = estimator.fit_linear(data, &context);
         (model, events.into_inner().unwrap())
     }
@@ -516,7 +516,7 @@ mod tests {
                 interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
             }
         };
-        let error = family.fit(&two(), &FitContext { seed: 1, observe: &observe, interrupted: &interrupted }).err();
+        let error = family.fit(&two(), &FitContext::new(1, &observe, &interrupted)).err();
         assert_eq!(error.unwrap().kind, crate::error::ErrorKind::Interrupted);
     }
 }

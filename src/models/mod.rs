@@ -14,7 +14,7 @@ pub mod nn;
 mod random_forest;
 mod trees;
 
-pub use family::{Estimator, Event, Family, FitContext, Model};
+pub use family::{Epoch, Estimator, Event, Family, FitContext, Model};
 
 /// Every family, by name.
 pub const FAMILIES: &[&dyn Family] = &[

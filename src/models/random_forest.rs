@@ -173,10 +173,10 @@ mod tests {
             other => unreachable!("{other:?}"),
         };
         let interrupted = AtomicBool::new(false);
-        estimator.fit(&dataset(2), &FitContext { seed: 0, observe: &observe, interrupted: &interrupted }).unwrap();
+        estimator.fit(&dataset(2), &FitContext::new(0, &observe, &interrupted)).unwrap();
         assert_eq!(*heard.lock().unwrap(), [1, 2, 3, 4, 5, 6, 7]);
         interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
-        let context = FitContext { seed: 0, observe: &observe, interrupted: &interrupted };
+        let context = FitContext::new(0, &observe, &interrupted);
         assert_eq!(estimator.fit(&dataset(2), &context).err().unwrap().kind, ErrorKind::Interrupted);
     }
 }

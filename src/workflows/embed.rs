@@ -241,7 +241,7 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
 pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result<Rows> {
     session.stage(&format!("reading {}", request.input))?;
     let input = Input::Text { columns: request.text_columns.clone(), json_fields: request.json_fields.clone() };
-    let columns = Columns { id: request.id_column.clone(), label: None, input };
+    let columns = Columns { id: request.id_column.clone(), label: None, query: None, input };
     let (query, labels) = (request.query.as_deref(), Labels::Ignore);
     let blank = if request.empty == Empty::Skip { Blank::Skip } else { Blank::Keep };
     read_rows(

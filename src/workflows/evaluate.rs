@@ -254,7 +254,7 @@ fn rows_of(
     let split = match (request.part, &split) {
         (None, _) => None,
         (Some(_), crate::data::Split::Column(_)) => Some(&split),
-        (Some(part), crate::data::Split::Made { .. }) => {
+        (Some(part), crate::data::Split::Made { .. } | crate::data::Split::Files) => {
             return Err(Error::invalid(format!("`--split {}` needs a split column in `{data}`", part.name()))
                 .hint("the config makes its split from its own data; leave `--split` out to use all rows"));
         }

@@ -423,17 +423,18 @@ mod tests {
         let targets = Targets::Classes { index: classes.to_vec(), labels: labels.clone() };
         let estimator = family.configure(&params(family.params(), given)).unwrap();
         let class_weights = estimator.class_weights(&targets).unwrap();
-        let context = FitContext { seed: 7, observe: &|_| (), interrupted: &AtomicBool::new(false) };
+        let context = FitContext::new(7, &|_| (), &AtomicBool::new(false));
         let train = Dataset { features: matrix, targets, ids: vec![String::new(); classes.len()] };
         let model = estimator.fit(&train, &context).unwrap();
         let schema = Schema {
             format_version: 1,
-            task: "classification".into(),
-            columns: Columns { id: None, label: None, input: Input::Numbers(Vec::new()) },
+            task: Task::Classification,
+            columns: Columns { id: None, label: None, query: None, input: Input::Numbers(Vec::new()) },
             labels,
             class_weights,
             threshold: 0.5,
             kind: kind.into(),
+            highest_grade: None,
         };
         Bundle { schema, features, model }
     }

@@ -231,7 +231,12 @@ fn placed(
     };
     // Items need no label, and no id of their own.
     let id = bundle.schema.columns.id.clone().filter(|id| known.contains(id));
-    let columns = Columns { id: id.or_else(|| known.iter().find(|name| *name == "id").cloned()), label: None, input };
+    let columns = Columns {
+        id: id.or_else(|| known.iter().find(|name| *name == "id").cloned()),
+        label: None,
+        query: None,
+        input,
+    };
     let mut wanted = request(&columns, None, Labels::Ignore, query);
     for name in show {
         if !wanted.columns.contains(name) {

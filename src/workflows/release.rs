@@ -155,7 +155,7 @@ impl<'a> Facts<'a> {
             version: manifest.version,
             experiment_id: config.experiment.name.to_string(),
             run_id: manifest.run_id.clone(),
-            task: self.schema.task.clone(),
+            task: self.schema.task.name().to_owned(),
             kind: self.schema.kind.clone(),
             created_at: manifest.created_at.clone(),
             validated_at: self.forced.is_none().then(|| self.validated_at.clone()),

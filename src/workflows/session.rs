@@ -68,6 +68,6 @@ impl Session<'_> {
             also(event);
             (self.listen)(&Progress::Fit(event));
         };
-        fit(&FitContext { seed, observe: &observe, interrupted: self.interrupted })
+        fit(&FitContext::new(seed, &observe, self.interrupted))
     }
 }

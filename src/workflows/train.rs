@@ -283,13 +283,14 @@ fn fit(session: &Session<'_>, experiment: &Experiment, prepared: &mut Prepared) 
     prepared.features[0] = dataset.features;
     let schema = Schema {
         format_version: 1,
-        task: config.task.clone(),
+        task: config.task,
         columns: config.columns(),
         labels: rows.labels.clone(),
         class_weights,
         // The one for good stands when the validation rows have been looked at.
         threshold: 0.5,
         kind: config.model.kind.clone(),
+        highest_grade: None,
     };
     let features = std::mem::take(&mut prepared.chain);
     Ok((Bundle { schema, features, model }, history.into_inner().expect("not poisoned")))

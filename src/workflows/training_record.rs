@@ -32,7 +32,7 @@ pub(super) struct History {
 impl History {
     pub fn hear(&mut self, event: &Event<'_>) {
         match event {
-            Event::Progress { .. } => {}
+            Event::Progress { .. } | Event::Epoch(_) => {}
             Event::Warning(text) => self.warnings.push((*text).to_owned()),
             Event::Metric { key, value, step } => {
                 self.steps.push(((*key).to_owned(), *value, *step));

@@ -58,7 +58,7 @@ impl Screen {
             Progress::Stage(stage) => state.begin(stage),
             Progress::Texts { done, total } => state.fit(*done, *total, "text"),
             Progress::Fit(Event::Progress { done, total, unit }) => state.fit(*done, *total, unit),
-            Progress::Fit(Event::Metric { .. } | Event::Warning(_)) => {}
+            Progress::Fit(Event::Metric { .. } | Event::Epoch(_) | Event::Warning(_)) => {}
         }
     }
 

@@ -3,13 +3,16 @@
 //! One and the same model on MQ2008 has NDCG@10 .50, .78 or .70, by what a query without a relevant document counts. The defaults
 //! here: exponential gain, discount log2(rank + 1), empty queries 0, ties by input order, AP divided by R, relevant from grade 1 on.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// The highest grade that is taken: 2^31 is exact everywhere.
 pub const HIGHEST_GRADE: u8 = 31;
 
 /// What a grade is worth in NDCG.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Gain {
     /// 2^grade − 1.
     #[default]
@@ -36,7 +39,8 @@ impl Gain {
 }
 
 /// By what a gain is divided at a rank, from 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Discount {
     /// log2(rank + 1).
     #[default]
@@ -59,7 +63,8 @@ impl Discount {
 
 /// What a query without a relevant document counts in NDCG, MAP, MRR and recall. P@k and ERR are 0 there by their definition, and
 /// are only left out by `Skip`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Empty {
     /// 0: LETOR's scripts, `trec_eval`, scikit-learn.
     #[default]
@@ -86,7 +91,8 @@ impl Empty {
 }
 
 /// What becomes of equal scores.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ties {
     /// The earlier document comes first.
     #[default]
@@ -96,7 +102,8 @@ pub enum Ties {
 }
 
 /// By what the sum of precisions is divided in AP@k.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Divisor {
     /// The number of relevant documents (`trec_eval`).
     #[default]
@@ -106,7 +113,8 @@ pub enum Divisor {
 }
 
 /// All of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Convention {
     /// What a grade is worth.
     pub gain: Gain,
