@@ -319,6 +319,11 @@ fn tell_rows(session: &Session<'_>, rows: &Rows, part: &PartRows) {
     session.setting.queries.replace(part.starts.clone());
 }
 
+/// By which conventions a config wants rankings judged.
+fn conventions(config: &ExperimentConfig) -> RankingSection {
+    config.evaluation.ranking.clone().unwrap_or_else(RankingSection::usual)
+}
+
 /// The metrics of a part of ranked documents; intervals on test queries only.
 fn judge_part(
     experiment: &Experiment,
@@ -327,13 +332,17 @@ fn judge_part(
     prediction: &Prediction,
 ) -> Result<(Evaluation, Vec<RankingEstimate>)> {
     let evaluation = &experiment.config.evaluation;
-    let conventions = evaluation.ranking.clone().unwrap_or_else(RankingSection::usual);
     let replicates = if part.part == Part::Test { evaluation.bootstrap } else { 0 };
     let draws = Draws { replicates, seed: stream(experiment.config.seed, "bootstrap"), level: 0.95 };
     let (scores, grades) = (prediction.scores.column(0).to_vec(), part.grades());
     let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &part.starts };
     let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
-    judge_ranking(&conventions.convention(schema.highest_grade.unwrap_or(1)), &wanted, &answered, draws)
+    judge_ranking(
+        &conventions(&experiment.config).convention(schema.highest_grade.unwrap_or(1)),
+        &wanted,
+        &answered,
+        draws,
+    )
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {
@@ -368,11 +377,13 @@ fn fit(
     let valid = (!prepared.parts[1].positions.is_empty()).then(|| dataset(config, prepared, 1));
     let class_weights = experiment.estimator.class_weights(&train.targets)?;
     let checkpoint = Checkpoint::prepare(recorder, config, &prepared.fingerprint, earlier)?;
+    let highest = prepared.parts[0].grades().into_iter().max().filter(|_| config.task == Task::Ranking);
     let begun = Instant::now();
     let history = Mutex::new(History::default());
     let fitted = session.fitting(config.seed, &|event| history.lock().expect("not poisoned").hear(event), |context| {
         let context = FitContext {
             valid: valid.as_ref(),
+            convention: highest.map(|highest| conventions(config).convention(highest)),
             clock: &|| begun.elapsed().as_secs_f64(),
             checkpoint: Some(&checkpoint.file),
             resume: checkpoint.resumes(),
@@ -403,7 +414,7 @@ fn fit(
         // The one for good stands when the validation rows have been looked at.
         threshold: 0.5,
         kind: config.model.kind.clone(),
-        highest_grade: prepared.parts[0].grades().into_iter().max().filter(|_| ranking),
+        highest_grade: highest,
     };
     let features = std::mem::take(&mut prepared.chain);
     Ok((Bundle { schema, features, model }, history.into_inner().expect("not poisoned"), checkpoint))

@@ -36,6 +36,7 @@ impl History {
         match event {
             Event::Progress { .. } => {}
             Event::Epoch(row) => {
+                crash_point(&format!("train.epoch_{}", row.epoch));
                 let values = row.values.iter().cloned();
                 self.rows.push([("epoch".to_owned(), row.epoch as f64)].into_iter().chain(values).collect());
                 // How long it took is no result.
