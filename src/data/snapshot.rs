@@ -167,7 +167,7 @@ mod tests {
         let names = ["id", "code", "share", "label", "text", "v"].map(str::to_owned).to_vec();
         let columns = names[..5].to_vec();
         let request =
-            Request { columns: columns.clone(), vectors: Some(VectorColumns::Embedding("v".into())), query: None };
+            Request { columns: columns.clone(), vectors: Some(VectorColumns::Embedding("v".into())), ..Request::default() };
         let table = read("a.csv", &request, folder.path()).unwrap();
         let path = folder.path().join("b.parquet");
         let layout = Layout { names: &names, vector: Some("v"), numbers: &[] };
