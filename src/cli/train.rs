@@ -66,7 +66,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         let count = super::ui::format::plural(problems.len(), "problem");
         return Err(Error::invalid(format!("{count} in {} configs", args.configs.len())).with_problems(problems));
     }
-    let best = experiments[0].primary.name().to_owned();
+    let best = experiments[0].config.evaluation.primary.clone();
     let answer = door.work(Records::Runs, |session| {
         let mut trained = Vec::new();
         for experiment in experiments {

@@ -26,6 +26,11 @@ pub trait Family: Named + Sync {
         &[]
     }
 
+    /// The feature steps that its models need where a config says nothing of features.
+    fn default_steps(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Makes an estimator from checked parameters: those of `params` and of `training`.
     ///
     /// # Errors

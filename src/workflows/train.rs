@@ -229,7 +229,7 @@ fn predict<'a>(
 fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) -> Result<Prepared> {
     let config = &experiment.config;
     experiment.chain.prepare(&session.setting)?;
-    session.stage(&format!("reading {}", config.data.source))?;
+    session.stage(&format!("reading {}", config.data.place()))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
     let watched = [&config.evaluation.subgroups[..], &config.drift.columns].concat();
     let mut rows = read_training_rows(session, config, labels, &watched)?;

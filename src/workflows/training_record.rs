@@ -86,7 +86,7 @@ fn metrics_document(
 fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
     DataWindow {
         format_version: 1,
-        source: config.data.source.clone(),
+        source: config.data.place(),
         fingerprint: prepared.fingerprint.clone(),
         rows: prepared.counts,
         time: prepared.rows.time.clone(),
@@ -292,9 +292,9 @@ pub(super) fn log(
     tags.insert("data_fingerprint".into(), prepared.fingerprint.clone());
     tags.insert("test_ids".into(), prepared.rows.ids_digest(&prepared.parts[2].positions));
     let input = |(part, rows): (Part, usize)| tracking::Input {
-        name: config.data.source.clone(),
+        name: config.data.place(),
         digest: prepared.fingerprint.clone(),
-        source: config.data.source.clone(),
+        source: config.data.place(),
         rows: rows as u64,
         context: part.name().to_owned(),
     };
