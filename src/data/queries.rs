@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 /// The queries of the kept rows, which stand together.
 #[derive(Debug, Default)]
 pub(super) struct Queries {
+    /// The column that names them.
+    pub column: String,
     /// The query of each kept row, as an index into `ids`.
     pub of_row: Vec<u32>,
     /// Query ids, in the order in which they first appear.
@@ -23,7 +25,7 @@ pub(super) struct Queries {
 /// `Invalid` with the row when one has no query.
 pub(super) fn grouped(table: &Table, column: &str, kept: &mut Vec<usize>) -> Result<(Queries, Option<String>)> {
     let cells: Vec<Option<&str>> = table.cells(column)?.collect();
-    let mut queries = Queries::default();
+    let mut queries = Queries { column: column.to_owned(), ..Queries::default() };
     let (mut of_cell, mut of_id): (HashMap<&str, u32>, HashMap<String, u32>) = (HashMap::new(), HashMap::new());
     let mut scattered: BTreeSet<u32> = BTreeSet::new();
     let mut first_scattered = None;
@@ -174,12 +176,15 @@ pub(super) fn ids(table: &Table, column: Option<&str>, kept: &[usize], queries: 
 /// # Errors
 /// `Invalid` when there are fewer queries than parts.
 pub(super) fn drawn(queries: &Queries, shares: [f64; 3], seed: u64) -> Result<Vec<Part>> {
-    let wanted: Vec<Part> = Part::ALL.into_iter().zip(shares).filter(|(_, share)| *share > 0.0).map(|(part, _)| part).collect();
+    let wanted: Vec<Part> =
+        Part::ALL.into_iter().zip(shares).filter(|(_, share)| *share > 0.0).map(|(part, _)| part).collect();
     let n = queries.ids.len();
     if n < wanted.len() {
         let names: Vec<&str> = wanted.iter().map(|part| part.name()).collect();
-        let message = format!("{n} {} cannot be split into {}", if n == 1 { "query" } else { "queries" }, names.join(", "));
-        return Err(Error::invalid(message).hint("a query is never cut: bring more queries, or files of their own under `data.files`"));
+        let message =
+            format!("{n} {} cannot be split into {}", if n == 1 { "query" } else { "queries" }, names.join(", "));
+        return Err(Error::invalid(message)
+            .hint("a query is never cut: bring more queries, or files of their own under `data.files`"));
     }
     let mut parts = make(n, shares, Keys::None, seed);
     for lacking in wanted {
@@ -235,11 +240,17 @@ mod tests {
     #[test]
     fn rows_of_a_query_are_brought_together_in_their_order() {
         let (queries, kept, warning) = queries_of(&["b", "b", "a", "c", "b", "a", "a"]).unwrap();
-        assert_eq!((queries.ids, queries.of_row), (vec!["b".into(), "a".into(), "c".into()], vec![0, 0, 0, 1, 1, 1, 2]));
+        assert_eq!(
+            (queries.ids, queries.of_row),
+            (vec!["b".into(), "a".into(), "c".into()], vec![0, 0, 0, 1, 1, 1, 2])
+        );
         assert_eq!(kept, [0, 1, 4, 2, 5, 6, 3]);
         assert!(warning.unwrap().contains("the documents of 2 queries stand in several places (first: query `b`)"));
         let (queries, kept, warning) = queries_of(&["10", "10.0", " 10", "x y", "9"]).unwrap();
-        assert_eq!((queries.ids, queries.of_row, warning), (vec!["10".into(), "x y".into(), "9".into()], vec![0, 0, 0, 1, 2], None));
+        assert_eq!(
+            (queries.ids, queries.of_row, warning),
+            (vec!["10".into(), "x y".into(), "9".into()], vec![0, 0, 0, 1, 2], None)
+        );
         assert_eq!(kept, [0, 1, 2, 3, 4]);
         for missing in ["", " ", "NaN"] {
             let error = queries_of(&["1", missing]).unwrap_err();
@@ -265,20 +276,28 @@ mod tests {
 
     #[test]
     fn ids_may_stand_in_several_queries() {
-        let two = Queries { of_row: vec![0, 0, 0, 1, 1], ids: vec!["q".into(), "r".into()] };
+        let ids_of_two = vec!["q".into(), "r".into()];
+        let two = Queries { of_row: vec![0, 0, 0, 1, 1], ids: ids_of_two, ..Queries::default() };
         let read = |cells: &[&str]| ids(&table(&[("d", cells)]), Some("d"), &[0, 1, 2, 3, 4], &two).unwrap();
         let found = read(&["a", "b", "c", "a", "b"]);
         assert!(!found.are_numbers && found.warnings.is_empty());
         let found = read(&["a", "b", "a", "", "b"]);
         assert_eq!(found.ids, ["a", "b", "a", "4", "b"]);
         assert_eq!(found.warnings.len(), 2);
-        assert!(found.warnings[1].ends_with("1 documents have an id that their query has already (first: `a` of query `q`)"));
+        assert!(
+            found.warnings[1]
+                .ends_with("1 documents have an id that their query has already (first: `a` of query `q`)")
+        );
         assert!(read(&["", "", " ", "", ""]).are_numbers);
     }
 
     #[test]
     fn whole_queries_are_drawn() {
-        let of = |n: u32| Queries { of_row: (0..n).flat_map(|query| [query; 3]).collect(), ids: (0..n).map(|q| q.to_string()).collect() };
+        let of = |n: u32| Queries {
+            of_row: (0..n).flat_map(|query| [query; 3]).collect(),
+            ids: (0..n).map(|query| query.to_string()).collect(),
+            ..Queries::default()
+        };
         let shares = [0.6, 0.2, 0.2];
         let count = |parts: &[Part], part: Part| parts.iter().filter(|given| **given == part).count() / 3;
         for (n, counts) in [(100, [60, 20, 20]), (3, [1, 1, 1]), (4, [2, 1, 1])] {
@@ -296,7 +315,8 @@ mod tests {
 
     #[test]
     fn a_query_that_is_cut_is_named() {
-        let queries = Queries { of_row: vec![0, 0, 1, 1], ids: vec!["q".into(), "r".into()] };
+        let ids = vec!["q".into(), "r".into()];
+        let queries = Queries { of_row: vec![0, 0, 1, 1], ids, ..Queries::default() };
         let error = check_whole(&queries, &[Part::Train, Part::Train, Part::Train, Part::Test], "split").unwrap_err();
         assert_eq!(
             error.message,

@@ -182,17 +182,42 @@ fn label_cells(table: &Table, columns: &Columns, labels: Labels<'_>) -> Result<O
     let column = match (labels, &columns.label) {
         (Labels::Ignore, _) => return Ok(None),
         // Grades are read with the rows that are kept: a document without one is no row to skip.
-        (Labels::Grades, Some(column)) => return Ok(None),
+        (Labels::Grades, Some(_)) => return Ok(None),
         (_, Some(column)) => column,
         (_, None) => return Err(Error::invalid("no label column is named").hint("add `label: …` under `data.columns`")),
     };
     Ok(Some(table.cells(column)?.map(labels::canonical).collect()))
 }
 
+/// The rows that are kept, in the order of the source, and how many are not.
+struct Chosen {
+    kept: Vec<usize>,
+    skipped_label: usize,
+    skipped_input: usize,
+}
+
+fn chosen(n_rows: usize, labels: Option<&[Option<String>]>, has_input: impl Fn(usize) -> bool) -> Chosen {
+    let mut chosen = Chosen { kept: Vec::with_capacity(n_rows), skipped_label: 0, skipped_input: 0 };
+    for row in 0..n_rows {
+        if labels.is_some_and(|labels| labels[row].is_none()) {
+            chosen.skipped_label += 1;
+        } else if has_input(row) {
+            chosen.kept.push(row);
+        } else {
+            chosen.skipped_input += 1;
+        }
+    }
+    chosen
+}
+
 /// Turns a table into rows; those without a label or an input are skipped and counted.
 ///
+/// Where a column names queries, the rows of a query are brought together, with a warning when they were not; with grades no
+/// document is skipped, and no split cuts a query.
+///
 /// # Errors
-/// `Invalid` when no row is left, labels do not fit, or the split is wrong.
+/// `Invalid` when no row is left, labels do not fit, or the split is wrong; for ranking, when a document has no query, no
+/// grade or no features.
 pub fn prepare(
     mut table: Table,
     columns: &Columns,
@@ -201,7 +226,6 @@ pub fn prepare(
     seed: u64,
     blank: Blank,
 ) -> Result<Rows> {
-    let n_read = table.n_rows();
     let labels_of_rows = label_cells(&table, columns, labels)?;
     if matches!(labels, Labels::Grades) {
         check_present(&table, columns.input.name())?;
@@ -214,16 +238,8 @@ pub fn prepare(
         Some(texts) => blank == Blank::Keep || texts[row].is_some(),
         None => table.vectors().is_some_and(|vectors| vectors.present()[row]),
     };
-    let (mut kept, mut skipped_label, mut skipped_input) = (Vec::new(), 0, 0);
-    for row in 0..n_read {
-        if labels_of_rows.as_ref().is_some_and(|labels| labels[row].is_none()) {
-            skipped_label += 1;
-        } else if has_input(row) {
-            kept.push(row);
-        } else {
-            skipped_input += 1;
-        }
-    }
+    let Chosen { mut kept, skipped_label, skipped_input } =
+        chosen(table.n_rows(), labels_of_rows.as_deref(), has_input);
     if kept.is_empty() && !matches!(labels, Labels::Ignore) {
         return Err(Error::invalid(format!(
             "no usable row in `{}`: {skipped_label} without a label, {skipped_input} without an input",
@@ -266,7 +282,7 @@ pub fn prepare(
     };
     let anchor = if anchor { table.source().to_owned() } else { String::new() };
     let queries = queries.unwrap_or_default();
-    let feature_names = table.feature_names().to_vec();
+    let (n_read, feature_names) = (table.n_rows(), table.feature_names().to_vec());
     let numbers = kept.iter().map(|row| table.before() + row + 1).collect();
     let inputs = match texts_of_rows.as_mut() {
         Some(texts) => Inputs::Texts(kept.iter().map(|row| texts[*row].take().unwrap_or_default()).collect()),
@@ -388,15 +404,21 @@ fn parts_of(
         Split::Made { train, validation, test, by } => {
             let shares = [*train, *validation, *test];
             let mut window = None;
-            let parts = match by {
-                By::Random | By::Stratified if let Some(queries) = queries => drawn(queries, shares, seed)?,
-                By::Random => make(kept.len(), shares, Keys::None, seed),
-                By::Stratified => make(kept.len(), shares, Keys::Classes(classes), seed),
-                By::Group(column) => {
+            // A query is drawn as a whole, whatever is said of its rows.
+            let whole = queries.filter(|queries| match by {
+                By::Random | By::Stratified => true,
+                By::Group(column) => *column == queries.column,
+                By::Time(_) => false,
+            });
+            let parts = match (whole, by) {
+                (Some(queries), _) => drawn(queries, shares, seed)?,
+                (None, By::Random) => make(kept.len(), shares, Keys::None, seed),
+                (None, By::Stratified) => make(kept.len(), shares, Keys::Classes(classes), seed),
+                (None, By::Group(column)) => {
                     let groups: Vec<String> = cells_of(column)?.into_iter().map(|(_, cell)| cell).collect();
                     make(kept.len(), shares, Keys::Groups(&groups), seed)
                 }
-                By::Time(column) => {
+                (None, By::Time(column)) => {
                     let cells = cells_of(column)?;
                     let time = |(row, cell): &(usize, String)| {
                         let place = table.place(*row, column);

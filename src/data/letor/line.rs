@@ -7,7 +7,6 @@ use super::documents::id_in;
 use super::number::{any, decimal};
 use crate::data::labels::HIGHEST_GRADE;
 
-
 /// What was found in a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line<'a> {

@@ -155,7 +155,8 @@ impl Reading {
     }
 
     fn check(&self, piece: &Piece) -> Result<()> {
-        let wrong = |line: usize, what: String| Error::invalid(format!("{}:{}: {what}", self.name, self.n_lines + line + 1));
+        let wrong =
+            |line: usize, what: String| Error::invalid(format!("{}:{}: {what}", self.name, self.n_lines + line + 1));
         let (least, most) = (piece.smallest.unwrap_or((u32::MAX, 0)), piece.largest.unwrap_or_default());
         if self.options.base == Base::One && least.0 == 0 {
             return Err(wrong(least.1, "a feature has the index 0, where the first is 1".to_owned())
@@ -190,7 +191,8 @@ impl Reading {
 
     fn finish(self) -> Result<Letor> {
         if self.labels.is_empty() {
-            return Err(Error::invalid(format!("`{}` has no documents", self.name)).hint("a line is a document: `2 qid:10 1:0.03`"));
+            return Err(Error::invalid(format!("`{}` has no documents", self.name))
+                .hint("a line is a document: `2 qid:10 1:0.03`"));
         }
         let narrow = self.narrow();
         let Self { name, matrix, labels, documents, runs, options, .. } = self;

@@ -244,8 +244,9 @@ fn in_full(name: &str, largest: Option<(u32, usize)>, features: Features) -> Res
             thousands(width as u64),
             bytes as f64 / f64::from(1 << 30)
         );
-        return Err(Error::invalid(message)
-            .hint(format!("is feature {index} in line {line} meant? a few of the features can be listed under `features`")));
+        return Err(Error::invalid(message).hint(format!(
+            "is feature {index} in line {line} meant? a few of the features can be listed under `features`"
+        )));
     }
     let mut matrix = Array2::zeros((rows, width));
     for (mut row, at) in matrix.outer_iter_mut().zip(0..) {
@@ -308,7 +309,8 @@ mod tests {
     #[test]
     fn a_file_becomes_a_table_in_its_own_order() {
         let table = read_text(TEXT, &request(&["label", "qid", "docid", "3"], all())).unwrap();
-        let cells = |name: &str| table.cells(name).unwrap().map(|cell| cell.unwrap_or("-").to_owned()).collect::<Vec<_>>();
+        let cells =
+            |name: &str| table.cells(name).unwrap().map(|cell| cell.unwrap_or("-").to_owned()).collect::<Vec<_>>();
         assert_eq!(cells("label"), ["2", "0", "1"]);
         assert_eq!(cells("qid"), ["b", "a", "b"]);
         assert_eq!(cells("docid"), ["d1", "-", "-"]);
@@ -345,7 +347,11 @@ mod tests {
         assert_eq!(table.vectors().unwrap().row(0), [0.5, 0.0, 1.0, 0.0]);
         assert!(table.warnings().is_empty(), "zeros are left out: {:?}", table.warnings());
         let error = asked(&["1", "2"], TEXT).unwrap_err();
-        assert!(error.message.ends_with("a.txt:2: feature 3, where training had the features 1 to 2"), "{}", error.message);
+        assert!(
+            error.message.ends_with("a.txt:2: feature 3, where training had the features 1 to 2"),
+            "{}",
+            error.message
+        );
         let error = asked(&["1", "2"], "1 qid:1 1:1\n1 qid:1 0:1\n").unwrap_err();
         assert!(error.message.ends_with("a.txt:2: feature 0, where training had the features 1 to 2"));
         // Names that are not all the features of a file do not say what others there were.
@@ -368,7 +374,11 @@ mod tests {
     fn a_matrix_of_zeros_beyond_all_sense_is_refused() {
         let rows = |index: &str| format!("1 qid:1 1:1 2:2\n{}0 qid:1 {index}:4\n", "1 qid:1 1:3\n".repeat(98));
         let error = read_text(&rows("90000000"), &request(&["label"], all())).unwrap_err();
-        assert!(error.message.ends_with("100 rows of 90,000,000 features would take 33.5 GiB of memory, nearly all of it zeros"));
+        assert!(
+            error
+                .message
+                .ends_with("100 rows of 90,000,000 features would take 33.5 GiB of memory, nearly all of it zeros")
+        );
         assert!(error.hint.unwrap().starts_with("is feature 90000000 in line 100 meant?"));
         let table = read_text(&rows("90000000"), &request(&[], numbers(&["90000000", "1"]))).unwrap();
         assert_eq!(table.vectors().unwrap().row(99), [4.0, 0.0]);

@@ -46,7 +46,9 @@ pub fn slots(request: &Request) -> Vec<(&str, Slot)> {
     let vectors: Vec<(&str, Slot)> = match &request.vectors {
         None => Vec::new(),
         Some(VectorColumns::Embedding(name)) => vec![(name.as_str(), Slot::Embedding)],
-        Some(VectorColumns::Numbers(names) | VectorColumns::All { found: names, .. }) => names.iter().map(|name| (name.as_str(), Slot::Number)).collect(),
+        Some(VectorColumns::Numbers(names) | VectorColumns::All { found: names, .. }) => {
+            names.iter().map(|name| (name.as_str(), Slot::Number)).collect()
+        }
     };
     columns.chain(vectors).collect()
 }
@@ -214,7 +216,8 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// `Invalid` when its vectors have another length.
     pub fn append(&mut self, piece: Piece) -> Result<()> {
-        let column = self.request.vectors.as_ref().and_then(|vectors| vectors.names().first()).map_or("", String::as_str);
+        let column =
+            self.request.vectors.as_ref().and_then(|vectors| vectors.names().first()).map_or("", String::as_str);
         if let (Some(ours), Some(theirs)) = (self.vectors.as_mut(), piece.vectors) {
             let row = self.before + self.rows + 1;
             ours.append(theirs, Place { source: &self.source, row, column })?;

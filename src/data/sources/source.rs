@@ -65,7 +65,9 @@ impl Request {
         if let Some(index) = found.iter().find(|name| is_index(name)) {
             let what = if index.is_empty() { "without a name".to_owned() } else { format!("`{index}`") };
             return Err(Error::invalid(format!("`{source}` has a column {what}: an index of its rows is no feature"))
-                .hint("leave it out of the file (pandas: `index=False`), or list the columns to use under `features`"));
+                .hint(
+                    "leave it out of the file (pandas: `index=False`), or list the columns to use under `features`",
+                ));
         }
         if found.is_empty() {
             let message = format!("`{source}` has no column for features beside {}", except.join(", "));
