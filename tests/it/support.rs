@@ -305,10 +305,10 @@ pub fn letor(first: usize, count: usize) -> String {
     for query in first..first + count {
         for document in 0..8 {
             let at = (query * 8 + document) as f64;
-            let [a, b, c, d] =
-                [12.9898, 78.233, 37.719, 4.581].map(|factor| ((at + 1.0) * factor).sin() * 0.5 + 0.5);
+            let [a, b, c, d] = [12.9898, 78.233, 37.719, 4.581].map(|factor| ((at + 1.0) * factor).sin() * 0.5 + 0.5);
             let grade = if query % 7 == 3 { 0 } else { ((a + b) * 1.5) as u8 };
-            writeln!(text, "{grade} qid:q{query} 1:{a:.4} 2:{b:.4} 3:{c:.4} 4:{d:.4} # docid = d{query}-{document}").unwrap();
+            writeln!(text, "{grade} qid:q{query} 1:{a:.4} 2:{b:.4} 3:{c:.4} 4:{d:.4} # docid = d{query}-{document}")
+                .unwrap();
         }
     }
     text
@@ -317,7 +317,11 @@ pub fn letor(first: usize, count: usize) -> String {
 /// A config that ranks `data/{train,vali,test}.txt`.
 pub fn ranking_config(experiment: &str, kind: &str) -> String {
     let params = if kind == "lambdamart" { "{n_estimators: 8, min_data_in_leaf: 4}" } else { "{hidden_dims: [8]}" };
-    let training = if kind == "lambdamart" { "{}" } else { "{epochs: 5, batch_size: 4, learning_rate: 0.01}" };
+    let training = if kind == "lambdamart" {
+        "{}"
+    } else {
+        "{epochs: 5, batch_size: 4, learning_rate: 0.01, checkpoint_every: 1}"
+    };
     format!(
         "experiment: {{name: {experiment}}}
 seed: 1
