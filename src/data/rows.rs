@@ -65,10 +65,10 @@ pub struct Rows {
     pub skipped_label: usize,
     /// Rows skipped for want of an input (a text or a vector).
     pub skipped_input: usize,
-    /// From when to when the kept rows are, where they are split by time.
-    pub time: Option<TimeWindow>,
     /// What a person should know of the rows.
     pub warnings: Vec<String>,
+    /// From when to when the kept rows are, where they are split by time.
+    pub time: Option<TimeWindow>,
 }
 
 /// The oldest and the newest row, as their cells say it.

@@ -41,7 +41,7 @@ impl Base {
     pub fn parse(word: &str) -> Result<Self> {
         let known = Self::ALL.into_iter().find(|base| base.name() == word);
         known.ok_or_else(|| {
-            Error::invalid(format!("unknown first index `{word}`")).hint(known_hint(word, Self::ALL.map(Self::name)))
+            Error::invalid(format!("unknown first index `{word}`")).hint(Self::ALL.map(Self::name).join(", "))
         })
     }
 }
