@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::{At, Fields};
 use crate::catalog::{find, known_hint};
-use crate::metrics::METRICS;
+use crate::data::Task;
+use crate::metrics::{METRICS, name};
 
 /// The gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -219,10 +220,14 @@ fn word(at: &At<'_, '_>, what: &str, allowed: &[&str]) -> String {
 }
 
 /// The name of a metric of the catalog.
-fn metric(fields: &mut Fields<'_, '_>) -> String {
+fn metric(fields: &mut Fields<'_, '_>, task: Option<Task>) -> String {
     let at = fields.get("metric");
     at.require("the metric of this rule");
-    at.parsed(|name| find("metric", METRICS, name)).map(|metric| metric.name().to_owned()).unwrap_or_default()
+    // A policy is for models of either task.
+    let either = |written: &str| {
+        name(Task::Classification, written).or_else(|error| name(Task::Ranking, written).map_err(|_| error))
+    };
+    at.parsed(|written| task.map_or_else(|| either(written), |task| name(task, written))).unwrap_or_default()
 }
 
 /// A number that must not be negative.
@@ -234,9 +239,9 @@ fn not_negative(at: &At<'_, '_>) -> Option<f64> {
     Some(value)
 }
 
-fn decode_require(item: &At<'_, '_>) -> Require {
+fn decode_require(item: &At<'_, '_>, task: Option<Task>) -> Require {
     let mut fields = item.fields();
-    let metric = metric(&mut fields);
+    let metric = metric(&mut fields, task);
     let (min, max) = (fields.get("min"), fields.get("max"));
     let at = fields.get("bound");
     let bound = match word(&at, "a bound", &["point", "lower", "upper"]).as_str() {
@@ -266,9 +271,9 @@ fn decode_require(item: &At<'_, '_>) -> Require {
     rule
 }
 
-fn decode_versus(item: &At<'_, '_>) -> Versus {
+fn decode_versus(item: &At<'_, '_>, task: Option<Task>) -> Versus {
     let mut fields = item.fields();
-    let metric = metric(&mut fields);
+    let metric = metric(&mut fields, task);
     let names = Mode::NAMES.map(|(name, _)| name);
     let mode = word(&fields.get("mode"), "a mode", &names);
     let mode = Mode::NAMES.into_iter().find(|(name, _)| *name == mode).map_or(Mode::Superiority, |(_, mode)| mode);
@@ -304,7 +309,7 @@ fn decode_versus(item: &At<'_, '_>) -> Versus {
 
 fn decode_subgroup(item: &At<'_, '_>) -> SubgroupRule {
     let mut fields = item.fields();
-    let metric = metric(&mut fields);
+    let metric = metric(&mut fields, Some(Task::Classification));
     let column = fields.get("column");
     column.require("the column whose values are the subgroups");
     let (min, max, max_drop) = (fields.get("min"), fields.get("max"), fields.get("max_drop"));
@@ -323,10 +328,20 @@ fn decode_subgroup(item: &At<'_, '_>) -> SubgroupRule {
     rule
 }
 
-fn decode_guardrails(at: &At<'_, '_>) -> Guardrails {
+/// Notes what only classes have, where the task is ranking.
+fn only_classes(at: &At<'_, '_>, what: &str, task: Option<Task>) {
+    if at.is_given() && task == Some(Task::Ranking) {
+        at.problem(format!("ranking has no {what}"), Some("remove it".into()));
+    }
+}
+
+fn decode_guardrails(at: &At<'_, '_>, task: Option<Task>) -> Guardrails {
     let mut fields = at.fields();
-    let subgroups = fields.get("subgroups").items().iter().map(decode_subgroup).collect();
+    let subgroups = fields.get("subgroups");
+    only_classes(&subgroups, "metrics by subgroup", task);
+    let subgroups = subgroups.items().iter().map(decode_subgroup).collect();
     let calibration = fields.get("calibration");
+    only_classes(&calibration, "calibration: its scores are no probabilities", task);
     let calibration = calibration.is_given().then(|| {
         let mut fields = calibration.fields();
         let max = fields.get("max_ece");
@@ -367,17 +382,24 @@ fn decode_guardrails(at: &At<'_, '_>) -> Guardrails {
     Guardrails { subgroups, calibration, latency, size }
 }
 
-/// Reads the section; every problem is noted with the decoder.
-pub(super) fn decode_promotion(at: &At<'_, '_>) -> PromotionSection {
+/// Reads the section; every problem is noted with the decoder. Without a task, as in a policy, metrics of both are known.
+pub(super) fn decode_promotion(at: &At<'_, '_>, task: Option<Task>) -> PromotionSection {
     let mut promotion = at.fields();
     let section = PromotionSection {
         to: word(&promotion.get("to"), "a stage", &["production", "staging"]),
-        require: promotion.get("require").items().iter().map(decode_require).collect(),
-        versus_production: promotion.get("versus_production").items().iter().map(decode_versus).collect(),
-        guardrails: decode_guardrails(&promotion.get("guardrails")),
+        require: promotion.get("require").items().iter().map(|item| decode_require(item, task)).collect(),
+        versus_production: promotion
+            .get("versus_production")
+            .items()
+            .iter()
+            .map(|item| decode_versus(item, task))
+            .collect(),
+        guardrails: decode_guardrails(&promotion.get("guardrails"), task),
         minimum: {
             let mut fields = promotion.get("minimum").fields();
-            let minimum = Minimum { rows: fields.get("rows").whole(), positives: fields.get("positives").whole() };
+            let positives = fields.get("positives");
+            only_classes(&positives, "positive rows", task);
+            let minimum = Minimum { rows: fields.get("rows").whole(), positives: positives.whole() };
             fields.finish();
             minimum
         },

@@ -4,33 +4,46 @@
 //! one, for more `probability_<label>` and `score_<label>`; optional groups as `by:<column>`. The class names stand in
 //! the file's facts (`mlops.classes`) as a JSON array. Files of older builds have them joined by commas: with more than
 //! two classes the columns' names tell them apart, with two the labels that occur do.
+//!
+//! A ranking run's file is another one, see `ranking_files`: grades for classes, one score a row, and queries. The order of a
+//! query's rows in it is the order of ties.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::ranking_files::TASK;
+use crate::data::Task;
 use crate::data::parquet_file::{self, Cells};
 use crate::error::{Error, Result};
+use crate::metrics::ranking::HIGHEST_GRADE;
 
 /// The file's name in a run's folder.
 pub const FILE: &str = "predictions.parquet";
 
-/// What a model said of n rows, over k classes.
+/// Grades that there are, 0 to the highest.
+const GRADES: usize = HIGHEST_GRADE as usize + 1;
+
+/// What a model said of n rows, over k classes; or, for ranking, of n documents (then k is 1 in the numbers).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Predictions {
+    /// What was learned.
+    pub task: Task,
     /// The id of each row.
     pub ids: Vec<String>,
     /// The part of each row: `validation`, `test`, or `all` for an evaluation of other data.
     pub parts: Vec<String>,
-    /// The class names, in class order; with two, the second is the positive one.
+    /// The class names, in class order; with two, the second is the positive one. For ranking `0` to `31`.
     pub labels: Vec<String>,
-    /// The true class of each row.
+    /// The true class of each row; for ranking its grade.
     pub truth: Vec<usize>,
-    /// The predicted class of each row.
+    /// The predicted class of each row; empty for ranking.
     pub predicted: Vec<usize>,
-    /// The model's own scores, row-major n × k: what decisions and metrics use.
+    /// The model's own scores, row-major n × k: what decisions and metrics use. For ranking n.
     pub scores: Vec<f64>,
-    /// The probabilities with class weights undone, row-major n × k.
+    /// The probabilities with class weights undone, row-major n × k; empty for ranking.
     pub probabilities: Vec<f64>,
+    /// For ranking, the query of each row; the rows of a query stand together. Else empty.
+    pub queries: Vec<String>,
     /// The value of each row in the columns that metrics are broken down by.
     pub groups: BTreeMap<String, Vec<String>>,
 }
@@ -48,6 +61,20 @@ impl Predictions {
         self.ids.is_empty()
     }
 
+    /// For ranking, where the queries begin and end: query q has the rows `starts[q]..starts[q + 1]`.
+    #[must_use]
+    pub fn starts(&self) -> Vec<usize> {
+        let query = |row: usize| (&self.parts[row], &self.queries[row]);
+        let begins = (0..self.queries.len()).filter(|row| *row == 0 || query(*row) != query(*row - 1));
+        begins.chain([self.queries.len()]).collect()
+    }
+
+    /// For ranking, the grade of each row.
+    #[must_use]
+    pub fn grades(&self) -> Vec<u8> {
+        self.truth.iter().map(|grade| u8::try_from(*grade).unwrap_or(HIGHEST_GRADE)).collect()
+    }
+
     /// The rows of one part, in order.
     #[must_use]
     pub fn part(&self, part: &str) -> Self {
@@ -58,18 +85,22 @@ impl Predictions {
     /// These rows, in this order.
     #[must_use]
     pub fn rows(&self, rows: &[usize]) -> Self {
-        let classes = self.labels.len();
+        let classes = if self.task == Task::Ranking { 1 } else { self.labels.len() };
         let texts = |cells: &[String]| rows.iter().map(|row| cells[*row].clone()).collect::<Vec<_>>();
-        let numbers =
-            |cells: &[f64]| rows.iter().flat_map(|row| &cells[row * classes..(row + 1) * classes]).copied().collect();
+        let numbers = |cells: &[f64]| {
+            let row = |row: &usize| cells.get(row * classes..(row + 1) * classes).unwrap_or_default();
+            rows.iter().flat_map(|at| row(at)).copied().collect()
+        };
         Self {
+            task: self.task,
             ids: texts(&self.ids),
             parts: texts(&self.parts),
             labels: self.labels.clone(),
             truth: rows.iter().map(|row| self.truth[*row]).collect(),
-            predicted: rows.iter().map(|row| self.predicted[*row]).collect(),
+            predicted: rows.iter().filter_map(|row| self.predicted.get(*row).copied()).collect(),
             scores: numbers(&self.scores),
             probabilities: numbers(&self.probabilities),
+            queries: if self.queries.is_empty() { Vec::new() } else { texts(&self.queries) },
             groups: self.groups.iter().map(|(name, cells)| (name.clone(), texts(cells))).collect(),
         }
     }
@@ -93,6 +124,16 @@ pub fn read(path: &Path) -> Result<Predictions> {
         }
     }
     let mut text = |name: &str| texts.remove(name).ok_or_else(|| damaged(&format!("it has no column `{name}`")));
+    if facts.get(TASK).is_some_and(|task| task == Task::Ranking.name()) {
+        let (ids, parts, queries, grades) = (text("id")?, text("split")?, text("query")?, text("label")?);
+        let grade = |cell: &String| cell.parse().ok().filter(|grade| *grade < GRADES);
+        let unknown = |cell: &String| damaged(&format!("`{cell}` is no grade"));
+        let truth = grades.iter().map(|cell| grade(cell).ok_or_else(|| unknown(cell))).collect::<Result<_>>()?;
+        let scores = numbers.remove("score").ok_or_else(|| damaged("it has no column `score`"))?;
+        let labels = (0..GRADES).map(|grade| grade.to_string()).collect();
+        let task = Task::Ranking;
+        return Ok(Predictions { task, ids, parts, labels, truth, scores, queries, ..Predictions::default() });
+    }
     let (ids, parts, truth, predicted) = (text("id")?, text("split")?, text("label")?, text("predicted")?);
     let two = numbers.contains_key("score");
     let classes = facts.get("mlops.classes").ok_or_else(|| damaged("it does not name its classes"))?;
@@ -116,7 +157,8 @@ pub fn read(path: &Path) -> Result<Predictions> {
     };
     let (scores, probabilities) = (matrix("score")?, matrix("probability")?);
     let groups = texts.into_iter().filter_map(|(name, cells)| Some((name.strip_prefix("by:")?.to_owned(), cells)));
-    Ok(Predictions { groups: groups.collect(), ids, parts, labels, truth, predicted, scores, probabilities })
+    let (task, groups, queries) = (Task::Classification, groups.collect(), Vec::new());
+    Ok(Predictions { task, groups, ids, parts, labels, truth, predicted, scores, probabilities, queries })
 }
 
 /// The class names: the fact as JSON, or as older builds wrote it.

@@ -253,6 +253,8 @@ impl Recorder<'_> {
         sync_files(&self.folder)?;
         let entries = std::fs::read_dir(&self.folder).context(|| format!("cannot list `{}`", self.folder.display()))?;
         let mut names: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        // What is kept while a training works goes when it is done.
+        names.retain(|path| path.file_stem().is_none_or(|stem| stem != "checkpoint"));
         names.sort();
         names.iter().map(|path| self.artifact(path)).collect()
     }

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The highest grade that is taken: 2^31 is exact everywhere.
-pub const HIGHEST_GRADE: u8 = 31;
+pub use crate::data::labels::HIGHEST_GRADE;
 
 /// What a grade is worth in NDCG.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +144,29 @@ impl Convention {
             relevant_from: 1,
             highest_grade,
         }
+    }
+
+    /// In a line, but for what empty queries count.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let gain = match self.gain {
+            Gain::Exponential => "gain 2^grade − 1",
+            Gain::Linear => "gain grade",
+        };
+        let discount = match self.discount {
+            Discount::Log2 => "discount log2(rank + 1)",
+            Discount::Letor => "LETOR's discount",
+        };
+        let ties = match self.ties {
+            Ties::Stable => "equal scores in the order of the data",
+            Ties::Average => "equal scores averaged in NDCG",
+        };
+        let divisor = match self.divisor {
+            Divisor::Relevant => "AP over all relevant documents",
+            Divisor::AtMostK => "AP@k over at most k relevant documents",
+        };
+        let (relevant, highest) = (self.relevant_from, self.highest_grade);
+        format!("{gain}, {discount}, {ties}, {divisor}; relevant from grade {relevant}, highest grade {highest}")
     }
 }
 
