@@ -218,7 +218,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     kind.require("the kind of model");
     model.finish();
     let evaluation = evaluation::decode(&fields.get("evaluation"));
-    let promotion = decode_promotion(&fields.get("promotion"));
+    let promotion = decode_promotion(&fields.get("promotion"), Some(task));
     let drift = decode_drift(&fields.get("drift"));
     fields.finish();
     let kind_name = kind.text().unwrap_or_default();

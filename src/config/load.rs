@@ -185,7 +185,7 @@ pub fn load_policy(path: &Path) -> Result<Policy> {
     if root.value == Value::Null {
         return Err(Error::invalid(format!("`{file}` is empty")).hint("require: [{metric: f1, min: 0.55}]"));
     }
-    let gate = decode_promotion(&At::root(&decoder, &root));
+    let gate = decode_promotion(&At::root(&decoder, &root), None);
     let problems = decoder.finish();
     if problems.is_empty() {
         Ok(Policy { file, sha256: sha256(text.as_bytes()), gate })

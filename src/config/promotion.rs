@@ -2,13 +2,16 @@
 //! (`mlops promote --policy gate.yaml`) holds the same keys at its root and stands in for the config's section.
 //!
 //! Every number is judged on the candidate's test rows. Against production the two versions are paired row by row on
-//! rows that both have answered; see `workflows/gate`.
+//! rows that both have answered, rankings query by query; see `workflows/gate`. A config knows its task, and its rules may name
+//! that task's metrics only; a policy file may stand before models of both.
 
 use serde::{Deserialize, Serialize};
 
 use super::decode::{At, Fields};
 use crate::catalog::{find, known_hint};
-use crate::metrics::METRICS;
+use crate::data::Task;
+use crate::error::{Error, Result};
+use crate::metrics::{self, METRICS};
 
 /// The gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,17 +197,46 @@ pub struct SizeRule {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Minimum {
-    /// Test rows.
+    /// Test rows; of a ranking, documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Test rows of the positive class; of the smallest class where there are not two.
+    /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positives: Option<u64>,
+    /// Test queries of a ranking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<u64>,
 }
 
 impl Minimum {
     fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What calibration and subgroups are to a ranking.
+const NO_PROBABILITIES: &str = "a ranking has scores, no probabilities: there is nothing to calibrate";
+const NO_SUBGROUPS: &str = "the metrics of a ranking are of queries: there are no subgroups of documents";
+
+impl PromotionSection {
+    /// Holds the rules against the task of a model: a policy file does not know it beforehand.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the first rule that the task does not have.
+    pub fn check_task(&self, task: Task) -> Result<()> {
+        let require = self.require.iter().map(|rule| &rule.metric);
+        let versus = self.versus_production.iter().map(|rule| &rule.metric);
+        require.chain(versus).try_for_each(|name| metrics::name(task, name).map(|_| ()))?;
+        let rails = &self.guardrails;
+        let what = match task {
+            Task::Classification if self.minimum.queries.is_some() => {
+                "`minimum.queries`: a classification has no queries"
+            }
+            Task::Ranking if rails.calibration.is_some() => &format!("`guardrails.calibration`: {NO_PROBABILITIES}"),
+            Task::Ranking if !rails.subgroups.is_empty() => &format!("`guardrails.subgroups`: {NO_SUBGROUPS}"),
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(what).hint("leave the rule out, or give models of each task a policy of their own"))
     }
 }
 
@@ -218,11 +250,18 @@ fn word(at: &At<'_, '_>, what: &str, allowed: &[&str]) -> String {
     allowed[0].to_owned()
 }
 
-/// The name of a metric of the catalog.
-fn metric(fields: &mut Fields<'_, '_>) -> String {
+/// The name of a metric of the task; of either where nobody knows which.
+fn metric(fields: &mut Fields<'_, '_>, task: Option<Task>) -> String {
     let at = fields.get("metric");
     at.require("the metric of this rule");
-    at.parsed(|name| find("metric", METRICS, name)).map(|metric| metric.name().to_owned()).unwrap_or_default()
+    let known = |name: &str| match task {
+        Some(task) => metrics::name(task, name),
+        // A cut is of rankings, where it is not known what the name is.
+        None if name.contains('@') => metrics::name(Task::Ranking, name),
+        None => metrics::name(Task::Classification, name)
+            .or_else(|unknown| metrics::name(Task::Ranking, name).map_err(|_| unknown)),
+    };
+    at.parsed(known).unwrap_or_default()
 }
 
 /// A number that must not be negative.
@@ -234,9 +273,9 @@ fn not_negative(at: &At<'_, '_>) -> Option<f64> {
     Some(value)
 }
 
-fn decode_require(item: &At<'_, '_>) -> Require {
+fn decode_require(item: &At<'_, '_>, task: Option<Task>) -> Require {
     let mut fields = item.fields();
-    let metric = metric(&mut fields);
+    let metric = metric(&mut fields, task);
     let (min, max) = (fields.get("min"), fields.get("max"));
     let at = fields.get("bound");
     let bound = match word(&at, "a bound", &["point", "lower", "upper"]).as_str() {
@@ -266,9 +305,9 @@ fn decode_require(item: &At<'_, '_>) -> Require {
     rule
 }
 
-fn decode_versus(item: &At<'_, '_>) -> Versus {
+fn decode_versus(item: &At<'_, '_>, task: Option<Task>) -> Versus {
     let mut fields = item.fields();
-    let metric = metric(&mut fields);
+    let metric = metric(&mut fields, task);
     let names = Mode::NAMES.map(|(name, _)| name);
     let mode = word(&fields.get("mode"), "a mode", &names);
     let mode = Mode::NAMES.into_iter().find(|(name, _)| *name == mode).map_or(Mode::Superiority, |(_, mode)| mode);
@@ -302,9 +341,9 @@ fn decode_versus(item: &At<'_, '_>) -> Versus {
     rule
 }
 
-fn decode_subgroup(item: &At<'_, '_>) -> SubgroupRule {
+fn decode_subgroup(item: &At<'_, '_>, task: Option<Task>) -> SubgroupRule {
     let mut fields = item.fields();
-    let metric = metric(&mut fields);
+    let metric = metric(&mut fields, task);
     let column = fields.get("column");
     column.require("the column whose values are the subgroups");
     let (min, max, max_drop) = (fields.get("min"), fields.get("max"), fields.get("max_drop"));
@@ -323,10 +362,19 @@ fn decode_subgroup(item: &At<'_, '_>) -> SubgroupRule {
     rule
 }
 
-fn decode_guardrails(at: &At<'_, '_>) -> Guardrails {
+fn decode_guardrails(at: &At<'_, '_>, task: Option<Task>) -> Guardrails {
     let mut fields = at.fields();
-    let subgroups = fields.get("subgroups").items().iter().map(decode_subgroup).collect();
-    let calibration = fields.get("calibration");
+    let (subgroups, calibration) = (fields.get("subgroups"), fields.get("calibration"));
+    if task == Some(Task::Ranking) {
+        for (rule, why) in [(&subgroups, NO_SUBGROUPS), (&calibration, NO_PROBABILITIES)] {
+            if rule.is_given() {
+                rule.problem(why, Some("leave it out; `latency` and `size` work for rankings, too".into()));
+            }
+        }
+    }
+    // What is wrong with its rules does not matter where there may be none.
+    let ranks = task == Some(Task::Ranking);
+    let subgroups = subgroups.items().iter().filter(|_| !ranks).map(|item| decode_subgroup(item, task)).collect();
     let calibration = calibration.is_given().then(|| {
         let mut fields = calibration.fields();
         let max = fields.get("max_ece");
@@ -367,17 +415,28 @@ fn decode_guardrails(at: &At<'_, '_>) -> Guardrails {
     Guardrails { subgroups, calibration, latency, size }
 }
 
-/// Reads the section; every problem is noted with the decoder.
-pub(super) fn decode_promotion(at: &At<'_, '_>) -> PromotionSection {
+/// Reads the section; every problem is noted with the decoder. A policy file has no task.
+pub(super) fn decode_promotion(at: &At<'_, '_>, task: Option<Task>) -> PromotionSection {
     let mut promotion = at.fields();
     let section = PromotionSection {
         to: word(&promotion.get("to"), "a stage", &["production", "staging"]),
-        require: promotion.get("require").items().iter().map(decode_require).collect(),
-        versus_production: promotion.get("versus_production").items().iter().map(decode_versus).collect(),
-        guardrails: decode_guardrails(&promotion.get("guardrails")),
+        require: promotion.get("require").items().iter().map(|item| decode_require(item, task)).collect(),
+        versus_production: promotion
+            .get("versus_production")
+            .items()
+            .iter()
+            .map(|item| decode_versus(item, task))
+            .collect(),
+        guardrails: decode_guardrails(&promotion.get("guardrails"), task),
         minimum: {
             let mut fields = promotion.get("minimum").fields();
-            let minimum = Minimum { rows: fields.get("rows").whole(), positives: fields.get("positives").whole() };
+            let queries = fields.get("queries");
+            if task == Some(Task::Classification) && queries.is_given() {
+                queries
+                    .problem("a classification has no queries", Some("`rows` and `positives` count its rows".into()));
+            }
+            let (rows, positives) = (fields.get("rows").whole(), fields.get("positives").whole());
+            let minimum = Minimum { rows, positives, queries: queries.whole() };
             fields.finish();
             minimum
         },

@@ -265,6 +265,14 @@ impl Recorder<'_> {
         artifact(self.session, path)
     }
 
+    /// Tags the run.
+    ///
+    /// # Errors
+    /// `Failed` when the database refuses.
+    pub fn tag(&self, key: &str, value: &str) -> Result<()> {
+        self.session.project.tracker()?.set_tags(&self.id, &[(key.to_owned(), value.to_owned())])
+    }
+
     /// A metric at step 0, now.
     #[must_use]
     pub fn metric(&self, key: impl Into<String>, value: f64) -> Metric {

@@ -146,6 +146,37 @@ impl Convention {
             highest_grade,
         }
     }
+
+    /// All of it in words, in one line. The highest grade, which ERR alone reckons with, is left out: it is that of the training
+    /// labels, and two models of one convention may have learned from different ones.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let gain = match self.gain {
+            Gain::Exponential => "gain 2^grade - 1",
+            Gain::Linear => "gain grade",
+        };
+        let discount = match self.discount {
+            Discount::Log2 => "discount log2(rank + 1)",
+            Discount::Letor => "discount of LETOR 4.0",
+        };
+        let empty = match self.empty {
+            Empty::Zero => "count 0",
+            Empty::Skip => "are skipped",
+            Empty::One => "count 1",
+        };
+        let ties = match self.ties {
+            Ties::Stable => "ties in input order",
+            Ties::Average => "ties averaged (NDCG)",
+        };
+        let divisor = match self.divisor {
+            Divisor::Relevant => "AP by all relevant documents",
+            Divisor::AtMostK => "AP by at most k relevant documents",
+        };
+        let from = self.relevant_from;
+        format!(
+            "{gain}, {discount}, queries without relevant documents {empty}, {ties}, {divisor}, relevant from grade {from}"
+        )
+    }
 }
 
 /// Labels as grades.
@@ -165,7 +196,21 @@ pub fn grades(labels: &[f64]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::grades;
+    use super::{Convention, Empty, Gain, grades};
+
+    #[test]
+    fn a_convention_in_words_leaves_out_what_only_err_reckons_with() {
+        let usual = Convention::new(4);
+        assert_eq!(
+            usual.words(),
+            "gain 2^grade - 1, discount log2(rank + 1), queries without relevant documents count 0, ties in input order, \
+             AP by all relevant documents, relevant from grade 1"
+        );
+        assert_eq!(usual.words(), Convention::new(2).words());
+        for other in [Convention { gain: Gain::Linear, ..usual }, Convention { empty: Empty::One, ..usual }] {
+            assert_ne!(usual.words(), other.words());
+        }
+    }
 
     #[test]
     fn labels_are_whole_numbers_up_to_31() {

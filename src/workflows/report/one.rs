@@ -2,10 +2,9 @@
 
 use super::figures;
 use super::stored::Stored;
-use crate::catalog::find;
 use crate::comparison::Options;
 use crate::error::{ErrorKind, Result};
-use crate::metrics::{Direction, Evaluation, METRICS};
+use crate::metrics::{Direction, Evaluation};
 use crate::names::Version;
 use crate::project::{Located, Project};
 use crate::report::document::{Align, Block, Document, Table, Tone};
@@ -275,9 +274,8 @@ const SEED: u64 = 42;
 
 /// A line with what the paired test says, where the metric has one.
 fn tested(paired: &Paired, row: ComparisonRow) -> ComparisonRow {
-    let Ok(metric) = find("metric", METRICS, &row.metric) else { return row };
     let options = Options { seed: SEED, ..Options::default() };
-    let Ok(found) = paired.difference(metric, &options) else { return row };
+    let Ok(found) = paired.difference(&row.metric, &options) else { return row };
     let verdict = serde_json::to_value(found.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
     ComparisonRow {
         effect: found.effect,
