@@ -227,6 +227,18 @@ impl Params {
         Ok(Self(filled.collect()))
     }
 
+    /// True when there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These and others; no name is in both.
+    #[must_use]
+    pub fn joined(&self, others: &Self) -> Self {
+        Self(self.0.iter().chain(&others.0).map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// The value of a parameter that the list is known to hold.
     ///
     /// # Panics

@@ -148,6 +148,12 @@ impl Error {
         self
     }
 
+    /// The message and its causes in one line.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        [vec![self.message.clone()], self.causes()].concat().join(": ")
+    }
+
     /// The chain of causes, outermost first, as text.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {

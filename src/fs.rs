@@ -37,6 +37,21 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Reads a JSON document that carries a `format_version`; `name` is what a person knows it by.
+///
+/// # Errors
+/// `Failed` when it is damaged, or of a format newer than `newest`.
+pub fn document<T: serde::de::DeserializeOwned>(name: &str, text: &str, newest: u32) -> Result<T> {
+    let damaged = || format!("`{name}` is damaged");
+    let value: serde_json::Value = serde_json::from_str(text).context(damaged)?;
+    let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    if format > u64::from(newest) {
+        let message = format!("`{name}` has format {format}, this build reads {newest}");
+        return Err(Error::failed(message).hint("use a newer mlops"));
+    }
+    serde_json::from_value(value).context(damaged)
+}
+
 /// SHA-256 of bytes, as hexadecimal text.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {

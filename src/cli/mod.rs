@@ -11,6 +11,7 @@ mod embed;
 mod embedding_args;
 mod evaluate;
 mod evaluation;
+mod evaluation_ranking;
 mod experiments;
 mod export;
 mod gc;

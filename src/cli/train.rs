@@ -7,21 +7,26 @@ use serde::Serialize;
 
 use super::door::{Door, Records, shown};
 use super::embedding_args::EmbeddingArgs;
+use super::evaluation_ranking;
 use super::promote::{code, describe};
 use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
 use crate::config::{self, Override};
-use crate::data::Part;
+use crate::data::{Part, Task};
 use crate::error::{Error, Result};
 use crate::workflows::Session;
 use crate::workflows::promote::{self, promote};
-use crate::workflows::train::{Outcome, Request, train};
+use crate::workflows::resume::Resume;
+use crate::workflows::seeds::{SeedRun, Seeds, Spread, train_seeds};
+use crate::workflows::train::{Outcome, Request};
 
 const EXAMPLES: &str = "\
 Examples:
   mlops train experiments/reviews_lr/config.yaml
   mlops train experiments/*/config.yaml --set seed=7
-  mlops train experiments/reviews_lr/config.yaml --set model.params.C=0.1 --promote";
+  mlops train experiments/reviews_lr/config.yaml --set model.params.C=0.1 --promote
+  mlops train experiments/ranking_lambdarank/config.yaml --set seeds=[1,2,3]
+  mlops train experiments/ranking_lambdarank/config.yaml --resume";
 
 /// Arguments of `train`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +41,9 @@ pub struct Args {
     /// The run's name
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     name: String,
+    /// Go on where an interrupted training of the same config stood: the newest, or this run
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    resume: Option<String>,
     /// Send the new version through its gate; of several configs the best one
     #[arg(long)]
     promote: bool,
@@ -47,6 +55,9 @@ pub struct Args {
 #[derive(Serialize)]
 struct Answer {
     trained: Vec<Outcome>,
+    /// For configs with several seeds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    seeds: Vec<Seeds>,
     promotion: Option<promote::Outcome>,
 }
 
@@ -66,12 +77,22 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         let count = super::ui::format::plural(problems.len(), "problem");
         return Err(Error::invalid(format!("{count} in {} configs", args.configs.len())).with_problems(problems));
     }
-    let best = experiments[0].primary.name().to_owned();
+    let best = experiments[0].config.evaluation.primary.clone();
     let answer = door.work(Records::Runs, |session| {
-        let mut trained = Vec::new();
+        let (mut trained, mut seeds) = (Vec::new(), Vec::new());
         for experiment in experiments {
-            let request = Request { experiment, run_name: args.name.clone() };
-            trained.push(train(session, &request).inspect_err(|_| remember(session, &trained))?);
+            let resume = args.resume.as_ref().map(|run| match run.as_str() {
+                "" => Resume::Newest,
+                run => Resume::Run(run.to_owned()),
+            });
+            let request = Request { experiment, run_name: args.name.clone(), resume, tags: Vec::new() };
+            match train_seeds(session, request, &mut trained) {
+                Ok(found) => seeds.extend(found),
+                Err(error) => {
+                    remember(session, &trained);
+                    return Err(error);
+                }
+            }
         }
         let promotion = if args.promote {
             let candidates = trained.iter().map(|one: &Outcome| format!("{}/{}", one.model, one.version.0)).collect();
@@ -81,13 +102,17 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         } else {
             None
         };
-        Ok(Answer { trained, promotion })
+        Ok(Answer { trained, seeds, promotion })
     })?;
     if !door.global.quiet && !door.global.json {
         answer.trained.iter().flat_map(|one| &one.warnings).for_each(|text| error::warning(text));
     }
     door.answer("train", &answer, || {
-        let mut text: String = answer.trained.iter().map(|one| summary(one, door.global.quiet)).collect();
+        let quiet = door.global.quiet;
+        let of_seeds =
+            |one: &Outcome| answer.seeds.iter().any(|all| all.runs.iter().any(|run| run.run_id == one.run_id));
+        let told = answer.trained.iter().map(|one| summary(one, quiet || of_seeds(one)));
+        let mut text: String = told.chain(answer.seeds.iter().map(over_seeds)).collect();
         match &answer.promotion {
             Some(promotion) => text += &describe(promotion),
             None if !door.global.quiet => text += &next(&answer.trained),
@@ -118,13 +143,18 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     }
     let mut text =
         format!("{}  {}\n", bold(&head), dim(&format!("{} of experiment {}", outcome.kind, outcome.experiment)));
+    let ranking = outcome.task == Task::Ranking;
     text += &format!(
-        "rows      {}: {} train, {} validation, {} test\n",
+        "{} {}: {} train, {} validation, {} test\n",
+        if ranking { "documents" } else { "rows     " },
         format::count(rows.read),
         format::count(rows.train),
         format::count(rows.validation),
         format::count(rows.test)
     );
+    if ranking {
+        text += &queries(outcome);
+    }
     for (count, what) in [(rows.skipped_without_label, "label"), (rows.skipped_without_input, "text or vector")] {
         if count > 0 {
             text += &format!("skipped   {} without a {what}\n", format::plural(count, "row"));
@@ -132,20 +162,59 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     }
     if let [negative, positive] = outcome.labels.as_slice() {
         text += &format!("classes   {positive} is positive, {negative} negative\n");
-    } else {
+    } else if !ranking {
         text += &format!("classes   {} (macro averages)\n", outcome.labels.join(", "));
     }
     let fit = outcome.seconds.get("fit").copied().unwrap_or_default();
-    let steps = outcome.facts.get("n_iter").map_or_else(String::new, |count| format!(", {count:.0} iterations"));
+    let fact = |name: &str| outcome.facts.get(name).copied();
+    let steps = match (fact("n_iter"), fact("epochs"), fact("best_epoch"), fact("n_trees")) {
+        (Some(count), ..) => format!(", {count:.0} iterations"),
+        (_, Some(epochs), Some(best), _) => format!(", {epochs:.0} epochs, the best was {best:.0}"),
+        (.., Some(trees)) => format!(", {trees:.0} trees"),
+        _ => String::new(),
+    };
     text += &format!("fit       {} features in {}{steps}\n\n", format::count(outcome.n_features), format::seconds(fit));
     text += &metrics_table(outcome);
     text += &threshold(outcome);
     if let Some(test) = outcome.metrics.get(&Part::Test) {
         text += &super::evaluation::subgroups(test, &outcome.shown);
+        if let Some(facts) = &test.ranking {
+            text += &format!("\n{}", evaluation_ranking::conventions(test, facts));
+        }
+    }
+    if let Some(run) = &outcome.resumed {
+        text += &format!("\nresumed   from run {}\n", run.short());
     }
     text += &format!("\nmodel     {}\n", shown(&outcome.folder));
     text += &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)));
     text + "\n"
+}
+
+/// How many queries there are in each part.
+fn queries(outcome: &Outcome) -> String {
+    let count = |(part, one): (&Part, &crate::metrics::Evaluation)| {
+        let facts = one.ranking.as_ref()?;
+        Some(format!("{} {}", format::count(facts.queries), part.name()))
+    };
+    let counts: Vec<String> = outcome.metrics.iter().filter_map(count).collect();
+    format!("queries   {}\n", counts.join(", "))
+}
+
+/// The runs of a config with several seeds: a row a seed, then mean and standard deviation.
+fn over_seeds(all: &Seeds) -> String {
+    let mut columns = vec![("seed", Align::Left), ("version", Align::Left)];
+    columns.extend(all.metrics.iter().map(|spread| (spread.metric.as_str(), Align::Right)));
+    let row = |(at, run): (usize, &SeedRun)| {
+        let values = all.metrics.iter().map(|spread| format::optional(spread.values[at]));
+        [run.seed.to_string(), run.version.to_string()].into_iter().chain(values).collect::<Vec<_>>()
+    };
+    let mut rows: Vec<Vec<String>> = all.runs.iter().enumerate().map(row).collect();
+    for (name, value) in [("mean", 0), ("SD", 1)] {
+        let of = |spread: &Spread| format::optional(if value == 0 { spread.mean } else { spread.sd });
+        rows.push([name.to_owned(), String::new()].into_iter().chain(all.metrics.iter().map(of)).collect());
+    }
+    let seeds = format::plural(all.runs.len(), "seed");
+    format!("\n{} of experiment {} on its test rows\n{}\n", bold(&seeds), all.experiment, table(&columns, &rows))
 }
 
 /// A row a metric, a column a part: it fits a terminal of 80 columns, however many metrics there are.

@@ -8,8 +8,10 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::decode::{At, Fields};
+use super::decode::At;
+use super::ranking::{RankingSection, decode_ranking};
 use super::yaml::Value;
+use crate::data::Task;
 
 /// `evaluation:`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,11 @@ pub struct EvaluationSection {
     /// Bootstrap replicates for the intervals on the test metrics; 0 for none.
     pub bootstrap: usize,
     /// The decision threshold on the positive class's score, for two classes.
+    #[serde(default = "Threshold::none", skip_serializing_if = "Threshold::is_none")]
     pub threshold: Threshold,
+    /// By which conventions, for ranking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankingSection>,
     /// Columns whose values get metrics of their own on the test rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subgroups: Vec<String>,
@@ -35,6 +41,18 @@ pub enum Threshold {
     Fixed(f64),
     /// The best one on the validation rows.
     Chosen(ChosenBy),
+    /// None: ranking decides nothing about a row alone.
+    None,
+}
+
+impl Threshold {
+    fn none() -> Self {
+        Self::None
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// `evaluation.threshold: {choose: …}`.
@@ -56,6 +74,7 @@ impl Serialize for Threshold {
         match self {
             Self::Fixed(number) => serializer.serialize_f64(*number),
             Self::Chosen(by) => by.serialize(serializer),
+            Self::None => serializer.serialize_unit(),
         }
     }
 }
@@ -88,6 +107,9 @@ impl<'de> Deserialize<'de> for Threshold {
 const DEFAULT_METRICS: [&str; 7] =
     ["f1", "accuracy", "precision", "recall", "roc_auc", "average_precision", "log_loss"];
 
+/// The same for ranking.
+const DEFAULT_RANKING_METRICS: [&str; 6] = ["ndcg@10", "ndcg@5", "ndcg@1", "map", "mrr", "precision@5"];
+
 /// Bootstrap replicates at most: more says nothing new and takes days.
 const BOOTSTRAP_LIMIT: u64 = 100_000;
 
@@ -101,20 +123,44 @@ pub(super) struct RawEvaluation<'d, 'n> {
 }
 
 /// Reads the section; every problem is noted with the decoder.
-pub(super) fn decode<'d, 'n>(at: &At<'d, 'n>) -> RawEvaluation<'d, 'n> {
+pub(super) fn decode<'d, 'n>(at: &At<'d, 'n>, task: Task) -> RawEvaluation<'d, 'n> {
     let mut fields = at.fields();
     let metrics_at = fields.get("metrics");
     let metrics = metrics_at.items();
     let primary = fields.get("primary");
     let named: Vec<String> = metrics_at.texts();
-    let named = if named.is_empty() { DEFAULT_METRICS.map(str::to_owned).to_vec() } else { named };
-    let (threshold, choose) = decode_threshold(&fields.get("threshold"));
+    let usual = match task {
+        Task::Classification => &DEFAULT_METRICS[..],
+        Task::Ranking => &DEFAULT_RANKING_METRICS,
+    };
+    let named = if named.is_empty() { usual.iter().map(|name| (*name).to_owned()).collect() } else { named };
+    let (threshold_at, ranking_at) = (fields.get("threshold"), fields.get("ranking"));
+    let (threshold, choose, ranking) = match task {
+        Task::Classification => {
+            if ranking_at.is_given() {
+                ranking_at.problem("these conventions go with `task: ranking`", None);
+            }
+            let (threshold, choose) = decode_threshold(&threshold_at);
+            (threshold, choose, None)
+        }
+        Task::Ranking => {
+            if threshold_at.is_given() {
+                threshold_at.problem("ranking has no decision threshold", Some("remove it".into()));
+            }
+            (Threshold::None, None, Some(decode_ranking(&ranking_at)))
+        }
+    };
+    let subgroups_at = fields.get("subgroups");
+    if subgroups_at.is_given() && task == Task::Ranking {
+        subgroups_at.problem("ranking metrics are not broken down by a column", Some("remove it".into()));
+    }
     let section = EvaluationSection {
         primary: primary.text().unwrap_or_else(|| named[0].clone()),
         bootstrap: decode_bootstrap(&fields.get("bootstrap")),
         metrics: named,
         threshold,
-        subgroups: decode_subgroups(&mut fields),
+        ranking,
+        subgroups: decode_subgroups(&subgroups_at),
     };
     fields.finish();
     RawEvaluation { section, metrics, primary, choose }
@@ -165,8 +211,7 @@ fn decode_threshold<'d, 'n>(at: &At<'d, 'n>) -> (Threshold, Option<At<'d, 'n>>) 
     (Threshold::Fixed(threshold), None)
 }
 
-fn decode_subgroups(fields: &mut Fields<'_, '_>) -> Vec<String> {
-    let at = fields.get("subgroups");
+fn decode_subgroups(at: &At<'_, '_>) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for item in at.items() {
         let Some(column) = item.text() else { continue };

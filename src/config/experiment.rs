@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::data::{DataSection, decode_data};
 use super::decode::{At, Fields};
 use super::drift::{DriftSection, decode_drift};
 use super::evaluation::{self, EvaluationSection, RawEvaluation};
 use super::promotion::{PromotionSection, decode_promotion};
 use crate::catalog::Params;
-use crate::data::{Columns, Input, Split, Task, split::By};
+use crate::data::{Columns, Split, Task};
 use crate::names::{ExperimentName, ModelName};
 
 /// A whole experiment config.
@@ -20,6 +21,9 @@ pub struct ExperimentConfig {
     pub experiment: ExperimentSection,
     /// The seed of everything random.
     pub seed: u64,
+    /// Seeds of several runs of the same, in place of one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
     /// What is learned.
     #[serde(default)]
     pub task: Task,
@@ -29,6 +33,9 @@ pub struct ExperimentConfig {
     pub features: Vec<StepSection>,
     /// The model.
     pub model: ModelSection,
+    /// The checked parameters of the training loop, for kinds that have one.
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    pub training: Params,
     /// How it is judged.
     pub evaluation: EvaluationSection,
     /// When it is promoted.
@@ -48,74 +55,6 @@ pub struct ExperimentSection {
     pub description: String,
     /// Tags of each run.
     pub tags: BTreeMap<String, String>,
-}
-
-/// `data:`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataSection {
-    /// A path, a glob, or `format:path`.
-    pub source: String,
-    /// The query, for databases.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    /// Which columns mean what.
-    pub columns: ColumnsSection,
-    /// Fields taken out of JSON text columns, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub json_fields: Vec<String>,
-    /// The positive label.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub positive: Option<String>,
-    /// Which rows train, validate, test.
-    pub split: SplitSection,
-}
-
-/// `data.columns:`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnsSection {
-    /// The id of a row.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// The label.
-    pub label: String,
-    /// Text columns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub text: Vec<String>,
-    /// A column of whole vectors.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub embedding: Option<String>,
-    /// Numeric columns.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub features: Vec<String>,
-}
-
-/// `data.split:`: a column, or shares with a way of drawing.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SplitSection {
-    /// The column that says it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<String>,
-    /// Share for training.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train: Option<f64>,
-    /// Share for validation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation: Option<f64>,
-    /// Share for test.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<f64>,
-    /// Each class in the same shares.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stratify: Option<bool>,
-    /// Rows with the same value of this column stay together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    /// Oldest rows train, newest test, by this column.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time: Option<String>,
 }
 
 /// One feature step: `- tfidf: {min_df: 2}`.
@@ -177,11 +116,10 @@ pub(super) struct Raw<'d, 'n> {
     pub features: At<'d, 'n>,
     pub kind: At<'d, 'n>,
     pub params: At<'d, 'n>,
+    pub training: At<'d, 'n>,
     pub evaluation: RawEvaluation<'d, 'n>,
 }
 
-/// The shares of a made split when none are given.
-const DEFAULT_SHARES: [f64; 3] = [0.6, 0.2, 0.2];
 /// A name that stands in where the real one was wrong; the config is refused anyway.
 fn placeholder_experiment() -> ExperimentName {
     ExperimentName::parse("experiment").expect("a valid name")
@@ -201,12 +139,13 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
         name: name.clone(),
     };
     experiment.finish();
-    let seed = fields.get("seed").whole().unwrap_or(42);
+    let seed = fields.get("seed");
+    let seeds = decode_seeds(&fields.get("seeds"), &seed);
     let task = fields.get("task");
     let task = task.parsed(Task::parse).unwrap_or_default();
     let data = fields.get("data");
     data.require("where the rows come from");
-    let data = decode_data(&data);
+    let data = decode_data(&data, task);
     let (features, steps) = decode_steps(&mut fields);
     let model_at = fields.get("model");
     model_at.require("which model to fit");
@@ -217,135 +156,43 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     let (kind, params) = (model.get("kind"), model.get("params"));
     kind.require("the kind of model");
     model.finish();
-    let evaluation = evaluation::decode(&fields.get("evaluation"));
+    let training = fields.get("training");
+    let evaluation = evaluation::decode(&fields.get("evaluation"), task);
     let promotion = decode_promotion(&fields.get("promotion"), Some(task));
     let drift = decode_drift(&fields.get("drift"));
     fields.finish();
     let kind_name = kind.text().unwrap_or_default();
     let config = ExperimentConfig {
         experiment: experiment_section,
-        seed,
+        seed: seeds.first().copied().or_else(|| seed.whole()).unwrap_or(42),
+        seeds,
         task,
         data,
         features: Vec::new(),
         model: ModelSection { name: model_name, kind: kind_name, params: Params::default() },
+        training: Params::default(),
         evaluation: evaluation.section.clone(),
         promotion,
         drift,
     };
-    Raw { config, steps, features, kind, params, evaluation }
+    Raw { config, steps, features, kind, params, training, evaluation }
 }
 
-/// A column that gives the answer away, or that stands twice among the inputs.
-fn check_inputs(at: &At<'_, '_>, columns: &ColumnsSection) {
-    let inputs: Vec<&String> = columns.text.iter().chain(&columns.embedding).chain(&columns.features).collect();
-    for (index, name) in inputs.iter().enumerate() {
-        if **name == columns.label {
-            at.problem(
-                format!("`{name}` is the label: it cannot be an input too"),
-                Some("take it out of the inputs".into()),
-            );
-        } else if inputs[..index].contains(name) {
-            at.problem(format!("the input `{name}` stands there twice"), None);
-        }
-    }
-}
+/// Seeds at most: each is a run and a version.
+const SEEDS_LIMIT: usize = 100;
 
-fn decode_data(at: &At<'_, '_>) -> DataSection {
-    let mut data = at.fields();
-    let source = data.get("source");
-    if at.is_given() {
-        source.require("a path, a glob, or `format:path`");
+fn decode_seeds(at: &At<'_, '_>, seed: &At<'_, '_>) -> Vec<u64> {
+    let seeds: Vec<u64> = at.items().iter().filter_map(At::whole).collect();
+    let mut sorted = seeds.clone();
+    sorted.sort_unstable();
+    if at.is_given() && seed.is_given() {
+        at.problem("one `seed` or several `seeds`, not both", Some("remove one of the two".into()));
+    } else if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        at.problem("a seed stands there twice: its runs would be the same", None);
+    } else if seeds.len() > SEEDS_LIMIT {
+        at.problem(format!("at most {SEEDS_LIMIT} seeds are taken, got {}", seeds.len()), None);
     }
-    let columns_at = data.get("columns");
-    let mut columns = columns_at.fields();
-    let label = columns.get("label");
-    if at.is_given() {
-        label.require("the label's column");
-    }
-    let section = ColumnsSection {
-        id: columns.get("id").text(),
-        label: label.text().unwrap_or_default(),
-        text: columns.get("text").texts(),
-        embedding: columns.get("embedding").text(),
-        features: columns.get("features").texts(),
-    };
-    let inputs = [!section.text.is_empty(), section.embedding.is_some(), !section.features.is_empty()];
-    if at.is_given() && inputs.iter().filter(|given| **given).count() != 1 {
-        let hint = "name exactly one of `text`, `embedding`, `features`".to_owned();
-        columns_at.problem("what the model sees is not clear", Some(hint));
-    }
-    check_inputs(&columns_at, &section);
-    let split_column = columns.get("split").text();
-    columns.finish();
-    let json_fields_at = data.get("json_fields");
-    let json_fields = json_fields_at.texts();
-    if !json_fields.is_empty() && section.text.is_empty() {
-        json_fields_at.problem("`json_fields` needs a text column", Some("name it as `columns.text`".into()));
-    }
-    let split = decode_split(&data.get("split"), split_column);
-    let section = DataSection {
-        source: source.text().unwrap_or_default(),
-        query: data.get("query").text(),
-        columns: section,
-        json_fields,
-        positive: data.get("positive").text(),
-        split,
-    };
-    data.finish();
-    section
-}
-
-fn decode_split(at: &At<'_, '_>, column: Option<String>) -> SplitSection {
-    let mut split = at.fields();
-    let section = SplitSection {
-        column: split.get("column").text(),
-        train: split.get("train").number(),
-        validation: split.get("validation").number(),
-        test: split.get("test").number(),
-        stratify: split.get("stratify").flag(),
-        group: split.get("group").text(),
-        time: split.get("time").text(),
-    };
-    split.finish();
-    let made = section.train.is_some() || section.validation.is_some() || section.test.is_some();
-    let ways = [section.stratify == Some(true), section.group.is_some(), section.time.is_some()];
-    if section.column.is_some() && (made || ways.contains(&true)) {
-        at.problem("a split is read from a column or made, not both", Some("remove `column` or the shares".into()));
-    }
-    if ways.iter().filter(|given| **given).count() > 1 {
-        at.problem("a split is made in one way", Some("keep one of `stratify`, `group`, `time`".into()));
-    }
-    if section.column.is_some() {
-        return section;
-    }
-    if !made && !ways.contains(&true) && column.is_some() {
-        return SplitSection { column, ..SplitSection::default() };
-    }
-    let shares = if made {
-        [section.train, section.validation, section.test].map(|share| share.unwrap_or(0.0))
-    } else {
-        DEFAULT_SHARES
-    };
-    let sum: f64 = shares.iter().sum();
-    if let Some(share) = shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
-        at.problem(format!("a share lies between 0 and 1, got {share}"), None);
-    } else if (sum - 1.0).abs() > 1e-6 {
-        at.problem(
-            format!("the shares must add up to 1, got {sum}"),
-            Some("{train: 0.6, validation: 0.2, test: 0.2}".into()),
-        );
-    } else if shares[0] == 0.0 || shares[2] == 0.0 {
-        at.problem("training and test need a share above 0", None);
-    }
-    let stratify = section.group.is_none() && section.time.is_none();
-    SplitSection {
-        train: Some(shares[0]),
-        validation: Some(shares[1]),
-        test: Some(shares[2]),
-        stratify: stratify.then(|| section.stratify.unwrap_or(true)),
-        ..section
-    }
+    seeds
 }
 
 fn decode_steps<'d, 'n>(fields: &mut Fields<'d, 'n>) -> (At<'d, 'n>, Vec<RawStep<'d, 'n>>) {
@@ -373,37 +220,13 @@ impl ExperimentConfig {
     /// The roles of the columns.
     #[must_use]
     pub fn columns(&self) -> Columns {
-        let columns = &self.data.columns;
-        let input = match (&columns.embedding, columns.features.is_empty()) {
-            (Some(embedding), _) => Input::Embedding(embedding.clone()),
-            (None, false) => Input::Numbers(columns.features.clone()),
-            (None, true) => Input::Text { columns: columns.text.clone(), json_fields: self.data.json_fields.clone() },
-        };
-        Columns { id: columns.id.clone(), label: Some(columns.label.clone()), query: None, input }
+        self.data.roles()
     }
 
     /// How rows are split.
     #[must_use]
     pub fn split(&self) -> Split {
-        let split = &self.data.split;
-        if let Some(column) = &split.column {
-            return Split::Column(column.clone());
-        }
-        let by = match (&split.group, &split.time, split.stratify) {
-            (Some(group), _, _) => By::Group(group.clone()),
-            (_, Some(time), _) => By::Time(time.clone()),
-            (_, _, Some(true)) => By::Stratified,
-            _ => By::Random,
-        };
-        let [train, validation, test] = [split.train, split.validation, split.test].map(|share| share.unwrap_or(0.0));
-        Split::Made { train, validation, test, by }
-    }
-
-    /// The columns that the model sees.
-    fn inputs(&self) -> Vec<String> {
-        let columns = &self.data.columns;
-        let fields = self.data.json_fields.iter().map(|field| format!("json:{field}"));
-        columns.text.iter().chain(&columns.embedding).chain(&columns.features).cloned().chain(fields).collect()
+        self.data.way()
     }
 
     /// The parameters as text, flattened, for the run record: `model.C`, `features.0.tfidf.min_df`, `data.source`.
@@ -415,11 +238,12 @@ impl ExperimentConfig {
         };
         let mut params = vec![
             ("seed".to_owned(), self.seed.to_string()),
-            ("data.source".to_owned(), self.data.source.clone()),
-            ("data.inputs".to_owned(), self.inputs().join(", ")),
+            ("data.source".to_owned(), self.data.place()),
+            ("data.inputs".to_owned(), self.data.inputs().join(", ")),
             ("model.kind".to_owned(), self.model.kind.clone()),
         ];
         params.extend(self.model.params.iter().map(|(name, value)| (format!("model.{name}"), text(value))));
+        params.extend(self.training.iter().map(|(name, value)| (format!("training.{name}"), text(value))));
         for (index, step) in self.features.iter().enumerate() {
             params.push((format!("features.{index}"), step.kind.clone()));
             let step_params = step.params.iter();

@@ -11,7 +11,7 @@ use super::decode::{At, Fields};
 use crate::catalog::{find, known_hint};
 use crate::data::Task;
 use crate::error::{Error, Result};
-use crate::metrics::{self, METRICS};
+use crate::metrics::{METRICS, name};
 
 /// The gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -226,7 +226,7 @@ impl PromotionSection {
     pub fn check_task(&self, task: Task) -> Result<()> {
         let require = self.require.iter().map(|rule| &rule.metric);
         let versus = self.versus_production.iter().map(|rule| &rule.metric);
-        require.chain(versus).try_for_each(|name| metrics::name(task, name).map(|_| ()))?;
+        require.chain(versus).try_for_each(|metric| name(task, metric).map(|_| ()))?;
         let rails = &self.guardrails;
         let what = match task {
             Task::Classification if self.minimum.queries.is_some() => {
@@ -250,18 +250,18 @@ fn word(at: &At<'_, '_>, what: &str, allowed: &[&str]) -> String {
     allowed[0].to_owned()
 }
 
-/// The name of a metric of the task; of either where nobody knows which.
+/// The name of a metric of the catalog.
 fn metric(fields: &mut Fields<'_, '_>, task: Option<Task>) -> String {
     let at = fields.get("metric");
     at.require("the metric of this rule");
-    let known = |name: &str| match task {
-        Some(task) => metrics::name(task, name),
-        // A cut is of rankings, where it is not known what the name is.
-        None if name.contains('@') => metrics::name(Task::Ranking, name),
-        None => metrics::name(Task::Classification, name)
-            .or_else(|unknown| metrics::name(Task::Ranking, name).map_err(|_| unknown)),
+    // A policy is for models of either task; a cut is of rankings, also where the name before it is none.
+    let either = |written: &str| {
+        if written.contains('@') {
+            return name(Task::Ranking, written);
+        }
+        name(Task::Classification, written).or_else(|error| name(Task::Ranking, written).map_err(|_| error))
     };
-    at.parsed(known).unwrap_or_default()
+    at.parsed(|written| task.map_or_else(|| either(written), |task| name(task, written))).unwrap_or_default()
 }
 
 /// A number that must not be negative.
@@ -341,9 +341,9 @@ fn decode_versus(item: &At<'_, '_>, task: Option<Task>) -> Versus {
     rule
 }
 
-fn decode_subgroup(item: &At<'_, '_>, task: Option<Task>) -> SubgroupRule {
+fn decode_subgroup(item: &At<'_, '_>) -> SubgroupRule {
     let mut fields = item.fields();
-    let metric = metric(&mut fields, task);
+    let metric = metric(&mut fields, Some(Task::Classification));
     let column = fields.get("column");
     column.require("the column whose values are the subgroups");
     let (min, max, max_drop) = (fields.get("min"), fields.get("max"), fields.get("max_drop"));
@@ -362,19 +362,20 @@ fn decode_subgroup(item: &At<'_, '_>, task: Option<Task>) -> SubgroupRule {
     rule
 }
 
+/// Notes what only classes have, where the task is ranking.
+fn only_classes(at: &At<'_, '_>, what: &str, task: Option<Task>) {
+    if at.is_given() && task == Some(Task::Ranking) {
+        at.problem(format!("ranking has no {what}"), Some("remove it".into()));
+    }
+}
+
 fn decode_guardrails(at: &At<'_, '_>, task: Option<Task>) -> Guardrails {
     let mut fields = at.fields();
-    let (subgroups, calibration) = (fields.get("subgroups"), fields.get("calibration"));
-    if task == Some(Task::Ranking) {
-        for (rule, why) in [(&subgroups, NO_SUBGROUPS), (&calibration, NO_PROBABILITIES)] {
-            if rule.is_given() {
-                rule.problem(why, Some("leave it out; `latency` and `size` work for rankings, too".into()));
-            }
-        }
-    }
-    // What is wrong with its rules does not matter where there may be none.
-    let ranks = task == Some(Task::Ranking);
-    let subgroups = subgroups.items().iter().filter(|_| !ranks).map(|item| decode_subgroup(item, task)).collect();
+    let subgroups = fields.get("subgroups");
+    only_classes(&subgroups, "metrics by subgroup", task);
+    let subgroups = subgroups.items().iter().map(decode_subgroup).collect();
+    let calibration = fields.get("calibration");
+    only_classes(&calibration, "calibration: its scores are no probabilities", task);
     let calibration = calibration.is_given().then(|| {
         let mut fields = calibration.fields();
         let max = fields.get("max_ece");
@@ -415,7 +416,7 @@ fn decode_guardrails(at: &At<'_, '_>, task: Option<Task>) -> Guardrails {
     Guardrails { subgroups, calibration, latency, size }
 }
 
-/// Reads the section; every problem is noted with the decoder. A policy file has no task.
+/// Reads the section; every problem is noted with the decoder. Without a task, as in a policy, metrics of both are known.
 pub(super) fn decode_promotion(at: &At<'_, '_>, task: Option<Task>) -> PromotionSection {
     let mut promotion = at.fields();
     let section = PromotionSection {
@@ -432,8 +433,8 @@ pub(super) fn decode_promotion(at: &At<'_, '_>, task: Option<Task>) -> Promotion
             let mut fields = promotion.get("minimum").fields();
             let queries = fields.get("queries");
             if task == Some(Task::Classification) && queries.is_given() {
-                queries
-                    .problem("a classification has no queries", Some("`rows` and `positives` count its rows".into()));
+                let hint = "`rows` and `positives` count its rows".to_owned();
+                queries.problem("a classification has no queries", Some(hint));
             }
             let (rows, positives) = (fields.get("rows").whole(), fields.get("positives").whole());
             let minimum = Minimum { rows, positives, queries: queries.whole() };

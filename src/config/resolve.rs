@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::decode::At;
 use super::experiment::{ExperimentConfig, Raw, RawStep, StepSection};
 use crate::catalog::{Param, ParamProblem, Params, find};
-use crate::data::Input;
+use crate::data::{Input, Task};
 use crate::error::{Error, Result};
 use crate::features::{Chain, STEPS, StepKind, Takes};
-use crate::metrics::{METRICS, Metric, Reads};
+use crate::metrics::{METRICS, Metric, Reads, name};
 use crate::models::{Estimator, FAMILIES, Family};
 
 /// A config with nothing left to look up.
@@ -21,8 +21,6 @@ pub struct Experiment {
     pub family: &'static dyn Family,
     /// The estimator, configured.
     pub estimator: Box<dyn Estimator>,
-    /// The metric that is looked at first.
-    pub primary: &'static dyn Metric,
 }
 
 /// What the rows bring, as the first step sees it.
@@ -57,9 +55,12 @@ fn note(at: &At<'_, '_>, problem: &ParamProblem) {
 
 /// Looks up what a config names; `None` when something was wrong (the decoder has been told).
 pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
-    let Raw { mut config, steps, features, kind, params, evaluation } = raw;
-    for at in &evaluation.metrics {
-        at.parsed(|name| find("metric", METRICS, name));
+    let Raw { mut config, steps, features, kind, params, training, evaluation } = raw;
+    let task = config.task;
+    let named = |at: &At<'_, '_>| at.parsed(|written| name(task, written));
+    let names: Vec<Option<String>> = evaluation.metrics.iter().map(named).collect();
+    if !names.is_empty() {
+        config.evaluation.metrics = names.into_iter().flatten().collect();
     }
     if let Some(at) = evaluation.choose.filter(At::is_given) {
         at.parsed(chooses);
@@ -68,16 +69,46 @@ pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
             at.problem("the threshold is chosen on validation rows, and the split makes none", Some(hint));
         }
     }
-    let primary = if evaluation.primary.is_given() {
-        evaluation.primary.parsed(|name| find("metric", METRICS, name))
+    if evaluation.primary.is_given() {
+        config.evaluation.primary = named(&evaluation.primary).unwrap_or_default();
     } else {
-        find("metric", METRICS, &config.evaluation.primary).ok()
-    };
-    let chain = chain_of(&features, &steps, &mut config);
-    let family = kind.parsed(|name| find("kind of model", FAMILIES, name))?;
+        config.evaluation.primary = config.evaluation.metrics.first().cloned().unwrap_or_default();
+    }
+    let family = kind.parsed(|name| find("kind of model", FAMILIES, name));
+    let chain = chain_of(&features, &steps, family, &mut config);
+    let family = family?;
+    if family.task() != task {
+        kind.problem(other_task(family, task), Some(format!("these learn {}: {}", task.name(), kinds_of(task))));
+        return None;
+    }
     config.model.params = checked(&params, family.params());
-    let estimator = family.configure(&config.model.params).map_err(|problem| note(&params, &problem)).ok()?;
-    Some(Experiment { config, chain: chain?, family, estimator, primary: primary? })
+    config.training = checked_training(&training, family);
+    let together = config.model.params.joined(&config.training);
+    let place = |problem: &ParamProblem| {
+        if family.training().iter().any(|param| param.name == problem.name) { &training } else { &params }
+    };
+    let estimator = family.configure(&together).map_err(|problem| note(place(&problem), &problem)).ok()?;
+    Some(Experiment { config, chain: chain?, family, estimator })
+}
+
+fn other_task(family: &dyn Family, task: Task) -> String {
+    format!("`{}` learns {}, and the task is {}", family.name(), family.task().name(), task.name())
+}
+
+/// The kinds of model that learn a task.
+fn kinds_of(task: Task) -> String {
+    let kinds = FAMILIES.iter().filter(|family| family.task() == task);
+    kinds.map(|family| format!("`{}`", family.name())).collect::<Vec<_>>().join(", ")
+}
+
+fn checked_training(at: &At<'_, '_>, family: &dyn Family) -> Params {
+    if at.is_given() && family.training().is_empty() {
+        let kinds = FAMILIES.iter().filter(|family| !family.training().is_empty());
+        let kinds = kinds.map(|family| format!("`{}`", family.name())).collect::<Vec<_>>().join(", ");
+        at.problem(format!("`{}` has no training loop to set", family.name()), Some(format!("these have: {kinds}")));
+        return Params::default();
+    }
+    checked(at, family.training())
 }
 
 /// The metric that a threshold is chosen by: it must read the decided classes.
@@ -92,7 +123,12 @@ fn chooses(name: &str) -> Result<&'static dyn Metric> {
         .hint(format!("choose one of {}", known.join(", "))))
 }
 
-fn chain_of(features: &At<'_, '_>, steps: &[RawStep<'_, '_>], config: &mut ExperimentConfig) -> Option<Chain> {
+fn chain_of(
+    features: &At<'_, '_>,
+    steps: &[RawStep<'_, '_>],
+    family: Option<&'static dyn Family>,
+    config: &mut ExperimentConfig,
+) -> Option<Chain> {
     let mut found: Vec<(&'static dyn StepKind, Params)> = Vec::new();
     for step in steps {
         let Some(kind) = step.name_of(|name| find("feature step", STEPS, name)) else { continue };
@@ -103,8 +139,18 @@ fn chain_of(features: &At<'_, '_>, steps: &[RawStep<'_, '_>], config: &mut Exper
         }
         found.push((kind, params));
     }
+    // Where nothing is said of features, a kind of model may have steps that it needs.
+    if features.node.is_none() {
+        for usual in family.map_or(&[][..], Family::default_steps) {
+            let kind = find("feature step", STEPS, usual).expect("a default step is in the catalog");
+            found.push((kind, Params::checked(kind.params(), &BTreeMap::new()).unwrap_or_default()));
+        }
+    }
     let columns = &config.data.columns;
-    let input_is_clear = !columns.text.is_empty() || columns.embedding.is_some() || !columns.features.is_empty();
+    let input_is_clear = config.task == Task::Ranking
+        || !columns.text.is_empty()
+        || columns.embedding.is_some()
+        || !columns.features.is_empty();
     if found.len() < steps.len() || !input_is_clear {
         return None;
     }
@@ -135,7 +181,6 @@ pub fn resolve(config: ExperimentConfig) -> Result<Experiment> {
     let steps = steps.collect::<Result<Vec<_>>>()?;
     let chain = Chain::configure(&steps).map_err(|(_, problem)| unknown(problem))?;
     let family = find("kind of model", FAMILIES, &config.model.kind)?;
-    let estimator = family.configure(&config.model.params).map_err(unknown)?;
-    let primary = find("metric", METRICS, &config.evaluation.primary)?;
-    Ok(Experiment { config, chain, family, estimator, primary })
+    let estimator = family.configure(&config.model.params.joined(&config.training)).map_err(unknown)?;
+    Ok(Experiment { config, chain, family, estimator })
 }

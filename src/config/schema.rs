@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::NotifyEvent;
+use super::data::MISSING;
+use super::{NotifyEvent, ranking};
 use crate::catalog::{Named, Param};
 use crate::data::Task;
 use crate::data::sources::SOURCES;
 use crate::drift::{Rule, STATISTICS, Settings};
 use crate::features::STEPS;
+use crate::metrics::ranking::{HIGHEST_GRADE, RANKING_METRICS};
 use crate::metrics::{METRICS, Reads};
 use crate::models::FAMILIES;
 
@@ -36,16 +38,22 @@ fn share(about: &str) -> Value {
 
 fn data() -> Value {
     let mut section = object(
-        &["source", "columns"],
+        &[],
         &json!({
             "source": text("a path, a glob, or `format:path`"),
+            "files": object(&["train", "test"], &json!({
+                "train": text("the rows for training"),
+                "validation": text("the rows for choices"),
+                "test": text("the rows for the final numbers"),
+            })),
             "query": text("the query, for databases"),
-            "columns": object(&["label"], &json!({
+            "columns": object(&[], &json!({
                 "id": text("the id of a row; row numbers when there is none"),
-                "label": text("the label"),
+                "label": text("the label; for ranking a grade of 0 to 31, `label` when absent"),
+                "query": text("the query of a document, for ranking; `qid` when absent"),
                 "text": texts("text column(s)"),
                 "embedding": text("a column of whole vectors: a list, or text such as 0.1,0.2"),
-                "features": texts("numeric columns"),
+                "features": texts("numeric columns; for ranking all others when absent"),
                 "split": text("a column of train, validation, test"),
             })),
             "json_fields": texts("fields taken out of JSON text, in order; `a.b` is a nested key"),
@@ -61,9 +69,58 @@ fn data() -> Value {
             })),
         }),
     );
-    let one_input = json!([{"required": ["text"]}, {"required": ["embedding"]}, {"required": ["features"]}]);
-    section["properties"]["columns"]["oneOf"] = one_input;
+    section["properties"]["letor"] = object(
+        &[],
+        &json!({
+            "first_index": {"enum": ["auto", 0, 1, "0", "1"], "default": "auto", "description": "of LETOR files"},
+            "missing": {"enum": MISSING, "default": MISSING[0], "description": "what becomes of `NULL`"},
+        }),
+    );
+    section["oneOf"] = json!([{"required": ["source"]}, {"required": ["files"]}]);
     section
+}
+
+/// What the task asks of `data` and `evaluation`.
+fn by_task() -> Value {
+    let one_input = json!([{"required": ["text"]}, {"required": ["embedding"]}, {"required": ["features"]}]);
+    let columns = json!({"required": ["label"], "oneOf": one_input, "not": {"required": ["query"]}});
+    let named = |metric: &Value| {
+        json!({"properties": {
+            "primary": metric, "metrics": {"anyOf": [metric, {"type": "array", "items": metric}]}}})
+    };
+    let mut of_classes = named(&json!({"enum": names(METRICS)}));
+    of_classes["not"] = json!({"required": ["ranking"]});
+    let mut of_ranking = named(&ranking_metric());
+    of_ranking["not"] = json!({"anyOf": [{"required": ["threshold"]}, {"required": ["subgroups"]}]});
+    json!({
+        "if": {"properties": {"task": {"const": Task::Ranking.name()}}, "required": ["task"]},
+        "then": {"properties": {"evaluation": of_ranking}},
+        "else": {"properties": {
+            "data": {"required": ["source", "columns"], "properties": {"columns": columns}}, "evaluation": of_classes}},
+    })
+}
+
+/// `ndcg@10`, `map`.
+fn ranking_metric() -> Value {
+    let cut: Vec<&str> = RANKING_METRICS.iter().map(|metric| metric.name()).collect();
+    json!({"type": "string", "pattern": format!("^({}|p)(@[1-9][0-9]*)?$", cut.join("|"))})
+}
+
+/// The conventions of ranking metrics.
+fn ranking() -> Value {
+    let grade = |about: &str| json!({"type": "integer", "minimum": 1, "maximum": HIGHEST_GRADE, "description": about});
+    object(
+        &[],
+        &json!({
+            "empty": {"enum": ranking::EMPTY, "default": ranking::EMPTY[0],
+                "description": "what a query without a relevant document counts"},
+            "gain": {"enum": ranking::GAIN, "default": ranking::GAIN[0], "description": "of a grade, in NDCG"},
+            "ties": {"enum": ranking::TIES, "default": ranking::TIES[0], "description": "equal scores"},
+            "map_divisor": {"enum": ranking::DIVISOR, "default": ranking::DIVISOR[0]},
+            "relevant_from": grade("the lowest grade that is relevant; 1 when absent"),
+            "highest_grade": grade("what ERR reckons with; that of the training labels when absent"),
+        }),
+    )
 }
 
 /// A number, or how to choose it.
@@ -220,7 +277,14 @@ pub fn schema() -> Value {
                    "then": {"properties": {"params": params(family.params())}}})
         })
         .collect();
-    let metric = json!({"enum": names(METRICS)});
+    let loops: Vec<Value> = FAMILIES
+        .iter()
+        .map(|family| {
+            json!({"if": {"properties": {"model": {"properties": {"kind": {"const": family.name()}}}}},
+                   "then": {"properties": {"training": params(family.training())}}})
+        })
+        .collect();
+    let metric = json!({"anyOf": [{"enum": names(METRICS)}, ranking_metric()]});
     let mut model = object(
         &["kind"],
         &json!({
@@ -238,20 +302,25 @@ pub fn schema() -> Value {
                 "tags": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
             })),
             "seed": {"type": "integer", "minimum": 0, "default": 42},
+            "seeds": {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": true,
+                "description": "in place of `seed`: a run and a version for each"},
             "task": {"enum": Task::ALL.map(Task::name)},
             "data": data(),
             "features": {"type": "array", "items": {"anyOf": steps}},
             "model": model,
+            "training": {"type": ["object", "null"]},
             "evaluation": object(&[], &json!({
                 "metrics": {"anyOf": [metric, {"type": "array", "items": metric}]}, "primary": metric,
                 "bootstrap": {"type": "integer", "minimum": 0, "maximum": 100_000, "default": 1000},
                 "threshold": threshold(),
+                "ranking": ranking(),
                 "subgroups": texts("columns whose values get metrics of their own on the test rows"),
             })),
             "promotion": promotion(&metric),
             "drift": drift(),
         }),
     );
+    root["allOf"] = loops.into_iter().chain([by_task()]).collect();
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     root["title"] = "mlops experiment config".into();
     root
@@ -268,7 +337,7 @@ pub fn list(catalog: &str) -> crate::error::Result<Vec<Entry>> {
     Ok(match catalog {
         "models" => FAMILIES.iter().map(|entry| (entry.name(), entry.about(), entry.params())).collect(),
         "features" => STEPS.iter().map(|entry| (entry.name(), entry.about(), entry.params())).collect(),
-        "metrics" => plain(METRICS),
+        "metrics" => [plain(METRICS), plain(RANKING_METRICS)].concat(),
         "sources" => plain(SOURCES),
         "statistics" => plain(STATISTICS),
         other => {

@@ -62,6 +62,10 @@ pub struct Rows {
     pub skipped_label: usize,
     /// Rows skipped for want of an input (a text or a vector).
     pub skipped_input: usize,
+    /// The names of the features, where all columns were asked for.
+    pub feature_names: Vec<String>,
+    /// What a person should know of the rows.
+    pub warnings: Vec<String>,
     /// From when to when the kept rows are, where they are split by time.
     pub time: Option<TimeWindow>,
 }
@@ -254,6 +258,8 @@ pub fn prepare(
         n_read,
         skipped_label,
         skipped_input,
+        feature_names: Vec::new(),
+        warnings: Vec::new(),
         time,
     })
 }

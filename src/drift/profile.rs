@@ -15,7 +15,7 @@ use super::decision::Settings;
 use super::statistic::Kind;
 use super::vectors::VectorSample;
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::fs::{read_text, write_atomic};
+use crate::fs::{document, read_text, write_atomic};
 
 /// The file in a version's folder.
 pub const FILE: &str = "reference.json";
@@ -320,17 +320,7 @@ impl Reference {
                 .hint("it was trained before references were kept: train it again, or compare two files with `--reference F --current F`"),
             _ => error,
         })?;
-        let damaged = || format!("`{}` is damaged", path.display());
-        let value: serde_json::Value = serde_json::from_str(&text).context(damaged)?;
-        let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        if format > u64::from(FORMAT_VERSION) {
-            return Err(Error::failed(format!(
-                "`{}` has format {format}, this build reads {FORMAT_VERSION}",
-                path.display()
-            ))
-            .hint("use a newer mlops"));
-        }
-        serde_json::from_value(value).context(damaged)
+        document(&path.display().to_string(), &text, FORMAT_VERSION)
     }
 
     /// The column of this role.

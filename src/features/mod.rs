@@ -6,7 +6,6 @@ mod text_embedding;
 mod tfidf;
 
 pub mod chain;
-pub mod ranking_scale;
 pub mod step;
 
 pub use chain::{Chain, FittedChain, StepConfig};

@@ -137,7 +137,8 @@ mod tests {
         };
         let given = BTreeMap::from([("strategy".to_owned(), strategy.into())]);
         let params = Params::checked(Baseline.params(), &given).unwrap();
-        let context = FitContext::new(0, &|_| (), &AtomicBool::new(false));
+        let never = AtomicBool::new(false);
+        let context = FitContext::new(0, &|_| (), &never);
         Baseline.configure(&params).unwrap().fit(&train, &context).unwrap()
     }
 

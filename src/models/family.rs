@@ -9,6 +9,7 @@ use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Features, Targets};
 use crate::data::task::Task;
 use crate::error::{Error, Result};
+use crate::metrics::ranking::Convention;
 use crate::onnx::{Graph, Value};
 
 /// A kind of model: it knows its parameters, makes estimators, and reads fitted models back.
@@ -23,6 +24,11 @@ pub trait Family: Named + Sync {
 
     /// The parameters of the training loop, `training:` in configs; no name is also one of `params`.
     fn training(&self) -> &'static [Param] {
+        &[]
+    }
+
+    /// The feature steps that its models need where a config says nothing of features.
+    fn default_steps(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -128,7 +134,8 @@ pub struct Epoch<'a> {
     pub epoch: usize,
     /// Epochs at most.
     pub epochs: usize,
-    /// What a person watches: `Epoch 45/100: loss=0.298 val_ndcg@10=0.525 ★`.
+    /// What a person watches: `Epoch 45/100: loss=0.298 val_ndcg@10=0.525 ★`. Empty for an epoch of before a resumption, which is
+    /// told again for the history.
     pub line: &'a str,
     /// The values by name: `loss`, `val_ndcg@10`, `learning_rate`, `seconds`.
     pub values: &'a [(String, f64)],
@@ -152,13 +159,24 @@ pub struct FitContext<'a> {
     pub checkpoint: Option<&'a Path>,
     /// Whether the fit goes on from that file.
     pub resume: bool,
+    /// How ranking metrics of the validation rows are counted; none: the defaults, with the highest grade of the training rows.
+    pub convention: Option<Convention>,
 }
 
 impl<'a> FitContext<'a> {
     /// Without validation rows, clock and checkpoint.
     #[must_use]
     pub fn new(seed: u64, observe: &'a (dyn Fn(&Event<'_>) + Sync), interrupted: &'a AtomicBool) -> Self {
-        Self { seed, observe, interrupted, valid: None, clock: &|| 0.0, checkpoint: None, resume: false }
+        Self {
+            seed,
+            observe,
+            interrupted,
+            valid: None,
+            clock: &|| 0.0,
+            checkpoint: None,
+            resume: false,
+            convention: None,
+        }
     }
 
     /// The same with validation rows.

@@ -361,7 +361,8 @@ mod tests {
         };
         let events = Mutex::new(Vec::new());
         let observe = |event: &Event<'_>| events.lock().unwrap().push(format!("{event:?}"));
-        let context = FitContext::new(1, &observe, &AtomicBool::new(false));
+        let never = AtomicBool::new(false);
+        let context = FitContext::new(1, &observe, &never);
         let model = estimator.fit_linear(data, &context);
         (model, events.into_inner().unwrap())
     }

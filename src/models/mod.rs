@@ -6,12 +6,17 @@ mod family;
 
 mod baseline;
 mod decision_tree;
+mod early_stopping;
+mod lambdamart;
 mod lbfgs;
 mod linear_objective;
 mod logistic_regression;
-pub mod neural_ranker;
+mod neural_ranker;
 pub mod nn;
 mod random_forest;
+#[cfg(test)]
+mod ranked_samples;
+mod relevance;
 mod trees;
 
 pub use family::{Epoch, Estimator, Event, Family, FitContext, Model};
@@ -22,4 +27,13 @@ pub const FAMILIES: &[&dyn Family] = &[
     &random_forest::RandomForest,
     &decision_tree::DecisionTree,
     &baseline::Baseline,
+    &lambdamart::LambdaMart,
+    &neural_ranker::RANK_NET,
+    &neural_ranker::LAMBDA_RANK,
+    &neural_ranker::LAMBDA_LOSS,
+    &neural_ranker::LIST_NET,
+    &neural_ranker::LIST_MLE,
+    &neural_ranker::APPROX_NDCG,
+    &neural_ranker::NEURAL_NDCG,
+    &neural_ranker::POINTWISE_MSE,
 ];

@@ -140,7 +140,7 @@ mod tests {
         let error = model.predict(&Features::Dense(Array2::zeros((1, 4)))).unwrap_err();
         assert_eq!(error.message, "expected 6 features, got 4");
         assert_eq!(model.predict(&Features::Dense(Array2::zeros((0, 6)))).unwrap().dim(), (0, 2));
-        let Targets::Classes { index, .. } = &mut train.targets;
+        let Targets::Classes { index, .. } = &mut train.targets else { unreachable!("made with classes") };
         index.fill(1);
         let error = fit(&RandomForest, small.clone(), 0, &train).err().unwrap();
         assert_eq!(

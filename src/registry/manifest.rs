@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context, Error, Result};
-use crate::fs::{read_text, sha256, sha256_file, write_atomic};
+use crate::error::{Context, Result};
+use crate::fs::{document, read_text, sha256, sha256_file, write_atomic};
 use crate::names::{ModelName, RunId, Version};
 
 /// The version of the folder's format that this build writes.
@@ -72,12 +72,6 @@ pub fn facts_of(folder: &Path) -> Result<BTreeMap<String, FileFacts>> {
     Ok(files)
 }
 
-fn damaged(path: &Path, cause: serde_json::Error) -> Error {
-    Error::failed(format!("`{}` is damaged", path.display()))
-        .caused_by(cause)
-        .hint("`mlops doctor --fix` heals a copy, else restore the folder or train again")
-}
-
 impl Manifest {
     /// Lists the files that lie in `folder` and writes the manifest there; gives the manifest's own SHA-256.
     ///
@@ -105,15 +99,9 @@ impl Manifest {
     /// `NotFound` when there is none, `Failed` when it is damaged or from a newer build.
     pub fn read_file(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(|cause| damaged(path, cause))?;
-        let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        if format > u64::from(FORMAT_VERSION) {
-            return Err(Error::failed(format!(
-                "`{}` has format {format}, this build reads {FORMAT_VERSION}",
-                path.display()
-            ))
-            .hint("use a newer mlops"));
-        }
-        serde_json::from_value(value).map_err(|cause| damaged(path, cause))
+        document(&path.display().to_string(), &text, FORMAT_VERSION).map_err(|error| match error.hint {
+            Some(_) => error,
+            None => error.hint("`mlops doctor --fix` heals a copy, else restore the folder or train again"),
+        })
     }
 }

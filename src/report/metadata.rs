@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
+use crate::fs::document;
 use crate::metrics::Estimate;
 use crate::names::{ModelName, RunId, Version};
 use crate::registry::FileFacts;
@@ -107,14 +108,7 @@ impl Metadata {
     /// # Errors
     /// `Failed` when it is damaged or from a newer build.
     pub fn from_json(text: &str) -> Result<Self> {
-        let damaged = || format!("`{FILE}` is damaged");
-        let value: Value = serde_json::from_str(text).context(damaged)?;
-        let format = value.get("format_version").and_then(Value::as_u64).unwrap_or(0);
-        if format > u64::from(FORMAT_VERSION) {
-            return Err(Error::failed(format!("`{FILE}` has format {format}, this build reads {FORMAT_VERSION}"))
-                .hint("use a newer mlops"));
-        }
-        serde_json::from_value(value).context(damaged)
+        document(FILE, text, FORMAT_VERSION)
     }
 }
 

@@ -8,7 +8,7 @@
 //! and one that ends in `.sh` would be read as a file.
 
 use super::job::{Job, Kind};
-use super::quote::{comment, jinja, python, shell, shell_line};
+use super::quote::{comment, escaped, jinja, shell, shell_line};
 use super::scheduler::{Scheduler, Sheet};
 use crate::catalog::Named;
 use crate::error::Result;
@@ -43,7 +43,7 @@ impl Task {
         let Self { id, .. } = self;
         format!(
             "    {id} = BashOperator(\n        task_id=\"{id}\",\n        bash_command={},\n{more}    )\n",
-            python(&command)
+            escaped(&command)
         )
     }
 }
@@ -128,10 +128,10 @@ impl Scheduler for Airflow {
              {bodies}{chain}",
             name = job.name,
             about = comment(&job.about()),
-            id = python(&job.name),
-            description = python(&job.about()),
-            cron = python(&job.cron.text()),
-            zone = python(job.timezone.as_deref().unwrap_or("UTC")),
+            id = escaped(&job.name),
+            description = escaped(&job.about()),
+            cron = escaped(&job.cron.text()),
+            zone = escaped(job.timezone.as_deref().unwrap_or("UTC")),
         );
         Ok(vec![Sheet { name: format!("{}.py", job.name.replace('-', "_")), text }])
     }

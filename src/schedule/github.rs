@@ -6,7 +6,7 @@
 //! does 75; what happened is the step's output `exit_code`.
 
 use super::job::Job;
-use super::quote::{github, shell_line, yaml, yaml_block};
+use super::quote::{escaped, github, shell_line, yaml_block};
 use super::scheduler::{Scheduler, Sheet};
 use crate::catalog::Named;
 use crate::error::Result;
@@ -40,7 +40,8 @@ impl Scheduler for GitHub {
              esac\n",
             command = shell_line(&job.words()),
         );
-        let zone = job.timezone.as_ref().map_or_else(String::new, |zone| format!("      timezone: {}\n", yaml(zone)));
+        let zone =
+            job.timezone.as_ref().map_or_else(String::new, |zone| format!("      timezone: {}\n", escaped(zone)));
         let variable = |name: &String| format!("          {name}: ${{{{ secrets.{name} }}}}\n");
         let variables: String = job.variables.iter().map(variable).collect();
         let environment = if variables.is_empty() { variables } else { format!("        env:\n{variables}") };
@@ -71,10 +72,10 @@ impl Scheduler for GitHub {
                      run: {script}\n",
             name = job.name,
             about = job.about(),
-            title = yaml(&job.name),
-            cron = yaml(&job.cron.text()),
+            title = escaped(&job.name),
+            cron = escaped(&job.cron.text()),
             component = job.kind.command(),
-            step = yaml(&github(&job.about())),
+            step = escaped(&github(&job.about())),
             script = yaml_block(&github(&script), 10),
         );
         Ok(vec![Sheet { name: format!("{}.yml", job.name), text }])

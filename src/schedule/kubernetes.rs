@@ -6,7 +6,7 @@
 //! again. `podFailurePolicy` (stable since Kubernetes 1.31) wants `restartPolicy: Never`; `timeZone` is stable since 1.27.
 
 use super::job::{Job, Kind};
-use super::quote::{kubernetes, yaml};
+use super::quote::{escaped, kubernetes};
 use super::scheduler::{Scheduler, Sheet};
 use crate::catalog::Named;
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ impl Scheduler for Kubernetes {
             "\"$@\"; code=$?; case $code in {answers}) echo \"the answer is no ($code)\"; exit 0;; esac; exit $code"
         );
         let list = |words: Vec<String>| {
-            words.iter().map(|word| format!("                - {}\n", yaml(word))).collect::<String>()
+            words.iter().map(|word| format!("                - {}\n", escaped(word))).collect::<String>()
         };
         let command = list(["/bin/sh", "-c", &script, "mlops"].map(str::to_owned).to_vec());
         let arguments = list(words.iter().map(|word| kubernetes(word)).collect());
@@ -104,10 +104,10 @@ spec:
   successfulJobsHistoryLimit: 3
   failedJobsHistoryLimit: 3
 ",
-        name = yaml(&job.name),
+        name = escaped(&job.name),
         component = job.kind.command(),
-        cron = yaml(&job.cron.text()),
-        zone = yaml(job.timezone.as_deref().unwrap_or("Etc/UTC")),
+        cron = escaped(&job.cron.text()),
+        zone = escaped(job.timezone.as_deref().unwrap_or("Etc/UTC")),
     )
 }
 
@@ -116,8 +116,8 @@ fn pod(job: &Job, image: &str, command: &str, arguments: &str) -> String {
         format!(
             "                - name: {name}\n                  valueFrom:\n                    secretKeyRef:\n                      \
              name: {secret}\n                      key: {name}\n",
-            name = yaml(name),
-            secret = yaml(&job.name),
+            name = escaped(name),
+            secret = escaped(&job.name),
         )
     };
     let variables: String = job.variables.iter().map(variable).collect();
@@ -169,7 +169,7 @@ fn pod(job: &Job, image: &str, command: &str, arguments: &str) -> String {
                 claimName: mlops-project
 ",
         component = job.kind.command(),
-        image = yaml(image),
+        image = escaped(image),
     )
 }
 

@@ -93,8 +93,8 @@ pub fn systemd(word: &str, place: Place) -> String {
     quoted + "\""
 }
 
-/// A text as a YAML scalar in double quotes.
-pub fn yaml(text: &str) -> String {
+/// A text in double quotes, as a scalar of YAML or a literal of Python: both read these escapes.
+pub fn escaped(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {
@@ -115,7 +115,7 @@ pub fn yaml_block(text: &str, indent: usize) -> String {
         letter != '\n' && (letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}'))
     };
     if text.starts_with([' ', '\n']) || !text.ends_with('\n') || text.ends_with("\n\n") || text.chars().any(odd) {
-        return yaml(text);
+        return escaped(text);
     }
     let margin = " ".repeat(indent);
     let lines = text.lines().map(|line| if line.is_empty() { String::from("\n") } else { format!("{margin}{line}\n") });
@@ -143,22 +143,6 @@ pub fn jinja(text: &str) -> String {
         }
     }
     quoted
-}
-
-/// A text as a Python literal.
-pub fn python(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            '\n' => quoted += "\\n",
-            '\t' => quoted += "\\t",
-            '\u{2028}' | '\u{2029}' | '\u{feff}' => quoted += &format!("\\u{:04x}", u32::from(letter)),
-            other if other.is_control() => quoted += &format!("\\x{:02x}", u32::from(other)),
-            other => quoted.push(other),
-        }
-    }
-    quoted + "\""
 }
 
 /// A text for a comment: one line.
@@ -260,7 +244,7 @@ mod tests {
     #[test]
     fn yaml_parsers_see_the_words_themselves() {
         for word in WORDS {
-            let read: String = serde_yaml::from_str(&yaml(word)).unwrap_or_else(|error| panic!("{word:?}: {error}"));
+            let read: String = serde_yaml::from_str(&escaped(word)).unwrap_or_else(|error| panic!("{word:?}: {error}"));
             assert_eq!(read, **word);
             let text = format!("first {word}\n\nlast\n");
             let document = format!("a:\n  run: {}\n  b: 1\n", yaml_block(&text, 4));
@@ -278,7 +262,7 @@ mod tests {
         assert_eq!(kubernetes("$(A) $$ b"), "$$(A) $$$$ b");
         assert_eq!(github("a ${{ x }}"), "a ${{ '${{' }} x }}");
         assert_eq!(jinja("{{a}} {b} {%"), "{{ '{' }}{a}} {b} {{ '{' }}%");
-        assert_eq!(python("a\"b\\c\n한\u{7f}"), "\"a\\\"b\\\\c\\n한\\x7f\"");
+        assert_eq!(escaped("a\"b\\c\n한\u{7f}"), "\"a\\\"b\\\\c\\n한\\u007f\"");
         assert_eq!(comment("a\n  b\u{1b}c"), "a b c");
     }
 }

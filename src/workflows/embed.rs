@@ -294,7 +294,7 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
     let what = What { experiment: &config.experiment.name, description, command: "embed", name: "" };
     recorded(session, what, |recorder| {
         recorder.config(config)?;
-        session.stage(&format!("reading {}", config.data.source))?;
+        session.stage(&format!("reading {}", config.data.place()))?;
         let rows =
             read_training_rows(session, config, Labels::Learn { positive: config.data.positive.as_deref() }, &[])?;
         session.stage("embedding")?;

@@ -122,7 +122,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             probabilities: &prediction.probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
             by: &by,
         })?;
-        let source = request.data.clone().unwrap_or_else(|| experiment.config.data.source.clone());
+        let source = request.data.clone().unwrap_or_else(|| experiment.config.data.place());
         let viewed = view != View::default();
         let outcome = Outcome {
             run_id: recorder.id.clone(),
@@ -157,7 +157,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 /// The metric that a stored config chose its threshold for.
 fn chosen_for(experiment: &Experiment) -> Option<String> {
     match &experiment.config.evaluation.threshold {
-        Threshold::Fixed(_) => None,
+        Threshold::Fixed(_) | Threshold::None => None,
         Threshold::Chosen(by) => Some(by.choose.clone()),
     }
 }
@@ -240,7 +240,7 @@ fn rows_of(
     let labels = Labels::Known(&bundle.schema.labels);
     let by = groups_of(session, request, experiment)?;
     let Some(data) = &request.data else {
-        session.stage(&format!("reading {}", config.data.source))?;
+        session.stage(&format!("reading {}", config.data.place()))?;
         let rows = read_training_rows(session, config, labels, &by)?;
         let part = request.part.unwrap_or(Part::Test);
         let positions = rows.of_part(part);

@@ -396,7 +396,7 @@ mod tests {
     use super::*;
     use crate::bundle::Schema;
     use crate::catalog::{Params, find};
-    use crate::data::{Columns, Dataset, Features, Input, Targets};
+    use crate::data::{Columns, Dataset, Features, Input, Targets, Task};
     use crate::embeddings::Setting;
     use crate::features::{Chain, STEPS, Signal};
     use crate::models::{FAMILIES, FitContext};
@@ -423,7 +423,8 @@ mod tests {
         let targets = Targets::Classes { index: classes.to_vec(), labels: labels.clone() };
         let estimator = family.configure(&params(family.params(), given)).unwrap();
         let class_weights = estimator.class_weights(&targets).unwrap();
-        let context = FitContext::new(7, &|_| (), &AtomicBool::new(false));
+        let never = AtomicBool::new(false);
+        let context = FitContext::new(7, &|_| (), &never);
         let train = Dataset { features: matrix, targets, ids: vec![String::new(); classes.len()] };
         let model = estimator.fit(&train, &context).unwrap();
         let schema = Schema {

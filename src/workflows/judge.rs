@@ -147,6 +147,7 @@ pub fn threshold(
 ) -> Result<(f64, Option<Chosen>)> {
     let (by, scores) = match (&experiment.config.evaluation.threshold, scores) {
         (Threshold::Fixed(number), _) => return Ok((*number, None)),
+        (Threshold::None, _) => return Ok((0.5, None)),
         (Threshold::Chosen(by), Some(scores)) => (by, scores),
         (Threshold::Chosen(by), None) => {
             return Err(Error::invalid(format!("no validation rows to choose the threshold for `{}` on", by.choose)));

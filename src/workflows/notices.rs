@@ -66,7 +66,7 @@ pub fn send(project: &Project, channels: &[NotifyChannel], notice: &Notice, to: 
 
 /// An error on one line, with its cause: a delivery has no other place for it.
 fn told(error: &Error) -> String {
-    [vec![error.message.clone()], error.causes()].concat().join(": ")
+    error.with_causes()
 }
 
 fn patience(channel: &NotifyChannel) -> Patience {

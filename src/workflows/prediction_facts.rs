@@ -156,8 +156,7 @@ pub fn log(
         };
         let entries: Vec<Entry> = (start..ids.len().min(start + BATCH)).map(entry).collect();
         if let Err(error) = append(layout, &located.model, &entries) {
-            let because: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
-            logged.failure = Some(format!("{}{because}", error.message));
+            logged.failure = Some(error.with_causes());
             break;
         }
         logged.rows += entries.len();

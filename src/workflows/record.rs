@@ -238,9 +238,21 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when the disk refuses.
     pub fn rows(&self, ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
+        self.rows_of_queries(&[], ids, parts, digests)
+    }
+
+    /// The same with the query of each row, by which the document of a ranking is known beside its id; empty where there are none.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn rows_of_queries(&self, queries: &[String], ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
         create_dir(&self.folder)?;
         let digests: Vec<String> = digests.iter().map(|digest| format!("{digest:016x}")).collect();
-        let columns = [("id", Values::Text(ids)), ("split", Values::Text(parts)), ("digest", Values::Text(&digests))];
+        let mut columns =
+            vec![("id", Values::Text(ids)), ("split", Values::Text(parts)), ("digest", Values::Text(&digests))];
+        if !queries.is_empty() {
+            columns.push(("query", Values::Text(queries)));
+        }
         let facts = [("mlops.run_id", self.id.to_string())];
         write_relaxed(&self.folder.join(ROWS), &parquet_file::bytes(&columns, &facts)?)
     }
@@ -253,6 +265,8 @@ impl Recorder<'_> {
         sync_files(&self.folder)?;
         let entries = std::fs::read_dir(&self.folder).context(|| format!("cannot list `{}`", self.folder.display()))?;
         let mut names: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        // What is kept while a training works goes when it is done.
+        names.retain(|path| path.file_stem().is_none_or(|stem| stem != "checkpoint"));
         names.sort();
         names.iter().map(|path| self.artifact(path)).collect()
     }

@@ -179,7 +179,7 @@ impl<'a> Facts<'a> {
             threshold: (self.schema.labels.len() == 2).then_some(self.schema.threshold),
             embedder: manifest.embedder_identity.clone().or_else(|| manifest.embedder.clone().map(Into::into)),
             data: DataFacts {
-                source: config.data.source.clone(),
+                source: config.data.place(),
                 fingerprint: manifest.data_fingerprint.clone(),
                 rows: self.rows(),
             },
@@ -212,7 +212,7 @@ impl<'a> Facts<'a> {
             tags: others.map(|(key, value)| format!("{key}:{value}")).collect(),
             intended_use: tag("intended_use"),
             data: DataWindow {
-                source: config.data.source.clone(),
+                source: config.data.place(),
                 fingerprint: manifest.data_fingerprint.clone(),
                 rows: self.rows(),
                 time: window.and_then(|window| window.time.clone()).map(|time| (time.from, time.to)),

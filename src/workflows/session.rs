@@ -62,12 +62,12 @@ impl Session<'_> {
         &self,
         seed: u64,
         also: &(dyn Fn(&Event<'_>) + Sync),
-        fit: impl FnOnce(&FitContext<'_>) -> Result<T>,
+        fit: impl FnOnce(FitContext<'_>) -> Result<T>,
     ) -> Result<T> {
         let observe = |event: &Event<'_>| {
             also(event);
             (self.listen)(&Progress::Fit(event));
         };
-        fit(&FitContext::new(seed, &observe, self.interrupted))
+        fit(FitContext::new(seed, &observe, self.interrupted))
     }
 }

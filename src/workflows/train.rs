@@ -8,20 +8,24 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::judge::{Answered, check_choice, judge, threshold, values_by};
-use super::reading::{RowCounts, check_classes, number_texts, read_training_rows, signal};
+use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
+use super::reading::{RowCounts, check_classes, number_texts, read_training_rows, signal, stream};
 use super::record::{Recorder, What, recorded};
 use super::reference::{Draft, draft};
+use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
 use crate::bundle::{Bundle, Prediction, Schema};
-use crate::config::Experiment;
+use crate::config::{Experiment, ExperimentConfig, RankingSection};
 use crate::data::rows::{Inputs, Labels, Rows};
-use crate::data::{Csr, Dataset, Features, Part, Targets};
+use crate::data::{Csr, Dataset, Features, Input, Part, Targets, Task};
 use crate::error::{Context, Result};
 use crate::features::{FittedChain, Signal};
 use crate::fs::{crash_point, write_relaxed};
+use crate::metrics::ranking::{Draws, RankingEstimate};
 use crate::metrics::threshold::Chosen;
 use crate::metrics::{Evaluation, View};
+use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
 
 /// What to train.
@@ -30,6 +34,10 @@ pub struct Request {
     pub experiment: Experiment,
     /// The run's name; empty for a made one.
     pub run_name: String,
+    /// Whether it goes on where an interrupted training stood.
+    pub resume: Option<Resume>,
+    /// More tags of the run.
+    pub tags: Vec<(String, String)>,
 }
 
 /// What came of it.
@@ -55,6 +63,10 @@ pub struct Outcome {
     pub n_features: usize,
     /// The class names; with two, the second is the positive one.
     pub labels: Vec<String>,
+    /// What was learned.
+    pub task: Task,
+    /// The run whose training was continued.
+    pub resumed: Option<RunId>,
     /// The metrics of each part.
     pub metrics: BTreeMap<Part, Evaluation>,
     /// The decision threshold that was chosen on the validation rows, where it was.
@@ -95,7 +107,7 @@ pub fn train(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         command: "train",
         name: &request.run_name,
     };
-    let outcome = recorded(session, what, |recorder| run(session, &request.experiment, recorder))?;
+    let outcome = recorded(session, what, |recorder| run(session, request, recorder))?;
     latest_results(session, &outcome)?;
     Ok(outcome)
 }
@@ -116,6 +128,21 @@ pub(super) struct PartRows {
     pub part: Part,
     pub positions: Vec<usize>,
     pub truth: Vec<usize>,
+    /// Where the queries begin and end, for ranking.
+    pub starts: Vec<usize>,
+}
+
+impl PartRows {
+    /// The truth as grades of relevance.
+    pub fn grades(&self) -> Vec<u8> {
+        self.truth.iter().map(|grade| u8::try_from(*grade).unwrap_or(u8::MAX)).collect()
+    }
+
+    /// The ids of the queries.
+    pub fn query_ids(&self, rows: &Rows) -> Vec<String> {
+        let first = self.starts.iter().take(self.starts.len().saturating_sub(1));
+        first.map(|start| rows.query_ids[rows.queries[self.positions[*start]] as usize].clone()).collect()
+    }
 }
 
 /// Rows that were read and split, with the features of each part.
@@ -131,6 +158,8 @@ pub(super) struct Prepared {
     pub features: Vec<Features>,
     /// The raw input of the first test rows.
     pub golden: Signal,
+    /// Where their queries begin and end, for ranking.
+    pub golden_starts: Vec<usize>,
     /// What the training rows look like, for drift checks.
     pub draft: Draft,
 }
@@ -138,31 +167,47 @@ pub(super) struct Prepared {
 /// Rows of the test part that become golden rows.
 const GOLDEN_ROWS: usize = 8;
 
-fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) -> Result<Outcome> {
+fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Result<Outcome> {
+    let experiment = &request.experiment;
     let config = &experiment.config;
     let started = Instant::now();
+    let earlier = request.resume.as_ref().map(|resume| earlier(session, config, resume)).transpose()?;
     let mut watch = Watch { last: started, seconds: BTreeMap::new() };
     let rendered = recorder.config(config)?;
     session.project.tracker()?.log_params(&recorder.id, &config.flat_params())?;
+    session.project.tracker()?.set_tags(&recorder.id, &request.tags)?;
     let mut prepared = prepare(session, experiment, &mut watch)?;
-    let (mut bundle, history) = fit(session, experiment, &mut prepared)?;
+    let resumed = earlier.as_ref().map(|earlier| earlier.run.clone());
+    let (mut bundle, history, checkpoint) = fit(session, experiment, &mut prepared, (recorder, earlier))?;
     watch.lap("fit");
 
     session.stage("evaluating")?;
     let (predictions, chosen) = predict(experiment, &mut bundle, &prepared)?;
     let mut metrics = BTreeMap::new();
+    let mut per_query = Vec::new();
     for (part, prediction) in &predictions {
-        let by = values_by(&prepared.rows, &part.positions);
-        let answered = Answered { truth: &part.truth, prediction, by: &by };
-        metrics.insert(part.part, judge(experiment, &bundle.schema, part.part, &answered, View::default())?);
+        let evaluation = match config.task {
+            Task::Classification => {
+                let by = values_by(&prepared.rows, &part.positions);
+                let answered = Answered { truth: &part.truth, prediction, by: &by };
+                judge(experiment, &bundle.schema, part.part, &answered, View::default())?
+            }
+            Task::Ranking => {
+                let (evaluation, values) = judge_part(experiment, &bundle.schema, part, prediction)?;
+                per_query.push(values);
+                evaluation
+            }
+        };
+        metrics.insert(part.part, evaluation);
     }
     watch.lap("evaluate");
 
     let reference = prepared.draft.finish(&predictions);
     session.stage("writing")?;
-    let judged = Judged { metrics: &metrics, predictions, chosen: chosen.as_ref() };
+    let judged = Judged { metrics: &metrics, predictions, per_query, chosen: chosen.as_ref() };
     let environment = write_run(recorder, config, &prepared, &bundle, &history, &judged)?;
-    let facts = bundle.model.facts().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let facts: BTreeMap<String, f64> =
+        bundle.model.facts().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let logged = Log {
         prepared: &prepared,
         environment: &environment,
@@ -173,6 +218,7 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
     };
     log(session, recorder, config, &logged)?;
     crash_point("train.before_publish");
+    session.setting.queries.replace(prepared.golden_starts.clone());
     let golden = golden_of(session, &bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
     let published = Published {
         bundle: &bundle,
@@ -182,6 +228,7 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
         fingerprint: &prepared.fingerprint,
     };
     let version = publish_version(session, recorder, config, &published)?;
+    checkpoint.done();
     watch.lap("write");
     watch.seconds.insert("total".into(), started.elapsed().as_secs_f64());
     let seconds = watch.seconds.iter().map(|(name, value)| recorder.metric(format!("seconds_{name}"), *value));
@@ -196,12 +243,14 @@ fn run(session: &Session<'_>, experiment: &Experiment, recorder: &Recorder<'_>) 
         run_folder: recorder.folder.clone(),
         rows: prepared.counts,
         n_features: bundle.features.n_features(),
-        labels: prepared.rows.labels.clone(),
+        labels: bundle.schema.labels.clone(),
+        task: config.task,
+        resumed,
         metrics,
         threshold_chosen: chosen,
         shown: shown(experiment),
         facts,
-        warnings: history.warnings,
+        warnings: [prepared.rows.warnings, history.warnings].concat(),
         seconds: watch.seconds,
     })
 }
@@ -229,71 +278,146 @@ fn predict<'a>(
 fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) -> Result<Prepared> {
     let config = &experiment.config;
     experiment.chain.prepare(&session.setting)?;
-    session.stage(&format!("reading {}", config.data.source))?;
-    let labels = Labels::Learn { positive: config.data.positive.as_deref() };
+    session.stage(&format!("reading {}", config.data.place()))?;
+    let ranking = config.task == Task::Ranking;
+    let learn = Labels::Learn { positive: config.data.positive.as_deref() };
+    let labels = if ranking { Labels::Grades } else { learn };
     let watched = [&config.evaluation.subgroups[..], &config.drift.columns].concat();
     let mut rows = read_training_rows(session, config, labels, &watched)?;
     let (fingerprint, digests) = (rows.fingerprint(), rows.digests());
     let parts = Part::ALL.map(|part| part_rows(&rows, part));
-    check_classes(&rows, &parts[0].positions)?;
-    check_choice(experiment, &rows.labels, &parts[1].truth)?;
+    if !ranking {
+        check_classes(&rows, &parts[0].positions)?;
+        check_choice(experiment, &rows.labels, &parts[1].truth)?;
+    }
     watch.lap("read");
 
     session.stage("fitting features")?;
     let golden_rows: Vec<usize> = parts[2].positions.iter().copied().take(GOLDEN_ROWS).collect();
     let golden = signal(&rows, &golden_rows);
+    let golden_starts = if ranking { rows.starts(&golden_rows) } else { Vec::new() };
     let [train, validation, test] = [0, 1, 2].map(|part: usize| signal(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
     let mut draft = draft(config, &mut rows, &parts[0].positions, &train);
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    number_texts(session, &rows, &parts[0].positions);
+    tell_rows(session, &rows, &parts[0]);
     let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
     draft.vectors(session, &chain)?;
-    number_texts(session, &rows, &parts[1].positions);
+    tell_rows(session, &rows, &parts[1]);
     let validation = chain.transform(validation, &session.setting)?;
-    number_texts(session, &rows, &parts[2].positions);
+    tell_rows(session, &rows, &parts[2]);
     let test = chain.transform(test, &session.setting)?;
     let features = vec![train, validation, test];
     watch.lap("features");
-    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, draft })
+    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, golden_starts, draft })
+}
+
+/// Tells the feature steps which rows come next.
+fn tell_rows(session: &Session<'_>, rows: &Rows, part: &PartRows) {
+    number_texts(session, rows, &part.positions);
+    session.setting.queries.replace(part.starts.clone());
+}
+
+/// By which conventions a config wants rankings judged.
+fn conventions(config: &ExperimentConfig) -> RankingSection {
+    config.evaluation.ranking.clone().unwrap_or_else(RankingSection::usual)
+}
+
+/// The metrics of a part of ranked documents; intervals on test queries only.
+fn judge_part(
+    experiment: &Experiment,
+    schema: &Schema,
+    part: &PartRows,
+    prediction: &Prediction,
+) -> Result<(Evaluation, Vec<RankingEstimate>)> {
+    let evaluation = &experiment.config.evaluation;
+    let replicates = if part.part == Part::Test { evaluation.bootstrap } else { 0 };
+    let draws = Draws { replicates, seed: stream(experiment.config.seed, "bootstrap"), level: 0.95 };
+    let (scores, grades) = (prediction.scores.column(0).to_vec(), part.grades());
+    let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &part.starts };
+    let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
+    judge_ranking(
+        &conventions(&experiment.config).convention(schema.highest_grade.unwrap_or(1)),
+        &wanted,
+        &answered,
+        draws,
+    )
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {
     let positions = rows.of_part(part);
     let truth = positions.iter().map(|position| rows.classes[*position]).collect();
-    PartRows { part, positions, truth }
+    let starts = if rows.queries.is_empty() { Vec::new() } else { rows.starts(&positions) };
+    PartRows { part, positions, truth, starts }
+}
+
+/// The features and targets of a part, moved out of `prepared`.
+fn dataset(config: &ExperimentConfig, prepared: &mut Prepared, part: usize) -> Dataset {
+    let (rows, of_part) = (&prepared.rows, &prepared.parts[part]);
+    let targets = match config.task {
+        Task::Classification => Targets::Classes { index: of_part.truth.clone(), labels: rows.labels.clone() },
+        Task::Ranking => Targets::Relevance { grades: of_part.grades(), starts: of_part.starts.clone() },
+    };
+    let ids = of_part.positions.iter().map(|position| rows.ids[*position].clone()).collect();
+    let features = std::mem::replace(&mut prepared.features[part], Features::Sparse(Csr::default()));
+    Dataset { features, targets, ids }
 }
 
 /// Fits the estimator on the training part. The fitted chain moves into the bundle.
-fn fit(session: &Session<'_>, experiment: &Experiment, prepared: &mut Prepared) -> Result<(Bundle, History)> {
+fn fit(
+    session: &Session<'_>,
+    experiment: &Experiment,
+    prepared: &mut Prepared,
+    (recorder, earlier): (&Recorder<'_>, Option<Earlier>),
+) -> Result<(Bundle, History, Checkpoint)> {
     let config = &experiment.config;
     session.stage(&format!("fitting {}", experiment.family.name()))?;
-    let (rows, train) = (&prepared.rows, &prepared.parts[0]);
-    let targets = Targets::Classes { index: train.truth.clone(), labels: rows.labels.clone() };
-    let class_weights = experiment.estimator.class_weights(&targets)?;
-    let ids = train.positions.iter().map(|position| rows.ids[*position].clone()).collect();
-    let features = std::mem::replace(&mut prepared.features[0], Features::Sparse(Csr::default()));
-    let dataset = Dataset { features, targets, ids };
+    let train = dataset(config, prepared, 0);
+    let valid = (!prepared.parts[1].positions.is_empty()).then(|| dataset(config, prepared, 1));
+    let class_weights = experiment.estimator.class_weights(&train.targets)?;
+    let checkpoint = Checkpoint::prepare(recorder, config, &prepared.fingerprint, earlier)?;
+    let highest = prepared.parts[0].grades().into_iter().max().filter(|_| config.task == Task::Ranking);
+    let begun = Instant::now();
     let history = Mutex::new(History::default());
-    let model =
-        session.fitting(config.seed, &|event| history.lock().expect("not poisoned").hear(event), |context| {
-            experiment.estimator.fit(&dataset, context)
-        })?;
-    prepared.features[0] = dataset.features;
+    let fitted = session.fitting(config.seed, &|event| history.lock().expect("not poisoned").hear(event), |context| {
+        let context = FitContext {
+            valid: valid.as_ref(),
+            convention: highest.map(|highest| conventions(config).convention(highest)),
+            clock: &|| begun.elapsed().as_secs_f64(),
+            checkpoint: Some(&checkpoint.file),
+            resume: checkpoint.resumes(),
+            ..context
+        };
+        experiment.estimator.fit(&train, &context)
+    });
+    let model = match fitted {
+        Ok(model) => model,
+        Err(error) => return Err(checkpoint.explain(error)),
+    };
+    prepared.features[0] = train.features;
+    if let Some(valid) = valid {
+        prepared.features[1] = valid.features;
+    }
+    let rows = &prepared.rows;
+    let ranking = config.task == Task::Ranking;
+    let mut columns = config.columns();
+    if !rows.feature_names.is_empty() {
+        columns.input = Input::Numbers(rows.feature_names.clone());
+    }
     let schema = Schema {
         format_version: 1,
         task: config.task,
-        columns: config.columns(),
-        labels: rows.labels.clone(),
+        columns,
+        labels: if ranking { Vec::new() } else { rows.labels.clone() },
         class_weights,
         // The one for good stands when the validation rows have been looked at.
         threshold: 0.5,
         kind: config.model.kind.clone(),
-        highest_grade: None,
+        highest_grade: highest,
     };
     let features = std::mem::take(&mut prepared.chain);
-    Ok((Bundle { schema, features, model }, history.into_inner().expect("not poisoned")))
+    Ok((Bundle { schema, features, model }, history.into_inner().expect("not poisoned"), checkpoint))
 }
 
 /// The metrics to show: the primary one first, then the config's.

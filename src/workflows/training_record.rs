@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::judge::values_by;
+use super::ranking_files::{JudgedQueries, RankedRows};
 use super::reading::DataWindow;
 use super::record::{PredictionColumns, Recorder, code_tags, write_json};
 use super::session::Session;
 use super::train::{PartRows, Prepared};
 use crate::bundle::{Bundle, Golden, Prediction};
 use crate::config::ExperimentConfig;
-use crate::data::{Features, Part};
+use crate::data::{Features, Part, Task};
 use crate::drift::Reference;
 use crate::error::Result;
 use crate::features::Signal;
 use crate::fs::{crash_point, write_atomic};
 use crate::metrics::Evaluation;
+use crate::metrics::ranking::RankingEstimate;
 use crate::metrics::threshold::Chosen;
 use crate::models::Event;
 use crate::names::Version;
@@ -32,7 +34,15 @@ pub(super) struct History {
 impl History {
     pub fn hear(&mut self, event: &Event<'_>) {
         match event {
-            Event::Progress { .. } | Event::Epoch(_) => {}
+            Event::Progress { .. } => {}
+            Event::Epoch(row) => {
+                crash_point(&format!("train.epoch_{}", row.epoch));
+                let values = row.values.iter().cloned();
+                self.rows.push([("epoch".to_owned(), row.epoch as f64)].into_iter().chain(values).collect());
+                // How long it took is no result.
+                let results = row.values.iter().filter(|(key, _)| key != "seconds");
+                self.steps.extend(results.map(|(key, value)| (key.clone(), *value, row.epoch)));
+            }
             Event::Warning(text) => self.warnings.push((*text).to_owned()),
             Event::Metric { key, value, step } => {
                 self.steps.push(((*key).to_owned(), *value, *step));
@@ -86,7 +96,7 @@ fn metrics_document(
 fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
     DataWindow {
         format_version: 1,
-        source: config.data.source.clone(),
+        source: config.data.place(),
         fingerprint: prepared.fingerprint.clone(),
         rows: prepared.counts,
         time: prepared.rows.time.clone(),
@@ -97,6 +107,8 @@ fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
 pub(super) struct Judged<'a> {
     pub metrics: &'a BTreeMap<Part, Evaluation>,
     pub predictions: Vec<(&'a PartRows, Prediction)>,
+    /// For ranking the values of each query, a list a part.
+    pub per_query: Vec<Vec<RankingEstimate>>,
     /// The threshold, where it was chosen.
     pub chosen: Option<&'a Chosen>,
 }
@@ -110,9 +122,14 @@ pub(super) fn write_run(
     history: &History,
     judged: &Judged<'_>,
 ) -> Result<BTreeMap<String, String>> {
-    write_predictions(recorder, prepared, &judged.predictions)?;
+    match config.task {
+        Task::Classification => write_predictions(recorder, prepared, &judged.predictions)?,
+        Task::Ranking => write_rankings(recorder, prepared, judged)?,
+    }
     let parts: Vec<String> = prepared.rows.parts.iter().map(|part| part.name().to_owned()).collect();
-    recorder.rows(&prepared.rows.ids, &parts, &prepared.digests)?;
+    let rows = &prepared.rows;
+    let queries: Vec<String> = rows.queries.iter().map(|query| rows.query_ids[*query as usize].clone()).collect();
+    recorder.rows_of_queries(&queries, &rows.ids, &parts, &prepared.digests)?;
     recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold, judged))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;
@@ -156,6 +173,42 @@ fn write_predictions(
         probabilities: &probabilities,
         by: &values_by(rows, &positions),
     })
+}
+
+/// The documents of validation and test queries with their scores, and the values of each query.
+fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<'_>) -> Result<()> {
+    let rows = &prepared.rows;
+    let parts = judged.predictions.iter().zip(&judged.per_query).filter(|((part, _), _)| part.part != Part::Train);
+    let (mut ids, mut splits, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut grades, mut scores, mut of_parts) = (Vec::new(), Vec::new(), Vec::new());
+    for ((part, prediction), estimates) in parts {
+        ids.extend(part.positions.iter().map(|position| rows.ids[*position].clone()));
+        splits.extend(part.positions.iter().map(|_| part.part.name().to_owned()));
+        queries.extend(part.positions.iter().map(|at| rows.query_ids[rows.queries[*at] as usize].clone()));
+        grades.extend(part.grades());
+        scores.extend(prediction.scores.column(0));
+        of_parts.push((part, part.query_ids(rows), part.grades(), estimates));
+    }
+    let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| test.ranking.as_ref()) else { return Ok(()) };
+    recorder.ranking_predictions(&RankedRows {
+        ids: &ids,
+        parts: &splits,
+        queries: &queries,
+        grades: &grades,
+        scores: &scores,
+        convention: &facts.convention,
+    })?;
+    let judged: Vec<JudgedQueries<'_>> = of_parts
+        .iter()
+        .map(|(part, ids, grades, estimates)| JudgedQueries {
+            part: part.part.name(),
+            ids,
+            starts: &part.starts,
+            grades,
+            estimates,
+        })
+        .collect();
+    recorder.per_query(&judged, &facts.convention)
 }
 
 /// What the model says of a few raw rows.
@@ -292,9 +345,9 @@ pub(super) fn log(
     tags.insert("data_fingerprint".into(), prepared.fingerprint.clone());
     tags.insert("test_ids".into(), prepared.rows.ids_digest(&prepared.parts[2].positions));
     let input = |(part, rows): (Part, usize)| tracking::Input {
-        name: config.data.source.clone(),
+        name: config.data.place(),
         digest: prepared.fingerprint.clone(),
-        source: config.data.source.clone(),
+        source: config.data.place(),
         rows: rows as u64,
         context: part.name().to_owned(),
     };

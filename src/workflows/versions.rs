@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::{Prefer, Project};
 use crate::registry::{Layout, Selector, versions_in};
-use crate::tracking::{ModelVersion, RegisteredModel, Stage, StateAt, state_at};
+use crate::tracking::{ModelVersion, RegisteredModel, Stage, StateAt, Transition, state_at};
 
 /// What lies on disk of a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -253,6 +253,33 @@ pub fn named_version(project: &Project, selector: &str) -> Result<(ModelName, Ve
             .hint(format!("which one? `{model}/3`, `{model}@production`, `{model}@latest`"))),
         _ => project.locate(selector, Prefer::Latest).map(|found| (found.model, found.version)),
     }
+}
+
+/// Moves a version to Archived, under the model's lock, unless production has become another than `expected`.
+///
+/// # Errors
+/// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.
+pub fn archive(
+    project: &Project,
+    model: &ModelName,
+    version: Version,
+    expected: Option<Version>,
+    reason: &str,
+) -> Result<()> {
+    let _lock = project.lock(model, "archiving")?;
+    project.tracker()?.transition(&Transition {
+        model: model.as_str(),
+        version,
+        to: Stage::Archived,
+        expected_production: Some(expected),
+        action: "archived",
+        actor: &project.surroundings.actor,
+        forced: false,
+        reason,
+        evidence: &serde_json::json!({}),
+        now_ms: project.now_ms(),
+    })?;
+    project.mirror(model)
 }
 
 #[cfg(test)]

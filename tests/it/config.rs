@@ -59,7 +59,7 @@ fn an_invalid_config_is_refused_with_every_problem() {
 fn defaults_are_those_that_are_documented() {
     let path = &fixtures("valid").into_iter().find(|path| path.ends_with("least.yaml")).unwrap();
     let config = load(path, &[]).unwrap().config;
-    assert_eq!((config.seed, config.task.as_str(), config.model.name.as_str()), (42, "classification", "least"));
+    assert_eq!((config.seed, config.task.name(), config.model.name.as_str()), (42, "classification", "least"));
     assert_eq!((config.evaluation.primary.as_str(), config.evaluation.bootstrap), ("f1", 1000));
     let split = &config.data.split;
     assert_eq!(

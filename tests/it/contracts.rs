@@ -45,7 +45,7 @@ fn params(list: &[mlops::catalog::Param], given: &[(&str, Value)]) -> Params {
 
 fn fit(family: &dyn Family, data: &Dataset, seed: u64) -> Box<dyn Model> {
     let estimator = family.configure(&params(family.params(), &[])).unwrap();
-    estimator.fit(data, &FitContext { seed, observe: &|_| {}, interrupted: &GO_ON }).unwrap()
+    estimator.fit(data, &FitContext::new(seed, &|_| {}, &GO_ON)).unwrap()
 }
 
 /// The name and the bytes of every file in a folder.
@@ -207,11 +207,11 @@ fn a_wish_to_stop_is_heard_and_progress_is_told() {
     let data = clouds(2);
     for family in FAMILIES.iter().filter(|family| ["logistic_regression", "random_forest"].contains(&family.name())) {
         let estimator = family.configure(&params(family.params(), &[])).unwrap();
-        let stopped = estimator.fit(&data, &FitContext { seed: 1, observe: &|_| {}, interrupted: &STOP });
+        let stopped = estimator.fit(&data, &FitContext::new(1, &|_| {}, &STOP));
         assert_eq!(stopped.err().map(|error| error.kind), Some(ErrorKind::Interrupted), "{}", family.name());
         let told = Mutex::new(0);
         let observe = |event: &Event<'_>| *told.lock().unwrap() += usize::from(matches!(event, Event::Progress { .. }));
-        estimator.fit(&data, &FitContext { seed: 1, observe: &observe, interrupted: &GO_ON }).unwrap();
+        estimator.fit(&data, &FitContext::new(1, &observe, &GO_ON)).unwrap();
         assert!(*told.lock().unwrap() > 0, "{}", family.name());
     }
 }

@@ -45,7 +45,7 @@ fn fit(family: &str, params: &[(&str, Value)]) -> Box<dyn Model> {
         targets: Targets::Classes { index, labels: vec!["no".into(), "yes".into()] },
         ids: (0..ROWS).map(|row| row.to_string()).collect(),
     };
-    estimator.fit(&data, &FitContext { seed: 1, observe: &|_| {}, interrupted: &GO_ON }).unwrap()
+    estimator.fit(&data, &FitContext::new(1, &|_| {}, &GO_ON)).unwrap()
 }
 
 fn probabilities(model: &dyn Model) -> Array1<f64> {
@@ -153,7 +153,7 @@ fn random_forest_agrees_with_scikit_learn_in_auc() {
         let given = given.into_iter().map(|(name, value): (&str, Value)| (name.to_owned(), value)).collect();
         let estimator = family.configure(&Params::checked(family.params(), &given).unwrap()).unwrap();
         let score = |seed: u64| {
-            let model = estimator.fit(&data, &FitContext { seed, observe: &|_| {}, interrupted: &GO_ON }).unwrap();
+            let model = estimator.fit(&data, &FitContext::new(seed, &|_| {}, &GO_ON)).unwrap();
             let answers = model.predict(&part(500..1000)).unwrap();
             let labels = ["no".to_owned(), "yes".to_owned()];
             let judged = mlops::metrics::evaluate(&classes[500..], &answers, &labels, 0.5, &[auc], None).unwrap();

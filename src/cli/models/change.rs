@@ -6,9 +6,9 @@ use crate::cli::door::Door;
 use crate::cli::ui::format;
 use crate::error::{Error, Result};
 use crate::project::{Prefer, Project};
-use crate::tracking::{Stage, Transition, removable};
+use crate::tracking::removable;
 use crate::workflows::prune;
-use crate::workflows::versions::named_version;
+use crate::workflows::versions::{archive as archive_version, named_version};
 
 /// Checks one version, or with a bare name all of the model's.
 pub fn verify(door: &Door, project: &Project, named: &str) -> Result<()> {
@@ -56,7 +56,6 @@ pub fn alias(door: &Door, project: &Project, version: &str, alias: &str, remove:
 /// Moves a version to Archived.
 pub fn archive(door: &Door, project: &Project, version: &str, reason: &str) -> Result<()> {
     let located = project.locate(version, Prefer::Latest)?;
-    let _lock = project.lock(&located.model, "archiving")?;
     let current = project.production_version(&located.model)?;
     if current == Some(located.version) {
         door.confirm(&format!(
@@ -64,19 +63,8 @@ pub fn archive(door: &Door, project: &Project, version: &str, reason: &str) -> R
             located.model, located.version
         ))?;
     }
-    project.tracker()?.transition(&Transition {
-        model: located.model.as_str(),
-        version: located.version,
-        to: Stage::Archived,
-        expected_production: Some(current),
-        action: "archived",
-        actor: &project.surroundings.actor,
-        forced: false,
-        reason: if reason.is_empty() { "archived by hand" } else { reason },
-        evidence: &json!({}),
-        now_ms: project.now_ms(),
-    })?;
-    project.mirror(&located.model)?;
+    let reason = if reason.is_empty() { "archived by hand" } else { reason };
+    archive_version(project, &located.model, located.version, current, reason)?;
     let document = json!({"model": located.model, "version": located.version, "stage": "Archived"});
     door.answer("models archive", &document, || format!("{} {} is archived\n", located.model, located.version))
 }

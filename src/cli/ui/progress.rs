@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::models::Event;
+use crate::models::{Epoch, Event};
 use crate::workflows::Progress;
 
 /// How often a plain line is written, and how long a silent stage may last.
@@ -58,7 +58,8 @@ impl Screen {
             Progress::Stage(stage) => state.begin(stage),
             Progress::Texts { done, total } => state.fit(*done, *total, "text"),
             Progress::Fit(Event::Progress { done, total, unit }) => state.fit(*done, *total, unit),
-            Progress::Fit(Event::Metric { .. } | Event::Epoch(_) | Event::Warning(_)) => {}
+            Progress::Fit(Event::Epoch(epoch)) => state.epoch(epoch),
+            Progress::Fit(Event::Metric { .. } | Event::Warning(_)) => {}
         }
     }
 
@@ -77,6 +78,10 @@ fn spinner() -> ProgressStyle {
 fn line() -> ProgressStyle {
     ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len}  {eta} left")
         .expect("a template that is checked by the tests")
+}
+
+fn epochs() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg}  {eta} left").expect("a template that is checked by the tests")
 }
 
 fn texts() -> ProgressStyle {
@@ -117,6 +122,21 @@ impl State {
         }
     }
 
+    /// The live line is the epoch's; on paper every few seconds, with `-v` each.
+    fn epoch(&mut self, epoch: &Epoch<'_>) {
+        if let Some(bar) = &self.bar {
+            if self.total != epoch.epochs && self.stage_began.elapsed() > SHOW_AFTER {
+                self.total = epoch.epochs;
+                bar.set_style(epochs());
+                bar.set_length(epoch.epochs as u64);
+            }
+            bar.set_message(epoch.line.to_owned());
+            bar.set_position(epoch.epoch as u64);
+        } else if self.verbose || (self.plain && self.last_line.elapsed() > PLAIN_EVERY) {
+            self.say(epoch.line);
+        }
+    }
+
     fn say(&mut self, text: &str) {
         self.last_line = Instant::now();
         // When stderr is closed there is nobody to tell.
@@ -131,5 +151,6 @@ mod tests {
         super::spinner();
         super::line();
         super::texts();
+        super::epochs();
     }
 }

@@ -147,35 +147,42 @@ impl Convention {
         }
     }
 
-    /// All of it in words, in one line. The highest grade, which ERR alone reckons with, is left out: it is that of the training
-    /// labels, and two models of one convention may have learned from different ones.
+    /// In a line, but for what empty queries count.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{}, highest grade {}", self.usual(), self.highest_grade)
+    }
+
+    /// What two runs must have in common, in a line: all but the highest grade, which ERR alone reckons with. That is by default
+    /// the one of the training labels, and two models of one convention may have learned from different ones.
     #[must_use]
     pub fn words(&self) -> String {
-        let gain = match self.gain {
-            Gain::Exponential => "gain 2^grade - 1",
-            Gain::Linear => "gain grade",
-        };
-        let discount = match self.discount {
-            Discount::Log2 => "discount log2(rank + 1)",
-            Discount::Letor => "discount of LETOR 4.0",
-        };
         let empty = match self.empty {
             Empty::Zero => "count 0",
             Empty::Skip => "are skipped",
             Empty::One => "count 1",
         };
+        format!("{}; queries without relevant documents {empty}", self.usual())
+    }
+
+    fn usual(&self) -> String {
+        let gain = match self.gain {
+            Gain::Exponential => "gain 2^grade − 1",
+            Gain::Linear => "gain grade",
+        };
+        let discount = match self.discount {
+            Discount::Log2 => "discount log2(rank + 1)",
+            Discount::Letor => "LETOR's discount",
+        };
         let ties = match self.ties {
-            Ties::Stable => "ties in input order",
-            Ties::Average => "ties averaged (NDCG)",
+            Ties::Stable => "equal scores in the order of the data",
+            Ties::Average => "equal scores averaged in NDCG",
         };
         let divisor = match self.divisor {
-            Divisor::Relevant => "AP by all relevant documents",
-            Divisor::AtMostK => "AP by at most k relevant documents",
+            Divisor::Relevant => "AP over all relevant documents",
+            Divisor::AtMostK => "AP@k over at most k relevant documents",
         };
-        let from = self.relevant_from;
-        format!(
-            "{gain}, {discount}, queries without relevant documents {empty}, {ties}, {divisor}, relevant from grade {from}"
-        )
+        format!("{gain}, {discount}, {ties}, {divisor}; relevant from grade {}", self.relevant_from)
     }
 }
 
@@ -203,8 +210,8 @@ mod tests {
         let usual = Convention::new(4);
         assert_eq!(
             usual.words(),
-            "gain 2^grade - 1, discount log2(rank + 1), queries without relevant documents count 0, ties in input order, \
-             AP by all relevant documents, relevant from grade 1"
+            "gain 2^grade − 1, discount log2(rank + 1), equal scores in the order of the data, AP over all relevant \
+             documents; relevant from grade 1; queries without relevant documents count 0"
         );
         assert_eq!(usual.words(), Convention::new(2).words());
         for other in [Convention { gain: Gain::Linear, ..usual }, Convention { empty: Empty::One, ..usual }] {

@@ -71,6 +71,10 @@ impl<T: Real> Trainer<T> {
                 .hint("a newer mlops wrote it"));
         }
         let known = Settings { epochs: settings.epochs, ..head.settings.clone() };
+        if known.rows != settings.rows {
+            return Err(Error::invalid(format!("checkpoint `{}` is of other rows", path.display()))
+                .hint("resume with the data it was made from, or start anew without it"));
+        }
         if head.shape != network.shape || known != settings {
             return Err(Error::invalid(format!("checkpoint `{}` is of other settings", path.display()))
                 .hint("resume with the config it was made from, or start anew without it"));

@@ -13,7 +13,7 @@ use super::activation::Activation;
 use super::losses::{LOSSES, Loss};
 use super::optimizer::{Rule, Settings as OptimizerSettings};
 use super::scheduler::Schedule;
-use super::{Context, Lists, Network, Real, Settings, Shape, Trainer};
+use super::{Context, Keep, Lists, Network, Real, Settings, Shape, Trainer};
 use crate::catalog::{Params, find};
 
 const TRAJECTORIES: &str = include_str!("../../../tests/fixtures/ranking/trajectories.json");
@@ -56,6 +56,9 @@ fn settings(rule: Rule, learning_rate: f64) -> Settings {
         schedule: Schedule::Constant,
         warm_up: 0,
         patience: None,
+        keep: Keep::Best,
+        identity: String::new(),
+        rows: 0,
         seed: 3,
     }
 }

@@ -41,6 +41,14 @@ pub struct Outcome {
 }
 
 impl EpochRow {
+    /// The numbers of the row by name: `loss`, `val_…`, `learning_rate`, `seconds`.
+    #[must_use]
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let metrics = self.metrics.iter().map(|(name, value)| (format!("val_{name}"), *value));
+        let rest = [("learning_rate".to_owned(), self.learning_rate), ("seconds".to_owned(), self.seconds)];
+        std::iter::once(("loss".to_owned(), self.loss)).chain(metrics).chain(rest).collect()
+    }
+
     /// `Epoch 45/100: loss=0.298 val_ndcg@10=0.525 ★`.
     #[must_use]
     pub fn line(&self, epochs: usize) -> String {
@@ -58,6 +66,8 @@ mod tests {
     fn a_row_is_one_line() {
         let metrics = [("ndcg@10".to_owned(), 0.5251)].into();
         let row = EpochRow { epoch: 45, loss: 0.2981, learning_rate: 1e-3, seconds: 0.1, metrics, best: true };
+        let names: Vec<String> = row.values().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["loss", "val_ndcg@10", "learning_rate", "seconds"]);
         assert_eq!(row.line(100), "Epoch 45/100: loss=0.298 val_ndcg@10=0.525 ★");
     }
 }

@@ -30,4 +30,4 @@ pub use lists::Lists;
 pub use network::{Network, Shape};
 pub use real::Real;
 pub use scorer::Scorer;
-pub use trainer::{Context, Measure, Settings, Trainer};
+pub use trainer::{Context, Keep, Measure, Settings, Trainer};

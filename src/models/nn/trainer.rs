@@ -5,9 +5,10 @@
 //! groups: the same seed gives the same bytes, whatever the number of threads.
 //!
 //! After each epoch the validation lists are scored and measured; the first metric decides. Its best weights are kept, and are the
-//! network's at the end. Nothing walks from epoch to epoch but what a checkpoint holds, so a resumed run gives the bytes of an
-//! uninterrupted one. Where the loss is not a finite number, training stops, names epoch and batch, and the network has its best
-//! weights again (those of the start, if there were none).
+//! network's at the end (unless `Keep::Last`). Nothing walks from epoch to epoch but what a checkpoint holds, so a resumed run gives the bytes of an
+//! uninterrupted one. Where the loss is not a finite number, or the user interrupts within an epoch, the steps of that epoch are
+//! undone and the checkpoint is that of the epoch before; the network has its best weights again (those of the start, if there were
+//! none).
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,16 @@ use super::real::Real;
 use super::scheduler::{Schedule, Scheduler};
 use crate::error::{Error, Result};
 
+/// Which weights the network has at the end of training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Those of the best epoch by the validation metric; of the last where there is none.
+    Best,
+    /// Those of the last epoch.
+    Last,
+}
+
 /// How to train.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
@@ -43,6 +54,12 @@ pub struct Settings {
     pub warm_up: usize,
     /// Epochs without a better validation metric after which training ends; none: never.
     pub patience: Option<usize>,
+    /// Which weights the network has at the end.
+    pub keep: Keep,
+    /// What else a checkpoint must agree in, as text: the loss with its parameters.
+    pub identity: String,
+    /// The rows that a checkpoint is of: any number that other rows would not have.
+    pub rows: u64,
     /// What all random choices are made from.
     pub seed: u64,
 }
@@ -67,6 +84,15 @@ pub struct Context<'a> {
 pub(super) struct Kept<T> {
     pub parameters: Vec<T>,
     pub running: Vec<Running<T>>,
+}
+
+/// What the steps of an epoch change.
+struct Before<T> {
+    parameters: Vec<T>,
+    running: Vec<Running<T>>,
+    first: Vec<T>,
+    second: Vec<T>,
+    steps: u64,
 }
 
 /// Where training stands, apart from the numbers of network and optimizer.
@@ -109,6 +135,12 @@ impl<T: Real> Trainer<T> {
     #[must_use]
     pub fn network(&self) -> &Network<T> {
         &self.network
+    }
+
+    /// A row for each epoch that is over, those before a resumption included.
+    #[must_use]
+    pub fn history(&self) -> &[EpochRow] {
+        &self.state.history
     }
 
     /// One step on a batch of lists; the mean of their losses before it.
@@ -160,18 +192,22 @@ impl<T: Real> Trainer<T> {
                 .hint("there is no order to learn; check the labels"));
         }
         while self.state.epoch < self.settings.epochs && !self.out_of_patience() {
-            let result = self.epoch(train, valid, loss, context);
-            if let Err(error) = result {
+            let before = self.before();
+            if let Err(error) = self.epoch(train, valid, loss, context) {
+                self.undo(&before);
+                self.write_last(context)?;
                 self.restore();
                 return Err(error);
             }
             self.write_checkpoint(context)?;
         }
         let stop = if self.out_of_patience() { Stop::Patience } else { Stop::Epochs };
-        if valid.is_some() {
+        let mut kept = self.state.epoch;
+        if valid.is_some() && self.settings.keep == Keep::Best {
             self.restore();
+            kept = self.state.best_epoch;
         }
-        Ok(Outcome { history: self.state.history.clone(), best_epoch: self.state.best_epoch, stop })
+        Ok(Outcome { history: self.state.history.clone(), best_epoch: kept, stop })
     }
 
     fn out_of_patience(&self) -> bool {
@@ -182,6 +218,33 @@ impl<T: Real> Trainer<T> {
     fn restore(&mut self) {
         self.network.set_parameters(&self.best.parameters);
         self.network.running.clone_from(&self.best.running);
+    }
+
+    fn before(&self) -> Before<T> {
+        Before {
+            parameters: self.network.parameters().to_vec(),
+            running: self.network.running.clone(),
+            first: self.optimizer.first.as_slice().to_vec(),
+            second: self.optimizer.second.as_slice().to_vec(),
+            steps: self.optimizer.steps,
+        }
+    }
+
+    /// Back to the end of the epoch before.
+    fn undo(&mut self, before: &Before<T>) {
+        self.network.set_parameters(&before.parameters);
+        self.network.running.clone_from(&before.running);
+        self.optimizer.first.as_mut_slice().copy_from_slice(&before.first);
+        self.optimizer.second.as_mut_slice().copy_from_slice(&before.second);
+        self.optimizer.steps = before.steps;
+    }
+
+    /// Keeps the end of the last whole epoch, when training ends within one.
+    fn write_last(&self, context: &Context<'_>) -> Result<()> {
+        match &context.checkpoint {
+            Some((path, _)) if self.state.epoch > 0 => self.save(path),
+            _ => Ok(()),
+        }
     }
 
     fn write_checkpoint(&self, context: &Context<'_>) -> Result<()> {
@@ -207,9 +270,12 @@ impl<T: Real> Trainer<T> {
         let order = shuffled(train.len(), self.settings.seed, self.state.epoch as u64);
         let mut sum = 0.0;
         for (at, batch) in order.chunks(self.settings.batch_lists.max(1)).enumerate() {
+            if context.interrupted.load(Ordering::Relaxed) {
+                return Err(Error::interrupted());
+            }
             let mean = self.step(train, loss, batch, rate);
             if !mean.is_finite() {
-                return Err(self.diverged(&format!("the loss is {mean} in epoch {number}, batch {}", at + 1)));
+                return Err(self.diverged(&format!("the loss is {mean} in epoch {number}, batch {}", at + 1), context));
             }
             sum += mean * batch.len() as f64;
         }
@@ -217,7 +283,7 @@ impl<T: Real> Trainer<T> {
         if let Some((lists, measure)) = valid {
             let scores = self.network.scorer().score(&lists.features);
             if scores.iter().any(|score| !score.is_finite()) {
-                return Err(self.diverged(&format!("a score is not a finite number after epoch {number}")));
+                return Err(self.diverged(&format!("a score is not a finite number after epoch {number}"), context));
             }
             metrics = measure(&scores)?;
         }
@@ -246,11 +312,16 @@ impl<T: Real> Trainer<T> {
         Ok(())
     }
 
-    fn diverged(&self, what: &str) -> Error {
-        Error::failed(what).hint(format!(
-            "lower `learning_rate` or set `clip_norm`; the weights of epoch {} are kept",
-            self.state.best_epoch
-        ))
+    fn diverged(&self, what: &str, context: &Context<'_>) -> Error {
+        let remedy = "lower `learning_rate`, set `clip_norm`, or scale the features";
+        match &context.checkpoint {
+            Some((path, _)) if self.state.epoch > 0 => Error::failed(what).hint(format!(
+                "{remedy}; the checkpoint of epoch {} is kept: {}",
+                self.state.epoch,
+                path.display()
+            )),
+            _ => Error::failed(what).hint(remedy),
+        }
     }
 }
 

@@ -35,6 +35,7 @@ pub fn dataset(n_classes: usize) -> Dataset {
 pub fn fit(family: &dyn Family, params: Value, seed: u64, train: &Dataset) -> Result<Box<dyn Model>> {
     let given = serde_json::from_value(params).expect("an object");
     let params = Params::checked(family.params(), &given).expect("known parameters");
-    let context = FitContext::new(seed, &|_| (), &AtomicBool::new(false));
+    let never = AtomicBool::new(false);
+    let context = FitContext::new(seed, &|_| (), &never);
     family.configure(&params).expect("right parameters").fit(train, &context)
 }

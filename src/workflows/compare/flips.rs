@@ -116,7 +116,7 @@ fn texts(session: &Session<'_>, run: &Run) -> Result<HashMap<String, String>> {
     if let Some(source) = run.params.get("data.source") {
         config.data.source.clone_from(source);
     }
-    session.stage(&format!("reading {}", config.data.source))?;
+    session.stage(&format!("reading {}", config.data.place()))?;
     let labels = Labels::Learn { positive: config.data.positive.as_deref() };
     match read_training_rows(session, &config, labels, &[]) {
         // Other data than then would show other texts under the same ids.

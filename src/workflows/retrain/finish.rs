@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::super::prune::{Policy, plan_model, prune_model};
 use super::super::rollback::rollback;
 use super::super::session::Session;
+use super::super::versions::archive;
 use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
@@ -20,7 +21,7 @@ use crate::names::{ModelName, Version};
 use crate::notify::end_group;
 use crate::project::{Prefer, Project};
 use crate::registry::check_folder;
-use crate::tracking::{Stage, Transition};
+use crate::tracking::Stage;
 
 /// Asks the version that `active` points to about its golden rows, and the config's program; puts the version before
 /// back when it does not serve.
@@ -48,7 +49,8 @@ pub(super) fn verify(
     session.check()?;
     let reason = format!("{} {} does not serve: {why}", state.model, decided.version);
     if project.previous_production(&state.model)?.is_none() {
-        withdraw(project, state, decided.version, &reason)?;
+        // The first version of all: nothing is better than what does not answer.
+        archive(project, &state.model, decided.version, Some(decided.version), &reason)?;
         return Ok(Verified { golden_rows: 0, rolled_back: Some(format!("{reason}; nothing is in production now")) });
     }
     rollback(session, state.model.as_str(), &reason).map_err(|error| {
@@ -57,23 +59,6 @@ pub(super) fn verify(
     })?;
     crash_point("retrain.rolled_back");
     Ok(Verified { golden_rows: 0, rolled_back: Some(reason) })
-}
-
-/// The first version of all does not serve: nothing is better than what does not answer.
-fn withdraw(project: &Project, state: &State, version: Version, reason: &str) -> Result<()> {
-    project.tracker()?.transition(&Transition {
-        model: state.model.as_str(),
-        version,
-        to: Stage::Archived,
-        expected_production: Some(Some(version)),
-        action: "archived",
-        actor: &project.surroundings.actor,
-        forced: false,
-        reason,
-        evidence: &serde_json::Value::Null,
-        now_ms: project.now_ms(),
-    })?;
-    project.mirror(&state.model)
 }
 
 /// The version is not in production any more: a rollback before a crash, or a person who has promoted another one since.

@@ -6,7 +6,7 @@ use super::super::session::Session;
 use super::extract::{origin, snapshot_path};
 use super::finish::would_go;
 use super::run::Request;
-use super::state::State;
+use super::state::{STEPS, State};
 use super::trigger::{Answer, ask};
 use crate::config::Experiment;
 use crate::error::Result;
@@ -92,7 +92,7 @@ pub(super) fn plan(
     ];
     let steps = match known {
         Some(state) => state.steps(experiments.len()),
-        None => ["trigger", "extract", "validate", "train", "decide", "verify", "prune"].map(|step| (step, false)),
+        None => STEPS.map(|step| (step, false)),
     };
     let steps =
         steps.into_iter().zip(what).map(|((step, done), what)| PlannedStep { step: step.to_owned(), done, what });

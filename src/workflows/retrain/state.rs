@@ -14,6 +14,9 @@ use crate::fs::read_text;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::registry::Layout;
 
+/// The steps in order, as they are named everywhere.
+pub(super) const STEPS: [&str; 7] = ["trigger", "extract", "validate", "train", "decide", "verify", "prune"];
+
 /// One period's retrain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,14 +228,15 @@ impl State {
     /// The steps and whether they are done, in order.
     #[must_use]
     pub fn steps(&self, n_candidates: usize) -> [(&'static str, bool); 7] {
+        let [trigger, extract, validate, train, decide, verify, prune] = STEPS;
         [
-            ("trigger", self.triggered.is_some()),
-            ("extract", self.extracted.is_some()),
-            ("validate", self.validated.is_some()),
-            ("train", self.trained.len() >= n_candidates),
-            ("decide", self.decided.is_some()),
-            ("verify", self.verified.is_some()),
-            ("prune", self.pruned.is_some()),
+            (trigger, self.triggered.is_some()),
+            (extract, self.extracted.is_some()),
+            (validate, self.validated.is_some()),
+            (train, self.trained.len() >= n_candidates),
+            (decide, self.decided.is_some()),
+            (verify, self.verified.is_some()),
+            (prune, self.pruned.is_some()),
         ]
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn failure(session: &Session<'_>, request: &Request, outcome: &Outcom
     let notice = Notice {
         event,
         title: format!("{} {}: {}", outcome.name, outcome.period, error.kind.code()),
-        summary: format!("{}{hint}. {stands}", [vec![error.message.clone()], error.causes()].concat().join(": ")),
+        summary: format!("{}{hint}. {stands}", error.with_causes()),
         facts: vec![("period".to_owned(), outcome.period.clone())],
         model: outcome.model.to_string(),
         at_ms: session.project.now_ms(),

@@ -85,7 +85,7 @@ pub(super) fn candidate(session: &Session<'_>, config: &RetrainConfig, state: &S
         return Ok(trained);
     }
     let run_name = format!("{} {}", state.name, state.period);
-    match train(session, &Request { experiment, run_name }) {
+    match train(session, &Request { experiment, run_name, resume: None, tags: Vec::new() }) {
         Ok(outcome) => {
             let value = |part| outcome.metrics.get(&part).and_then(|found| found.metrics.get(&primary)?.value);
             trained.version = Some(outcome.version);
@@ -94,7 +94,7 @@ pub(super) fn candidate(session: &Session<'_>, config: &RetrainConfig, state: &S
             trained.test = value(crate::data::Part::Test);
         }
         Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-        Err(error) => trained.error = Some([vec![error.message.clone()], error.causes()].concat().join(": ")),
+        Err(error) => trained.error = Some(error.with_causes()),
     }
     Ok(trained)
 }

@@ -40,17 +40,19 @@ impl Named for ApproxNdcgKind {
     }
 }
 
+/// The parameters with their defaults.
+pub const PARAMS: &[Param] = &[
+    Param {
+        name: "temperature",
+        kind: ParamKind::Float { min: 0.0, inclusive: false },
+        default: "0.1",
+        about: "how smooth ranks are: towards 0 they are whole numbers",
+    },
+    GAIN,
+];
+
 impl LossKind for ApproxNdcgKind {
     fn params(&self) -> &'static [Param] {
-        const PARAMS: &[Param] = &[
-            Param {
-                name: "temperature",
-                kind: ParamKind::Float { min: 0.0, inclusive: false },
-                default: "0.1",
-                about: "how smooth ranks are: towards 0 they are whole numbers",
-            },
-            GAIN,
-        ];
         PARAMS
     }
 

@@ -40,24 +40,26 @@ impl Named for LambdaLossKind {
     }
 }
 
+/// The parameters with their defaults.
+pub const PARAMS: &[Param] = &[
+    SIGMA,
+    GAIN,
+    Param {
+        name: "weights",
+        kind: ParamKind::Choice(&["ndcg2++", "ndcg2", "lambdarank"]),
+        default: "\"ndcg2++\"",
+        about: "which weights of the paper a pair gets",
+    },
+    Param {
+        name: "mu",
+        kind: ParamKind::Float { min: 0.0, inclusive: true },
+        default: "10.0",
+        about: "in ndcg2++, how much NDCG-Loss2 counts beside LambdaRank's weights",
+    },
+];
+
 impl LossKind for LambdaLossKind {
     fn params(&self) -> &'static [Param] {
-        const PARAMS: &[Param] = &[
-            SIGMA,
-            GAIN,
-            Param {
-                name: "weights",
-                kind: ParamKind::Choice(&["ndcg2++", "ndcg2", "lambdarank"]),
-                default: "\"ndcg2++\"",
-                about: "which weights of the paper a pair gets",
-            },
-            Param {
-                name: "mu",
-                kind: ParamKind::Float { min: 0.0, inclusive: true },
-                default: "10.0",
-                about: "in ndcg2++, how much NDCG-Loss2 counts beside LambdaRank's weights",
-            },
-        ];
         PARAMS
     }
 

@@ -80,30 +80,32 @@ impl Named for LambdaRankKind {
     }
 }
 
+/// The parameters with their defaults.
+pub const PARAMS: &[Param] = &[
+    SIGMA,
+    GAIN,
+    Param {
+        name: "truncation",
+        kind: ParamKind::Integer { min: 1 },
+        default: "null",
+        about: "the rank at which NDCG is cut, best slightly above the k that is measured; null: not cut",
+    },
+    Param {
+        name: "truncate",
+        kind: ParamKind::Choice(&["lightgbm", "exact", "both"]),
+        default: "\"lightgbm\"",
+        about: "pairs with one of the two above the cut, discounts of 0 below it, or only pairs with both above",
+    },
+    Param {
+        name: "normalisation",
+        kind: ParamKind::Choice(&["none", "pairs", "lightgbm"]),
+        default: "\"none\"",
+        about: "how a list's gradient is scaled: not, by its number of pairs, or as LightGBM's lambdarank_norm",
+    },
+];
+
 impl LossKind for LambdaRankKind {
     fn params(&self) -> &'static [Param] {
-        const PARAMS: &[Param] = &[
-            SIGMA,
-            GAIN,
-            Param {
-                name: "truncation",
-                kind: ParamKind::Integer { min: 1 },
-                default: "null",
-                about: "the rank at which NDCG is cut, best slightly above the k that is measured; null: not cut",
-            },
-            Param {
-                name: "truncate",
-                kind: ParamKind::Choice(&["lightgbm", "exact", "both"]),
-                default: "\"lightgbm\"",
-                about: "pairs with one of the two above the cut, discounts of 0 below it, or only pairs with both above",
-            },
-            Param {
-                name: "normalisation",
-                kind: ParamKind::Choice(&["none", "pairs", "lightgbm"]),
-                default: "\"none\"",
-                about: "how a list's gradient is scaled: not, by its number of pairs, or as LightGBM's lambdarank_norm",
-            },
-        ];
         PARAMS
     }
 

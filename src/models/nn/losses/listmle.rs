@@ -67,29 +67,31 @@ impl Named for ListMleKind {
     }
 }
 
+/// The parameters with their defaults.
+pub const PARAMS: &[Param] = &[
+    Param {
+        name: "weights",
+        kind: ParamKind::Choice(&["none", "position", "dcg"]),
+        default: "\"none\"",
+        about: "what a place in the list counts: all the same, 2^(n-i) - 1, or 1 / log2(i + 1)",
+    },
+    Param {
+        name: "truncation",
+        kind: ParamKind::Integer { min: 1 },
+        default: "null",
+        about: "how many places count; null: all",
+    },
+    reduction("\"mean\""),
+    Param {
+        name: "ties",
+        kind: ParamKind::Choice(&["random", "once", "file"]),
+        default: "\"random\"",
+        about: "the order of equal grades: drawn by the seed anew each epoch, drawn once, or that of the file",
+    },
+];
+
 impl LossKind for ListMleKind {
     fn params(&self) -> &'static [Param] {
-        const PARAMS: &[Param] = &[
-            Param {
-                name: "weights",
-                kind: ParamKind::Choice(&["none", "position", "dcg"]),
-                default: "\"none\"",
-                about: "what a place in the list counts: all the same, 2^(n-i) - 1, or 1 / log2(i + 1)",
-            },
-            Param {
-                name: "truncation",
-                kind: ParamKind::Integer { min: 1 },
-                default: "null",
-                about: "how many places count; null: all",
-            },
-            reduction("\"mean\""),
-            Param {
-                name: "ties",
-                kind: ParamKind::Choice(&["random", "once", "file"]),
-                default: "\"random\"",
-                about: "the order of equal grades: drawn by the seed anew each epoch, drawn once, or that of the file",
-            },
-        ];
         PARAMS
     }
 

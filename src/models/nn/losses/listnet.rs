@@ -39,14 +39,16 @@ impl Named for ListNetKind {
     }
 }
 
+/// The parameters with their defaults.
+pub const PARAMS: &[Param] = &[Param {
+    name: "target",
+    kind: ParamKind::Choice(&["softmax", "labels", "gain"]),
+    default: "\"softmax\"",
+    about: "how grades become probabilities: softmax(y), y / sum, or (2^y - 1) / sum",
+}];
+
 impl LossKind for ListNetKind {
     fn params(&self) -> &'static [Param] {
-        const PARAMS: &[Param] = &[Param {
-            name: "target",
-            kind: ParamKind::Choice(&["softmax", "labels", "gain"]),
-            default: "\"softmax\"",
-            about: "how grades become probabilities: softmax(y), y / sum, or (2^y - 1) / sum",
-        }];
         PARAMS
     }
 

@@ -17,9 +17,12 @@ impl Named for Mse {
     }
 }
 
+/// There are none.
+pub const PARAMS: &[Param] = &[];
+
 impl LossKind for Mse {
     fn params(&self) -> &'static [Param] {
-        &[]
+        PARAMS
     }
 
     fn configure(&self, _params: &Params) -> Result<Box<dyn Loss>, ParamProblem> {

@@ -42,17 +42,19 @@ impl Named for NeuralNdcgKind {
     }
 }
 
+/// The parameters with their defaults.
+pub const PARAMS: &[Param] = &[
+    Param {
+        name: "temperature",
+        kind: ParamKind::Float { min: 0.0, inclusive: false },
+        default: "1.0",
+        about: "how smooth the sorting is",
+    },
+    GAIN,
+];
+
 impl LossKind for NeuralNdcgKind {
     fn params(&self) -> &'static [Param] {
-        const PARAMS: &[Param] = &[
-            Param {
-                name: "temperature",
-                kind: ParamKind::Float { min: 0.0, inclusive: false },
-                default: "1.0",
-                about: "how smooth the sorting is",
-            },
-            GAIN,
-        ];
         PARAMS
     }
 

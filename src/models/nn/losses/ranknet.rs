@@ -52,18 +52,20 @@ impl Named for RankNetKind {
     }
 }
 
+/// The parameters with their defaults.
+pub const PARAMS: &[Param] = &[
+    SIGMA,
+    reduction("\"sum\""),
+    Param {
+        name: "ties",
+        kind: ParamKind::Choice(&["skip", "half"]),
+        default: "\"skip\"",
+        about: "pairs of equal grades: not counted, or drawn together with the target one half",
+    },
+];
+
 impl LossKind for RankNetKind {
     fn params(&self) -> &'static [Param] {
-        const PARAMS: &[Param] = &[
-            SIGMA,
-            reduction("\"sum\""),
-            Param {
-                name: "ties",
-                kind: ParamKind::Choice(&["skip", "half"]),
-                default: "\"skip\"",
-                about: "pairs of equal grades: not counted, or drawn together with the target one half",
-            },
-        ];
         PARAMS
     }
 
