@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::At;
 use crate::catalog::known_hint;
-use crate::data::letor::{Base, Missing, Options};
+use crate::data::letor::{Base, Missing, Settings};
 use crate::data::{Columns, Input, Part, Split, Task, split::By};
 
 /// `data:`.
@@ -88,18 +88,13 @@ impl LetorSection {
 
     /// The same for the reader.
     #[must_use]
-    pub fn options(&self) -> Options {
-        let base = match self.first_index.as_str() {
-            "0" => Base::Zero,
-            "1" => Base::One,
-            _ => Base::Auto,
-        };
-        let missing = match self.missing.as_str() {
-            "zero" => Missing::Zero,
-            "refuse" => Missing::Refuse,
-            _ => Missing::QueryMinimum,
-        };
-        Options { base, missing, ..Options::default() }
+    pub fn settings(&self) -> Settings {
+        // The words were looked at when the config was read.
+        Settings {
+            first_index: Base::parse(&self.first_index).unwrap_or_default(),
+            missing: Missing::parse(&self.missing).unwrap_or_default(),
+            ..Settings::default()
+        }
     }
 }
 
@@ -363,10 +358,16 @@ impl DataSection {
         let input = match (&columns.embedding, columns.features.is_empty()) {
             (Some(embedding), _) => Input::Embedding(embedding.clone()),
             (None, false) => Input::Numbers(columns.features.clone()),
-            (None, true) if all => Input::Numbers(Vec::new()),
+            (None, true) if all => Input::All,
             (None, true) => Input::Text { columns: columns.text.clone(), json_fields: self.json_fields.clone() },
         };
-        Columns { id: columns.id.clone(), label: Some(columns.label.clone()), query: columns.query.clone(), input }
+        Columns {
+            id: columns.id.clone(),
+            label: Some(columns.label.clone()),
+            query: columns.query.clone(),
+            input,
+            letor: self.letor.settings(),
+        }
     }
 
     /// How rows are split.

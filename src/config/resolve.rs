@@ -27,7 +27,7 @@ pub struct Experiment {
 fn input_kind(input: &Input) -> Takes {
     match input {
         Input::Text { .. } => Takes::Texts,
-        Input::Embedding(_) | Input::Numbers(_) => Takes::Matrix,
+        Input::Embedding(_) | Input::Numbers(_) | Input::All => Takes::Matrix,
     }
 }
 

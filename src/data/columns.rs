@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::letor::{Others, Settings};
+
 /// The roles of the columns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +17,25 @@ pub struct Columns {
     pub query: Option<String>,
     /// What the model sees.
     pub input: Input,
+    /// How LETOR files are read.
+    #[serde(default, skip_serializing_if = "Settings::is_default")]
+    pub letor: Settings,
+}
+
+impl Columns {
+    /// These columns once files have been read: where all others are features, `names` are those that were found, and
+    /// later files must have them; a LETOR file may have no others.
+    #[must_use]
+    pub fn learned(&self, names: &[String]) -> Self {
+        match &self.input {
+            Input::All => Self {
+                input: Input::Numbers(names.to_vec()),
+                letor: Settings { others: Others::Refuse, ..self.letor },
+                ..self.clone()
+            },
+            _ => self.clone(),
+        }
+    }
 }
 
 /// What the model sees of a row.
@@ -32,9 +53,22 @@ pub enum Input {
     Embedding(String),
     /// One numeric column per feature.
     Numbers(Vec<String>),
+    /// Every column that is nothing else, all of them numeric; all features of a LETOR file. A model keeps their names:
+    /// see `Columns::learned`.
+    All,
 }
 
 impl Input {
+    /// What stands for the input in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Text { columns, .. } => columns.first().map_or("text", String::as_str),
+            Self::Embedding(name) => name,
+            Self::Numbers(_) | Self::All => "features",
+        }
+    }
+
     /// The text columns, where the input is text.
     #[must_use]
     pub fn text_columns(&self) -> &[String] {
@@ -79,6 +113,24 @@ fn collect_text(value: &serde_json::Value, parts: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_keeps_the_features_that_were_found() {
+        let columns = Columns {
+            id: None,
+            label: Some("label".into()),
+            query: Some("qid".into()),
+            input: Input::All,
+            letor: Settings::default(),
+        };
+        let learned = columns.learned(&["1".into(), "2".into()]);
+        assert_eq!(learned.input, Input::Numbers(vec!["1".into(), "2".into()]));
+        assert_eq!(learned.letor.others, Others::Refuse);
+        assert_eq!(learned.learned(&["3".into()]), learned, "what is known stays");
+        let text = serde_json::to_string(&learned).unwrap();
+        assert_eq!(serde_json::from_str::<Columns>(&text).unwrap(), learned);
+        assert!(!serde_json::to_string(&columns).unwrap().contains("letor"), "defaults are not written");
+    }
 
     #[test]
     fn json_fields_are_found_by_name_and_by_path() {

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use crate::catalog::known_hint;
 use crate::error::{Error, Result};
 
+/// The highest grade of relevance that is taken: 2^31 is exact everywhere.
+pub const HIGHEST_GRADE: u8 = 31;
+
 /// The canonical text of a label cell, or `None` for a null one (empty counts as null).
 ///
 /// `True`, `TRUE` and `true` are the same label; so are `1`, `1.0` and ` 1`.

@@ -5,10 +5,12 @@
 
 pub mod columns;
 pub mod dataset;
+pub mod joined;
 pub mod labels;
 pub mod letor;
 pub mod npy_file;
 pub mod parquet_file;
+mod queries;
 pub mod rows;
 pub mod snapshot;
 pub mod sources;

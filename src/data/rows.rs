@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::columns::{Columns, Input, json_text};
 use super::labels;
+use super::queries::{self, Queries, check_present, check_whole, drawn, grade_names, grades, grouped};
 use super::sources::{Request, VectorColumns};
 use super::split::{By, Keys, Part, Split, check_parts, make, parse_time};
 use super::table::Table;
@@ -48,7 +49,9 @@ pub struct Rows {
     pub query_ids: Vec<String>,
     /// The part of each row; empty when no split was asked for.
     pub parts: Vec<Part>,
-    /// The number (from 1) of each kept row in the source.
+    /// The names of the vectors' numbers, where each has one.
+    pub feature_names: Vec<String>,
+    /// The number (from 1) of each kept row in the source; of rows from several files, in those files one after the other.
     pub numbers: Vec<usize>,
     /// The rows that were skipped: number (from 1) and id, where there is one.
     pub skipped: Vec<(usize, Option<String>)>,
@@ -62,8 +65,6 @@ pub struct Rows {
     pub skipped_label: usize,
     /// Rows skipped for want of an input (a text or a vector).
     pub skipped_input: usize,
-    /// The names of the features, where all columns were asked for.
-    pub feature_names: Vec<String>,
     /// What a person should know of the rows.
     pub warnings: Vec<String>,
     /// From when to when the kept rows are, where they are split by time.
@@ -129,16 +130,21 @@ pub fn request(columns: &Columns, split: Option<&Split>, labels: Labels<'_>, que
     if !matches!(labels, Labels::Ignore) {
         columns.label.iter().for_each(&mut want);
     }
+    columns.query.iter().for_each(&mut want);
     columns.input.text_columns().iter().for_each(&mut want);
-    if let Some(Split::Column(name) | Split::Made { by: By::Group(name) | By::Time(name), .. }) = split {
-        want(name);
-    }
+    let split = match split {
+        Some(Split::Column(name) | Split::Made { by: By::Group(name) | By::Time(name), .. }) => Some(name),
+        _ => None,
+    };
+    split.into_iter().for_each(&mut want);
+    let roles = [&columns.id, &columns.label, &columns.query].into_iter().flatten().chain(split);
     let vectors = match &columns.input {
         Input::Text { .. } => None,
         Input::Embedding(name) => Some(VectorColumns::Embedding(name.clone())),
         Input::Numbers(names) => Some(VectorColumns::Numbers(names.clone())),
+        Input::All => Some(VectorColumns::All { except: roles.cloned().collect(), found: Vec::new() }),
     };
-    Request { columns: names, vectors, query: query.map(str::to_owned) }
+    Request { columns: names, vectors, query: query.map(str::to_owned), letor: columns.letor }
 }
 
 /// The text of each row; `None` where there is none.
@@ -175,16 +181,43 @@ fn texts(table: &Table, columns: &[String], json_fields: &[String], blank: Blank
 fn label_cells(table: &Table, columns: &Columns, labels: Labels<'_>) -> Result<Option<Vec<Option<String>>>> {
     let column = match (labels, &columns.label) {
         (Labels::Ignore, _) => return Ok(None),
+        // Grades are read with the rows that are kept: a document without one is no row to skip.
+        (Labels::Grades, Some(_)) => return Ok(None),
         (_, Some(column)) => column,
         (_, None) => return Err(Error::invalid("no label column is named").hint("add `label: …` under `data.columns`")),
     };
     Ok(Some(table.cells(column)?.map(labels::canonical).collect()))
 }
 
+/// The rows that are kept, in the order of the source, and how many are not.
+struct Chosen {
+    kept: Vec<usize>,
+    skipped_label: usize,
+    skipped_input: usize,
+}
+
+fn chosen(n_rows: usize, labels: Option<&[Option<String>]>, has_input: impl Fn(usize) -> bool) -> Chosen {
+    let mut chosen = Chosen { kept: Vec::with_capacity(n_rows), skipped_label: 0, skipped_input: 0 };
+    for row in 0..n_rows {
+        if labels.is_some_and(|labels| labels[row].is_none()) {
+            chosen.skipped_label += 1;
+        } else if has_input(row) {
+            chosen.kept.push(row);
+        } else {
+            chosen.skipped_input += 1;
+        }
+    }
+    chosen
+}
+
 /// Turns a table into rows; those without a label or an input are skipped and counted.
 ///
+/// Where a column names queries, the rows of a query are brought together, with a warning when they were not; with grades no
+/// document is skipped, and no split cuts a query.
+///
 /// # Errors
-/// `Invalid` when no row is left, labels do not fit, or the split is wrong.
+/// `Invalid` when no row is left, labels do not fit, or the split is wrong; for ranking, when a document has no query, no
+/// grade or no features.
 pub fn prepare(
     mut table: Table,
     columns: &Columns,
@@ -193,8 +226,10 @@ pub fn prepare(
     seed: u64,
     blank: Blank,
 ) -> Result<Rows> {
-    let n_read = table.n_rows();
     let labels_of_rows = label_cells(&table, columns, labels)?;
+    if matches!(labels, Labels::Grades) {
+        check_present(&table, columns.input.name())?;
+    }
     let mut texts_of_rows = match &columns.input {
         Input::Text { columns, json_fields } => Some(texts(&table, columns, json_fields, blank)?),
         _ => None,
@@ -203,54 +238,65 @@ pub fn prepare(
         Some(texts) => blank == Blank::Keep || texts[row].is_some(),
         None => table.vectors().is_some_and(|vectors| vectors.present()[row]),
     };
-    let (mut kept, mut skipped_label, mut skipped_input) = (Vec::new(), 0, 0);
-    for row in 0..n_read {
-        if labels_of_rows.as_ref().is_some_and(|labels| labels[row].is_none()) {
-            skipped_label += 1;
-        } else if has_input(row) {
-            kept.push(row);
-        } else {
-            skipped_input += 1;
-        }
-    }
+    let Chosen { mut kept, skipped_label, skipped_input } =
+        chosen(table.n_rows(), labels_of_rows.as_deref(), has_input);
     if kept.is_empty() && !matches!(labels, Labels::Ignore) {
         return Err(Error::invalid(format!(
             "no usable row in `{}`: {skipped_label} without a label, {skipped_input} without an input",
             table.source()
         )));
     }
-    let kept_labels: Option<Vec<&str>> = labels_of_rows
-        .as_ref()
-        .map(|labels| kept.iter().map(|row| labels[*row].as_deref().unwrap_or_default()).collect());
-    let (label_names, classes) = match (&kept_labels, labels) {
+    let skipped = skipped_rows(&table, columns, &kept)?;
+    let mut warnings = table.warnings().to_vec();
+    let queries = match &columns.query {
+        None => None,
+        Some(column) => {
+            let (queries, warning) = grouped(&table, column, &mut kept)?;
+            warnings.extend(warning);
+            Some(queries)
+        }
+    };
+    let (label_names, classes) = match (&labels_of_rows, labels) {
+        (_, Labels::Grades) => {
+            let column = columns.label.as_deref().unwrap_or_default();
+            (grade_names(), grades(&table, column, &kept)?)
+        }
         (None, _) => (Vec::new(), Vec::new()),
-        (Some(found), labels) => {
-            classes_of(found, labels, columns.label.as_deref().unwrap_or_default(), &kept, &table)?
+        (Some(cells), labels) => {
+            let found: Vec<&str> = kept.iter().map(|row| cells[*row].as_deref().unwrap_or_default()).collect();
+            classes_of(&found, labels, columns.label.as_deref().unwrap_or_default(), &kept, &table)?
         }
     };
     let (parts, time) = match split {
         None => (Vec::new(), None),
-        Some(split) => parts_of(&table, &kept, split, &classes, seed)?,
+        Some(split) => parts_of(&table, &kept, split, (&classes, queries.as_ref()), seed)?,
     };
-    let ids = match &columns.id {
-        None => kept.iter().map(|row| (table.before() + row + 1).to_string()).collect(),
-        Some(id) => ids_of(&table, id, &kept, labels_of_rows.is_some())?,
+    let (ids, anchor) = match (&queries, &columns.id) {
+        (Some(queries), column) => {
+            let found = queries::ids(&table, column.as_deref(), &kept, queries)?;
+            warnings.extend(found.warnings);
+            (found.ids, found.are_numbers)
+        }
+        (None, None) => (kept.iter().map(|row| (table.before() + row + 1).to_string()).collect(), true),
+        (None, Some(id)) => (ids_of(&table, id, &kept, !matches!(labels, Labels::Ignore))?, false),
     };
-    let anchor = if columns.id.is_none() { table.source().to_owned() } else { String::new() };
-    let skipped = skipped_rows(&table, columns, &kept)?;
+    let anchor = if anchor { table.source().to_owned() } else { String::new() };
+    let queries = queries.unwrap_or_default();
+    let (n_read, feature_names) = (table.n_rows(), table.feature_names().to_vec());
+    let numbers = kept.iter().map(|row| table.before() + row + 1).collect();
     let inputs = match texts_of_rows.as_mut() {
         Some(texts) => Inputs::Texts(kept.iter().map(|row| texts[*row].take().unwrap_or_default()).collect()),
-        None => Inputs::Vectors { vectors: table.take_vectors().unwrap_or_default(), rows: kept.clone() },
+        None => Inputs::Vectors { vectors: table.take_vectors().unwrap_or_default(), rows: kept },
     };
-    let numbers = kept.iter().map(|row| table.before() + row + 1).collect();
     Ok(Rows {
         ids,
         inputs,
         classes,
         labels: label_names,
-        queries: Vec::new(),
-        query_ids: Vec::new(),
+        queries: queries.of_row,
+        query_ids: queries.ids,
         parts,
+        feature_names,
         numbers,
         skipped,
         by: BTreeMap::new(),
@@ -258,9 +304,8 @@ pub fn prepare(
         n_read,
         skipped_label,
         skipped_input,
-        feature_names: Vec::new(),
-        warnings: Vec::new(),
         time,
+        warnings,
     })
 }
 
@@ -304,6 +349,7 @@ fn skipped_rows(table: &Table, columns: &Columns, kept: &[usize]) -> Result<Vec<
         None => None,
         Some(id) => Some(table.cells(id)?.collect()),
     };
+    // The rows that are kept still stand in their own order.
     let missing = (0..table.n_rows()).filter(|row| kept.binary_search(row).is_err());
     let id = |row: usize| ids.as_ref().map_or(Some((row + 1).to_string()), |ids| ids[row].map(str::to_owned));
     Ok(missing.map(|row| (row + 1, id(row))).collect())
@@ -330,7 +376,7 @@ fn parts_of(
     table: &Table,
     kept: &[usize],
     split: &Split,
-    classes: &[usize],
+    (classes, queries): (&[usize], Option<&Queries>),
     seed: u64,
 ) -> Result<(Vec<Part>, Option<TimeWindow>)> {
     let cells_of = |column: &str| -> Result<Vec<(usize, String)>> {
@@ -350,6 +396,7 @@ fn parts_of(
             };
             let parts = cells_of(column)?.into_iter().map(part).collect::<Result<Vec<_>>>()?;
             check_parts(&parts, false)?;
+            queries.map_or(Ok(()), |queries| check_whole(queries, &parts, column))?;
             Ok((parts, None))
         }
         // The parts are known before the files are joined.
@@ -357,14 +404,21 @@ fn parts_of(
         Split::Made { train, validation, test, by } => {
             let shares = [*train, *validation, *test];
             let mut window = None;
-            let parts = match by {
-                By::Random => make(kept.len(), shares, Keys::None, seed),
-                By::Stratified => make(kept.len(), shares, Keys::Classes(classes), seed),
-                By::Group(column) => {
+            // A query is drawn as a whole, whatever is said of its rows.
+            let whole = queries.filter(|queries| match by {
+                By::Random | By::Stratified => true,
+                By::Group(column) => *column == queries.column,
+                By::Time(_) => false,
+            });
+            let parts = match (whole, by) {
+                (Some(queries), _) => drawn(queries, shares, seed)?,
+                (None, By::Random) => make(kept.len(), shares, Keys::None, seed),
+                (None, By::Stratified) => make(kept.len(), shares, Keys::Classes(classes), seed),
+                (None, By::Group(column)) => {
                     let groups: Vec<String> = cells_of(column)?.into_iter().map(|(_, cell)| cell).collect();
                     make(kept.len(), shares, Keys::Groups(&groups), seed)
                 }
-                By::Time(column) => {
+                (None, By::Time(column)) => {
                     let cells = cells_of(column)?;
                     let time = |(row, cell): &(usize, String)| {
                         let place = table.place(*row, column);
@@ -380,6 +434,9 @@ fn parts_of(
                 }
             };
             check_parts(&parts, *validation > 0.0)?;
+            if let (Some(queries), By::Group(column) | By::Time(column)) = (queries, by) {
+                check_whole(queries, &parts, column)?;
+            }
             Ok((parts, window))
         }
     }
@@ -423,6 +480,12 @@ impl Rows {
         begins.chain([positions.len()]).collect()
     }
 
+    /// The query of a row, where the rows have queries.
+    #[must_use]
+    pub fn query(&self, position: usize) -> Option<&str> {
+        self.queries.get(position).map(|query| self.query_ids[*query as usize].as_str())
+    }
+
     /// The vectors at these positions as a matrix, when the input is vectors.
     #[must_use]
     pub fn matrix(&self, positions: &[usize]) -> Option<Array2<f32>> {
@@ -441,7 +504,7 @@ impl Rows {
         for (position, id) in self.ids.iter().enumerate() {
             let label = self.classes.get(position).map_or("", |class| self.labels[*class].as_str());
             let part = self.parts.get(position).map_or("", |part| part.name());
-            for field in [id.as_str(), label, part] {
+            for field in [id.as_str(), label, part].into_iter().chain(self.query(position)) {
                 hasher.update((field.len() as u64).to_le_bytes());
                 hasher.update(field);
             }
@@ -466,9 +529,10 @@ impl Rows {
     pub fn digests(&self) -> Vec<u64> {
         let digest = |position: usize| {
             let mut hasher = Sha256::new();
-            if self.anchor.is_empty() {
-                hasher.update((self.ids[position].len() as u64).to_le_bytes());
-                hasher.update(&self.ids[position]);
+            let id = self.anchor.is_empty().then_some(self.ids[position].as_str());
+            for field in id.into_iter().chain(self.query(position)) {
+                hasher.update((field.len() as u64).to_le_bytes());
+                hasher.update(field);
             }
             match &self.inputs {
                 Inputs::Texts(texts) => hasher.update(&texts[position]),
@@ -487,12 +551,13 @@ impl Rows {
     #[must_use]
     pub fn ids_digest(&self, positions: &[usize]) -> String {
         let label = |position: usize| self.classes.get(position).map_or("", |class| self.labels[*class].as_str());
-        let mut rows: Vec<(&str, &str)> = positions.iter().map(|at| (self.ids[*at].as_str(), label(*at))).collect();
+        let row = |at: &usize| (self.query(*at), self.ids[*at].as_str(), label(*at));
+        let mut rows: Vec<(Option<&str>, &str, &str)> = positions.iter().map(row).collect();
         rows.sort_unstable();
         let mut hasher = Sha256::new();
         hasher.update(&self.anchor);
-        for (id, label) in rows {
-            for field in [id, label] {
+        for (query, id, label) in rows {
+            for field in [id, label].into_iter().chain(query) {
                 hasher.update((field.len() as u64).to_le_bytes());
                 hasher.update(field);
             }

@@ -166,8 +166,11 @@ mod tests {
         .unwrap();
         let names = ["id", "code", "share", "label", "text", "v"].map(str::to_owned).to_vec();
         let columns = names[..5].to_vec();
-        let request =
-            Request { columns: columns.clone(), vectors: Some(VectorColumns::Embedding("v".into())), query: None };
+        let request = Request {
+            columns: columns.clone(),
+            vectors: Some(VectorColumns::Embedding("v".into())),
+            ..Request::default()
+        };
         let table = read("a.csv", &request, folder.path()).unwrap();
         let path = folder.path().join("b.parquet");
         let layout = Layout { names: &names, vector: Some("v"), numbers: &[] };

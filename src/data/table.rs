@@ -3,6 +3,8 @@
 //! Cells are kept as the text that stood in the source; what a column means (a label, a time, a number) is decided by
 //! who reads it, so that an error can name the row and show the text.
 
+use std::borrow::Cow;
+
 use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
 
 use crate::catalog::did_you_mean;
@@ -20,6 +22,10 @@ pub struct Table {
     files: Vec<(usize, String)>,
     /// Rows of the source that stand before these.
     before: usize,
+    /// The names of the vectors' numbers, where each has one.
+    feature_names: Vec<String>,
+    /// What a person should know.
+    warnings: Vec<String>,
 }
 
 impl Table {
@@ -28,11 +34,35 @@ impl Table {
     /// # Errors
     /// `Failed` when the lengths differ (a bug of the source).
     pub fn new(source: &str, columns: Vec<(String, Vec<Option<String>>)>, vectors: Option<Vectors>) -> Result<Self> {
-        let n_rows = vectors.as_ref().map(Vectors::len).or(columns.first().map(|(_, cells)| cells.len())).unwrap_or(0);
-        let columns: Vec<Column> =
-            columns.into_iter().map(|(name, cells)| Series::new(name.as_str().into(), cells).into_column()).collect();
+        let columns = columns.into_iter().map(|(name, cells)| Series::new(name.as_str().into(), cells).into_column());
+        Self::of_columns(source, columns.collect(), vectors)
+    }
+
+    /// The same of cells that stand elsewhere; a column is made when the one before is done.
+    ///
+    /// # Errors
+    /// `Failed` when the lengths differ (a bug of the source).
+    pub fn of_words<'n, 'c>(
+        source: &str,
+        columns: impl Iterator<Item = (&'n str, Vec<Option<Cow<'c, str>>>)>,
+    ) -> Result<Self> {
+        let columns = columns.map(|(name, cells)| Series::new(name.into(), cells).into_column());
+        Self::of_columns(source, columns.collect(), None)
+    }
+
+    fn of_columns(source: &str, columns: Vec<Column>, vectors: Option<Vectors>) -> Result<Self> {
+        let n_rows = vectors.as_ref().map(Vectors::len).or(columns.first().map(Column::len)).unwrap_or(0);
         let frame = DataFrame::new(n_rows, columns).context(|| format!("`{source}` has columns of unequal length"))?;
-        Ok(Self { frame, vectors, source: source.to_owned(), n_rows, files: Vec::new(), before: 0 })
+        Ok(Self {
+            frame,
+            vectors,
+            source: source.to_owned(),
+            n_rows,
+            files: Vec::new(),
+            before: 0,
+            feature_names: Vec::new(),
+            warnings: Vec::new(),
+        })
     }
 
     /// Number of rows.
@@ -57,6 +87,36 @@ impl Table {
     #[must_use]
     pub fn after(self, before: usize) -> Self {
         Self { before, ..self }
+    }
+
+    /// The same table with the vectors of its rows.
+    #[must_use]
+    pub fn with_vectors(self, vectors: Vectors) -> Self {
+        Self { n_rows: vectors.len(), vectors: Some(vectors), ..self }
+    }
+
+    /// The same table with the names of its vectors' numbers.
+    #[must_use]
+    pub fn named(self, feature_names: Vec<String>) -> Self {
+        Self { feature_names, ..self }
+    }
+
+    /// The names of the vectors' numbers, where each has one.
+    #[must_use]
+    pub fn feature_names(&self) -> &[String] {
+        &self.feature_names
+    }
+
+    /// The same table with what a person should know of it.
+    #[must_use]
+    pub fn warned(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// What a person should know.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Rows of the source that stand before these.

@@ -40,6 +40,23 @@ impl Vectors {
         Self { width, ..Self::default() }
     }
 
+    /// The rows of a matrix, which is not copied; every row is there.
+    #[must_use]
+    pub fn of_matrix(matrix: Array2<f32>) -> Self {
+        let (rows, width) = matrix.dim();
+        let matrix = if matrix.is_standard_layout() { matrix } else { matrix.as_standard_layout().into_owned() };
+        let (mut values, offset) = matrix.into_raw_vec_and_offset();
+        values.drain(..offset.unwrap_or(0));
+        values.truncate(rows * width);
+        Self { values, present: vec![true; rows], width: Some(width) }
+    }
+
+    /// Room for so many rows more, so that they are added without a move.
+    pub fn reserve(&mut self, rows: usize) {
+        self.present.reserve_exact(rows);
+        self.values.reserve_exact(rows * self.width.unwrap_or(0));
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -222,6 +239,19 @@ mod tests {
             );
         }
         assert_eq!(vectors.len(), 1, "a refused row leaves nothing behind");
+    }
+
+    #[test]
+    fn a_matrix_becomes_rows() {
+        let matrix = Array2::from_shape_fn((3, 2), |(row, column)| (2 * row + column) as f32);
+        let place = matrix.as_ptr();
+        let vectors = Vectors::of_matrix(matrix.clone());
+        assert_eq!((vectors.len(), vectors.width(), vectors.row(2)), (3, Some(2), &[4.0, 5.0][..]));
+        assert_eq!(Vectors::of_matrix(matrix.reversed_axes()).row(1), [1.0, 3.0, 5.0]);
+        let moved = Array2::from_shape_fn((3, 2), |(row, _)| row as f32);
+        let at = moved.as_ptr();
+        assert_eq!(Vectors::of_matrix(moved).row(0).as_ptr(), at, "nothing was copied");
+        assert_ne!(at, place);
     }
 
     #[test]

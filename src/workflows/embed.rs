@@ -11,6 +11,7 @@ use super::record::{COMMANDS, Light, What, code_tags, light, pairs, recorded};
 use super::session::Session;
 use crate::catalog::{ParamProblem, Params, find};
 use crate::config::{Experiment, ExperimentConfig};
+use crate::data::letor::Settings;
 use crate::data::rows::{Blank, Labels, Rows};
 use crate::data::sources::resolve;
 use crate::data::sources::sqlite_column::{self, Target};
@@ -241,7 +242,8 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
 pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result<Rows> {
     session.stage(&format!("reading {}", request.input))?;
     let input = Input::Text { columns: request.text_columns.clone(), json_fields: request.json_fields.clone() };
-    let columns = Columns { id: request.id_column.clone(), label: None, query: None, input };
+    let columns =
+        Columns { id: request.id_column.clone(), label: None, query: None, input, letor: Settings::default() };
     let (query, labels) = (request.query.as_deref(), Labels::Ignore);
     let blank = if request.empty == Empty::Skip { Blank::Skip } else { Blank::Keep };
     read_rows(

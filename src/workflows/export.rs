@@ -430,7 +430,13 @@ mod tests {
         let schema = Schema {
             format_version: 1,
             task: Task::Classification,
-            columns: Columns { id: None, label: None, query: None, input: Input::Numbers(Vec::new()) },
+            columns: Columns {
+                id: None,
+                label: None,
+                query: None,
+                input: Input::Numbers(Vec::new()),
+                letor: crate::data::letor::Settings::default(),
+            },
             labels,
             class_weights,
             threshold: 0.5,

@@ -1,13 +1,15 @@
 //! Reading rows as a config or a model's schema wants them.
 
+use std::path::Path;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use crate::config::ExperimentConfig;
 use crate::data::rows::{Blank, Inputs, Labels, Rows, TimeWindow, cells_by, prepare, request};
-use crate::data::sources::read;
-use crate::data::{Columns, Features, Part, Split};
+use crate::data::sources::{column_names, read, resolve};
+use crate::data::{Columns, Features, Input, Part, Split};
 use crate::error::{Error, Result};
 use crate::features::Signal;
 
@@ -84,20 +86,36 @@ impl RowCounts {
 
 /// Reads rows.
 ///
+/// The documents of a LETOR file have the ids of their comments, where no column of ids is named.
+///
 /// # Errors
 /// `Invalid` with file, row and column when the data do not fit.
 pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
     let source = session.project.expand(from.source)?;
-    let mut request = request(from.columns, from.split, from.labels, from.query);
+    let root = session.project.layout.root();
+    let columns =
+        Columns { id: from.columns.id.clone().or(comments(&source, root, from.columns)?), ..from.columns.clone() };
+    let mut request = request(&columns, from.split, from.labels, from.query);
     let more = from.by.iter().filter(|name| !request.columns.contains(name)).cloned();
     let more: Vec<String> = more.collect();
     request.columns.extend(more);
-    let table = read(&source, &request, session.project.layout.root())?;
+    let table = read(&source, &request, root)?;
     let cells = cells_by(&table, from.by)?;
-    Ok(prepare(table, from.columns, from.split, from.labels, from.seed, from.blank)?.with(cells))
+    Ok(prepare(table, &columns, from.split, from.labels, from.seed, from.blank)?.with(cells))
+}
+
+/// The column of document ids that a LETOR file has.
+fn comments(source: &str, root: &Path, columns: &Columns) -> Result<Option<String>> {
+    if columns.id.is_some() || columns.query.is_none() {
+        return Ok(None);
+    }
+    let (format, _) = resolve(source, root)?;
+    Ok((format == "letor").then(|| "docid".to_owned()))
 }
 
 /// Reads the rows that a config trains and tests on, with the columns that make groups.
+///
+/// Where each part is a file of its own, the training file says which features all of them have.
 ///
 /// # Errors
 /// As `read_rows`.
@@ -107,19 +125,46 @@ pub fn read_training_rows(
     labels: Labels<'_>,
     by: &[String],
 ) -> Result<Rows> {
-    read_rows(
-        session,
-        From {
-            source: &config.data.source,
-            query: config.data.query.as_deref(),
-            columns: &config.columns(),
-            split: Some(&config.split()),
-            labels,
-            seed: stream(config.seed, "split"),
-            blank: Blank::Skip,
-            by,
-        },
-    )
+    let (columns, split) = (config.columns(), config.split());
+    let from = From {
+        source: &config.data.source,
+        query: config.data.query.as_deref(),
+        columns: &columns,
+        split: Some(&split),
+        labels,
+        seed: stream(config.seed, "split"),
+        blank: Blank::Skip,
+        by,
+    };
+    let Some(files) = &config.data.files else { return read_rows(session, from) };
+    let mut all: Vec<(Part, Rows)> = Vec::new();
+    for (part, source) in files.parts() {
+        let Some((_, first)) = all.first() else {
+            all.push((part, read_rows(session, From { source, ..from })?));
+            continue;
+        };
+        let learned = columns.learned(&first.feature_names);
+        let mut rows = read_rows(session, From { source, columns: &learned, ..from })?;
+        rows.warnings.extend(others(session, source, &learned, from)?);
+        all.push((part, rows));
+    }
+    Rows::joined(all)
+}
+
+/// A warning where a file has columns that the training file did not have, and every one there was a feature.
+fn others(session: &Session<'_>, source: &str, learned: &Columns, from: From<'_>) -> Result<Option<String>> {
+    let (Input::Numbers(names), Input::All) = (&learned.input, &from.columns.input) else { return Ok(None) };
+    let (location, root) = (session.project.expand(source)?, session.project.layout.root());
+    // A LETOR file with other features is refused when it is read.
+    if resolve(&location, root)?.0 == "letor" {
+        return Ok(None);
+    }
+    let known = column_names(&location, from.query, root)?;
+    let roles = [&learned.id, &learned.label, &learned.query];
+    let is_other = |name: &&String| !names.contains(name) && !roles.contains(&&Some((*name).clone()));
+    let others: Vec<String> = known.iter().filter(is_other).take(5).map(|name| format!("`{name}`")).collect();
+    Ok((!others.is_empty())
+        .then(|| format!("{source}: columns that the training file does not have are left out: {}", others.join(", "))))
 }
 
 /// A seed of its own for each purpose, so that more randomness in one place moves nothing in another.

@@ -14,6 +14,7 @@ use super::reading::{number_texts, signal};
 use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::Bundle;
+use crate::data::letor::Settings;
 use crate::data::rows::{Blank, Inputs, Labels, prepare, request};
 use crate::data::sources::{column_names, read, resolve};
 use crate::data::{Columns, Input, parquet_file};
@@ -236,6 +237,7 @@ fn placed(
         label: None,
         query: None,
         input,
+        letor: Settings::default(),
     };
     let mut wanted = request(&columns, None, Labels::Ignore, query);
     for name in show {

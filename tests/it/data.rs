@@ -288,7 +288,7 @@ fn what_does_not_fit_is_told_with_its_place() {
     exit 2: error: data/nan.csv: row 1, column `a`: expected a finite number, got `nan`
 
     exit 2: error: cannot tell the format of `data/table.xyz` from its name
-    hint: .csv .tsv .ndjson .jsonl .json .parquet .db .sqlite are known; or write `csv:PATH`, `sqlite:PATH`, …
+    hint: .csv .tsv .ndjson .jsonl .json .parquet .db .sqlite .letor are known; or write `csv:PATH`, `letor:PATH`, …
 
     exit 2: error: `data/fake.parquet` is not a Parquet file that can be read
       because: parquet: File out of specification: A Parquet file must contain a header and footer with at least 12 bytes

@@ -52,6 +52,30 @@ pub fn group(runs: Vec<(String, usize)>) -> Groups {
     groups
 }
 
+/// The order that undoes this one.
+#[must_use]
+pub fn inverse(order: &[usize]) -> Vec<usize> {
+    let mut back = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(to, from)| back[*from] = to);
+    back
+}
+
+/// Runs of rows as they stand, those that follow each other in one: where each begins and ends, and its query.
+#[must_use]
+pub fn merged(runs: Vec<(String, usize)>) -> (Vec<usize>, Vec<String>) {
+    let (mut offsets, mut queries): (Vec<usize>, Vec<String>) = (vec![0], Vec::new());
+    for (query, count) in runs {
+        let end = offsets[offsets.len() - 1] + count;
+        if queries.last() == Some(&query) {
+            offsets.pop();
+        } else {
+            queries.push(query);
+        }
+        offsets.push(end);
+    }
+    (offsets, queries)
+}
+
 /// Rows in another order: row r becomes the one that was `order[r]`. A dense matrix is not copied.
 #[must_use]
 pub fn reordered(features: Features, order: &[usize]) -> Features {
@@ -116,6 +140,13 @@ mod tests {
         let groups = group(runs(&[("b", 2), ("b", 1), ("a", 1)]));
         assert_eq!((groups.order, groups.scattered, groups.offsets), (None, None, vec![0, 3, 4]));
         assert_eq!(group(Vec::new()).offsets, [0]);
+    }
+
+    #[test]
+    fn runs_that_follow_each_other_are_one() {
+        let (offsets, queries) = merged(runs(&[("b", 2), ("a", 1), ("a", 1), ("b", 1)]));
+        assert_eq!((offsets, queries), (vec![0, 2, 4, 5], vec!["b".to_owned(), "a".to_owned(), "b".to_owned()]));
+        assert_eq!(inverse(&[3, 0, 2, 1]), [1, 3, 2, 0]);
     }
 
     #[test]

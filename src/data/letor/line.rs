@@ -5,9 +5,7 @@
 
 use super::documents::id_in;
 use super::number::{any, decimal};
-
-/// Labels above this one have no gain 2^label − 1 that means anything.
-const LARGEST_LABEL: u8 = 31;
+use crate::data::labels::HIGHEST_GRADE;
 
 /// What was found in a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,9 +96,9 @@ fn parse_label(text: &[u8]) -> Result<u8, Wrong> {
         return Ok(digit - b'0');
     }
     let number = fast_float2::parse::<f64, _>(text).ok();
-    let label = number.filter(|number| number.fract() == 0.0 && (0.0..=f64::from(LARGEST_LABEL)).contains(number));
+    let label = number.filter(|number| number.fract() == 0.0 && (0.0..=f64::from(HIGHEST_GRADE)).contains(number));
     label.map(|label| label as u8).ok_or_else(|| {
-        let message = format!("expected a label, a whole number of 0 to {LARGEST_LABEL}, found `{}`", shown(text));
+        let message = format!("expected a label, a whole number of 0 to {HIGHEST_GRADE}, found `{}`", shown(text));
         (message, Some("labels are grades of relevance"))
     })
 }

@@ -8,7 +8,8 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::piece::Piece;
-use super::read::{Base, Layout};
+use super::read::Layout;
+use super::settings::Base;
 use crate::data::dataset::{Csr, Features};
 use crate::error::{Error, Result};
 
@@ -42,6 +43,13 @@ impl Matrix {
         Self { layout, first, n_rows: 0, width: 0, n_values: 0, dense: Vec::new(), sparse }
     }
 
+    /// No rows yet, but columns: so many, the first of this index.
+    #[must_use]
+    pub fn of_width(layout: Layout, first: u32, width: usize) -> Self {
+        let base = if first == 0 { Base::Zero } else { Base::One };
+        Self { first, width, ..Self::new(layout, base) }
+    }
+
     /// Whether index 0 is a column.
     #[must_use]
     pub fn starts_at_zero(&self) -> bool {
@@ -53,11 +61,11 @@ impl Matrix {
     /// # Errors
     /// `Invalid` for a dense matrix above 1 TiB.
     pub fn append(&mut self, pieces: &[Piece], expected: usize) -> Result<()> {
-        let ranges: Vec<(u32, u32)> = pieces.iter().filter_map(|piece| piece.range).collect();
-        if ranges.iter().any(|(least, _)| *least == 0) && self.first == 1 {
+        if pieces.iter().any(|piece| piece.smallest.is_some_and(|(least, _)| least == 0)) && self.first == 1 {
             self.shift();
         }
-        let most = ranges.iter().map(|(_, most)| *most + 1 - self.first).max().unwrap_or_default() as usize;
+        let largest = pieces.iter().filter_map(|piece| piece.largest);
+        let most = largest.map(|(most, _)| most + 1 - self.first).max().unwrap_or_default() as usize;
         let n_new: usize = pieces.iter().map(Piece::n_rows).sum();
         let width = self.width.max(most);
         self.n_values += pieces.iter().map(|piece| piece.values.len()).sum::<usize>();

@@ -20,12 +20,18 @@ pub struct Piece {
     pub indices: Vec<u32>,
     /// Values that are not zero; NaN for `NULL`.
     pub values: Vec<f32>,
-    /// Smallest and largest index, of zeros too.
-    pub range: Option<(u32, u32)>,
+    /// The smallest index, of zeros too, and a line that has it.
+    pub smallest: Option<(u32, usize)>,
+    /// The largest index, of zeros too, and the first line that has it.
+    pub largest: Option<(u32, usize)>,
+    /// Features that are written, zeros too.
+    pub n_pairs: usize,
     /// Rows whose indices did not ascend, and the line of the first.
     pub unsorted: Option<(usize, usize)>,
     /// Number of `NULL`s.
     pub n_nulls: usize,
+    /// The line of the first `NULL`.
+    pub null: Option<usize>,
     /// The first line that is wrong; rows before it are there.
     pub wrong: Option<(usize, Wrong)>,
 }
@@ -70,13 +76,22 @@ impl Piece {
 
     fn push(&mut self, pairs: &Pairs) {
         if let (Some((first, _)), Some((last, _))) = (pairs.first(), pairs.last()) {
-            let (least, most) = self.range.unwrap_or((*first, *last));
-            self.range = Some((least.min(*first), most.max(*last)));
+            if self.smallest.is_none_or(|(least, _)| *first < least) {
+                self.smallest = Some((*first, self.n_lines));
+            }
+            if self.largest.is_none_or(|(most, _)| *last > most) {
+                self.largest = Some((*last, self.n_lines));
+            }
         }
+        self.n_pairs += pairs.len();
+        let n_nulls = self.n_nulls;
         for (index, value) in pairs.iter().filter(|(_, value)| *value != 0.0) {
             self.indices.push(*index);
             self.values.push(*value);
             self.n_nulls += usize::from(value.is_nan());
+        }
+        if n_nulls < self.n_nulls {
+            self.null.get_or_insert(self.n_lines);
         }
         self.ends.push(self.indices.len());
     }
@@ -103,7 +118,8 @@ mod tests {
         let piece = Piece::parse(b"\n1 qid:a 1:1 3:0\n# note\n0 qid:a 2:NULL\r\n2 qid:b 9:1 4:2\n1 qid:b 1:x\n3 qid:c");
         assert_eq!((piece.n_lines, piece.n_rows(), piece.n_nulls), (5, 3, 1));
         assert_eq!(piece.queries, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
-        assert_eq!((piece.range, piece.unsorted), (Some((1, 9)), Some((1, 4))));
+        assert_eq!((piece.smallest, piece.largest, piece.unsorted), (Some((1, 1)), Some((9, 4)), Some((1, 4))));
+        assert_eq!((piece.n_pairs, piece.null), (5, Some(3)));
         assert_eq!(piece.wrong.as_ref().unwrap().0, 5);
         let rows: Vec<_> = piece.rows().map(|(indices, _)| indices.to_vec()).collect();
         assert_eq!(rows, [vec![1], vec![2], vec![4, 9]]);

@@ -9,24 +9,13 @@ use rayon::prelude::*;
 
 use super::blocks::Blocks;
 use super::documents::Documents;
-use super::groups::{group, reordered};
+use super::groups::{group, inverse, merged, reordered};
 use super::matrix::{Matrix, widened};
 use super::nulls::{fill_minimum, fill_zero};
 use super::piece::Piece;
+use super::settings::{Base, Missing};
 use crate::data::dataset::Features;
 use crate::error::{Error, Result};
-
-/// The index of the first feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Base {
-    /// 1, or 0 when an index 0 is seen in any of the files.
-    #[default]
-    Auto,
-    /// 0.
-    Zero,
-    /// 1; an index 0 is refused.
-    One,
-}
 
 /// How the features are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,16 +29,14 @@ pub enum Layout {
     Sparse,
 }
 
-/// What becomes of `NULL`.
+/// In which order the rows are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Missing {
-    /// The smallest value of that feature in the same query, as in LETOR's `Min` files.
+pub enum Order {
+    /// The documents of a query stand together.
     #[default]
-    QueryMinimum,
-    /// 0.
-    Zero,
-    /// Refused.
-    Refuse,
+    ByQuery,
+    /// As in the file; a query may stand in several places.
+    AsWritten,
 }
 
 /// How to read.
@@ -61,6 +48,11 @@ pub struct Options {
     pub layout: Layout,
     /// What becomes of `NULL`.
     pub missing: Missing,
+    /// In which order the rows are given.
+    pub order: Order,
+    /// The first and the last index of the features that were learned from: the file gets all of them and may have no
+    /// others.
+    pub known: Option<(u32, u32)>,
 }
 
 /// The documents of a file, by query.
@@ -72,12 +64,14 @@ pub struct Letor {
     pub labels: Vec<u8>,
     /// Query q has the rows `offsets[q]..offsets[q + 1]`.
     pub offsets: Vec<usize>,
-    /// Query ids, in the order in which they first appear.
+    /// Query ids, in the order in which they first appear; as written, the query of each run of rows.
     pub queries: Vec<String>,
     /// Document ids, from the comments.
     pub documents: Documents,
     /// Whether column 0 is index 0; else it is index 1.
     pub starts_at_zero: bool,
+    /// The largest index, and its line, from 1.
+    pub largest: Option<(u32, usize)>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -114,6 +108,10 @@ struct Reading {
     options: Options,
     n_lines: usize,
     n_nulls: usize,
+    /// Features that are written, zeros too.
+    n_pairs: usize,
+    /// The largest index, and its line, from 1.
+    largest: Option<(u32, usize)>,
     /// Rows whose indices did not ascend, and the line of the first, from 1.
     unsorted: Option<(usize, usize)>,
     labels: Vec<u8>,
@@ -138,6 +136,12 @@ impl Reading {
                 let (before, first) = self.unsorted.unwrap_or((0, self.n_lines + line + 1));
                 self.unsorted = Some((before + count, first));
             }
+            if let Some((largest, line)) = piece.largest
+                && self.largest.is_none_or(|(before, _)| before < largest)
+            {
+                self.largest = Some((largest, self.n_lines + line + 1));
+            }
+            self.n_pairs += piece.n_pairs;
             self.n_lines += piece.n_lines;
             self.n_nulls += piece.n_nulls;
             self.labels.extend_from_slice(&piece.labels);
@@ -151,29 +155,54 @@ impl Reading {
     }
 
     fn check(&self, piece: &Piece) -> Result<()> {
-        let lines = || format!("{}: lines {} to {}", self.name, self.n_lines + 1, self.n_lines + piece.n_lines);
-        if self.options.base == Base::One && piece.range.is_some_and(|(least, _)| least == 0) {
-            return Err(Error::invalid(format!("{} have a feature with index 0", lines()))
+        let wrong =
+            |line: usize, what: String| Error::invalid(format!("{}:{}: {what}", self.name, self.n_lines + line + 1));
+        let (least, most) = (piece.smallest.unwrap_or((u32::MAX, 0)), piece.largest.unwrap_or_default());
+        if self.options.base == Base::One && least.0 == 0 {
+            return Err(wrong(least.1, "a feature has the index 0, where the first is 1".to_owned())
                 .hint("let the first index be found out, or set it to 0"));
         }
-        if self.options.missing == Missing::Refuse && piece.n_nulls > 0 {
-            return Err(Error::invalid(format!("{} have {} values that are NULL", lines(), piece.n_nulls))
-                .hint("say what becomes of them: the query's minimum, or 0"));
+        if let Some((first, last)) = self.options.known {
+            let other = |index: u32| format!("feature {index}, where training had the features {first} to {last}");
+            if least.0 < first {
+                return Err(wrong(least.1, other(least.0))
+                    .hint("this file counts its features from 0, the one that was learned from does not"));
+            }
+            if most.0 > last {
+                return Err(wrong(most.1, other(most.0)).hint("a model takes the features that it was trained on"));
+            }
+        }
+        if let (Missing::Refuse, Some(line)) = (self.options.missing, piece.null) {
+            return Err(wrong(line, "a value is NULL".to_owned())
+                .hint("say what becomes of such values: the query's minimum, or 0"));
         }
         Ok(())
     }
 
+    /// Every line has all its features, but they are fewer than those that were learned from: hardly zeros left out.
+    fn narrow(&self) -> Option<String> {
+        let ((first, last), (most, _)) = (self.options.known?, self.largest?);
+        let width = (most + 1 - first) as usize;
+        (most < last && self.n_pairs == self.labels.len() * width).then(|| {
+            let name = &self.name;
+            format!("{name} has the features {first} to {most}, training had {first} to {last}: the rest counts 0")
+        })
+    }
+
     fn finish(self) -> Result<Letor> {
-        let Self { name, matrix, labels, documents, runs, .. } = self;
-        if labels.is_empty() {
-            return Err(Error::invalid(format!("`{name}` has no documents")));
+        if self.labels.is_empty() {
+            return Err(Error::invalid(format!("`{}` has no documents", self.name))
+                .hint("a line is a document: `2 qid:10 1:0.03`"));
         }
+        let narrow = self.narrow();
+        let Self { name, matrix, labels, documents, runs, options, .. } = self;
         let mut warnings = Vec::new();
         if let Some((count, line)) = self.unsorted {
             warnings.push(format!(
                 "{name}: the indices of {count} lines do not ascend, first in line {line}; they were sorted"
             ));
         }
+        warnings.extend(narrow);
         let starts_at_zero = matrix.starts_at_zero();
         let mut letor = Letor {
             features: matrix.finish(),
@@ -182,26 +211,41 @@ impl Reading {
             queries: Vec::new(),
             documents,
             starts_at_zero,
+            largest: self.largest,
             warnings: Vec::new(),
         };
-        let groups = group(runs);
-        if let (Some(order), Some((count, first))) = (&groups.order, &groups.scattered) {
-            letor.features = reordered(letor.features, order);
-            letor.labels = order.iter().map(|row| letor.labels[*row]).collect();
-            letor.documents = letor.documents.reordered(order);
-            warnings.push(format!(
-                "{name}: the documents of {count} queries stand in several places (first: query `{first}`); they were brought together"
-            ));
+        let fills = self.n_nulls > 0 && options.missing == Missing::QueryMinimum;
+        if options.order == Order::ByQuery || fills {
+            let groups = group(runs.clone());
+            if let Some(order) = &groups.order {
+                letor.features = reordered(letor.features, order);
+            }
+            if fills {
+                fill_minimum(&mut letor.features, &groups.offsets);
+            }
+            match (&groups.order, options.order) {
+                (Some(order), Order::AsWritten) => letor.features = reordered(letor.features, &inverse(order)),
+                (Some(order), Order::ByQuery) => {
+                    letor.labels = order.iter().map(|row| letor.labels[*row]).collect();
+                    letor.documents = letor.documents.reordered(order);
+                }
+                (None, _) => {}
+            }
+            if let (Order::ByQuery, Some((count, first))) = (options.order, &groups.scattered) {
+                warnings.push(format!(
+                    "{name}: the documents of {count} queries stand in several places (first: query `{first}`); they were brought together"
+                ));
+            }
+            (letor.offsets, letor.queries) = (groups.offsets, groups.queries);
         }
-        (letor.offsets, letor.queries) = (groups.offsets, groups.queries);
+        if options.order == Order::AsWritten {
+            (letor.offsets, letor.queries) = merged(runs);
+        }
         if self.n_nulls > 0 {
-            let became = if self.options.missing == Missing::Zero {
+            if !fills {
                 fill_zero(&mut letor.features);
-                "0"
-            } else {
-                fill_minimum(&mut letor.features, &letor.offsets);
-                "the smallest value of their feature in the query"
-            };
+            }
+            let became = if fills { "the smallest value of their feature in the query" } else { "0" };
             warnings.push(format!("{name}: {} values are NULL; they became {became}", self.n_nulls));
         }
         letor.warnings = warnings;
@@ -217,11 +261,16 @@ fn read_alone(path: &Path, options: Options) -> Result<Letor> {
         options,
         n_lines: 0,
         n_nulls: 0,
+        n_pairs: 0,
+        largest: None,
         unsorted: None,
         labels: Vec::new(),
         runs: Vec::new(),
         documents: Documents::default(),
-        matrix: Matrix::new(options.layout, options.base),
+        matrix: match options.known {
+            Some((first, last)) => Matrix::of_width(options.layout, first, (last + 1 - first) as usize),
+            None => Matrix::new(options.layout, options.base),
+        },
     };
     let (mut block, mut next) = (Vec::new(), Vec::new());
     let mut has_more = blocks.next(&mut block)?;

@@ -58,9 +58,9 @@ fn errors_name_file_and_line() {
     assert_eq!(message("\n\n", automatic), "` has no documents");
     assert_eq!(message("", automatic), "` has no documents");
     let one = Options { base: Base::One, ..automatic };
-    assert_eq!(message("1 qid:1 0:1\n", one), ": lines 1 to 1 have a feature with index 0");
+    assert_eq!(message("1 qid:1 0:1\n", one), ":1: a feature has the index 0, where the first is 1");
     let refuse = Options { missing: Missing::Refuse, ..automatic };
-    assert_eq!(message("1 qid:1 1:1\n1 qid:1 1:NULL\n", refuse), ": lines 1 to 2 have 1 values that are NULL");
+    assert_eq!(message("1 qid:1 1:1\n1 qid:1 1:NULL\n", refuse), ":2: a value is NULL");
     let (_folder, path) = written(&[0x1F, 0x8B, 8, 0]);
     assert!(read(&path, automatic).unwrap_err().message.contains("gzip"));
     let (_folder, path) = written(&[0xFF, 0xFE, b'1', 0]);
@@ -70,6 +70,32 @@ fn errors_name_file_and_line() {
         .map(|row| if row == 59_998 { "1 qid:1 5:x\n".into() } else { format!("1 qid:{} 1:{row}\n", row / 7) })
         .collect();
     assert_eq!(message(&late, automatic), ":59999: expected `index:value`, found `5:x`");
+}
+
+#[test]
+fn rows_stay_as_written_where_that_is_asked_for() {
+    let text = "2 qid:b 1:5 # x\n0 qid:a 1:NULL\n1 qid:b 1:NULL # y\n1 qid:a 1:3\n";
+    let letor = read_text(text, Options { order: Order::AsWritten, ..Options::default() }).unwrap();
+    assert_eq!(letor.features, Features::Dense(array![[5.0], [3.0], [5.0], [3.0]]));
+    assert_eq!((&letor.labels[..], &letor.offsets[..]), (&[2, 0, 1, 1][..], &[0, 1, 2, 3, 4][..]));
+    assert_eq!(letor.queries, ["b", "a", "b", "a"]);
+    assert_eq!(letor.documents.get(2), Some("y"));
+    assert_eq!(letor.warnings.len(), 1, "whoever brings them together says so: {:?}", letor.warnings);
+}
+
+#[test]
+fn what_was_learned_from_is_what_a_file_may_have() {
+    let known = |first, last| Options { known: Some((first, last)), ..Options::default() };
+    let letor = read_text("1 qid:1 2:7\n0 qid:1 1:1 2:1\n", known(1, 4)).unwrap();
+    assert_eq!(letor.features, Features::Dense(array![[0., 7., 0., 0.], [1., 1., 0., 0.]]));
+    assert!(letor.warnings.is_empty(), "zeros may be left out");
+    let letor = read_text("1 qid:1 1:0 2:7\n0 qid:1 1:1 2:1\n", known(1, 4)).unwrap();
+    assert!(letor.warnings[0].contains("features 1 to 2, training had 1 to 4"), "{:?}", letor.warnings);
+    let letor = read_text("1 qid:1 2:7\n", known(0, 2)).unwrap();
+    assert_eq!((letor.features, letor.starts_at_zero), (Features::Dense(array![[0., 0., 7.]]), true));
+    let text = "1 qid:1 1:7\n# x\n1 qid:1 5:0\n";
+    assert_eq!(message(text, known(1, 4)), ":3: feature 5, where training had the features 1 to 4");
+    assert_eq!(message("1 qid:1 0:7 1:3\n", known(1, 4)), ":1: feature 0, where training had the features 1 to 4");
 }
 
 #[test]

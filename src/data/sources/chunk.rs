@@ -134,7 +134,7 @@ pub type Visit<'v> = dyn FnMut(Vec<Chunk>) -> Result<()> + 'v;
 #[must_use]
 pub fn as_request(asked: &[Ask], query: Option<&str>) -> Request {
     let columns = asked.iter().map(|ask| ask.name.clone()).collect();
-    Request { columns, vectors: None, query: query.map(str::to_owned) }
+    Request { columns, query: query.map(str::to_owned), ..Request::default() }
 }
 
 /// The chunk of a whole table.

@@ -265,6 +265,7 @@ impl Source for Csv {
 fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
     let name = path.display().to_string();
     let columns = Csv.columns(path, None)?;
+    let request = &*request.of_columns(&name, &columns)?;
     let slots = slots(request);
     let fields = slots.iter().map(|(wanted, _)| {
         let found = columns.iter().position(|column| column == wanted);

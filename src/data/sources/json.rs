@@ -113,7 +113,9 @@ impl Source for Ndjson {
 
     fn read(&self, path: &Path, request: &Request) -> Result<Table> {
         let name = path.display().to_string();
-        check_columns(&name, request, &self.columns(path, None)?)?;
+        let known = self.columns(path, None)?;
+        let request = &*request.of_columns(&name, &known)?;
+        check_columns(&name, request, &known)?;
         let mut builder = Builder::new(&name, request);
         let mut blocks = Blocks::open(path, Records::Lines)?;
         while blocks.next(|block, records| {
@@ -152,7 +154,9 @@ impl Source for JsonArray {
         if objects.is_empty() {
             return Err(Error::invalid(format!("`{name}` has no rows")));
         }
-        check_columns(&name, request, &keys_of(objects.iter().take(KEY_ROWS)))?;
+        let known = keys_of(objects.iter().take(KEY_ROWS));
+        let request = &*request.of_columns(&name, &known)?;
+        check_columns(&name, request, &known)?;
         let mut builder = Builder::new(&name, request);
         builder.append(parse_objects(&name, request, (1, None), objects.into_iter().map(Ok))?)?;
         builder.finish()

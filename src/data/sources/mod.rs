@@ -4,6 +4,7 @@ mod blocks;
 mod chunk;
 mod csv;
 mod json;
+mod letor;
 mod parquet;
 mod piece;
 mod read;
@@ -16,4 +17,5 @@ pub use read::{column_names, read, read_parts, resolve, scan};
 pub use source::{Request, Source, VectorColumns};
 
 /// Every source, by name.
-pub const SOURCES: &[&dyn Source] = &[&csv::Csv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite];
+pub const SOURCES: &[&dyn Source] =
+    &[&csv::Csv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite, &letor::Letor];

@@ -8,7 +8,7 @@ use polars::prelude::{AnyValue, ArrowField, Column, DataFrame, DataType, Parquet
 
 use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
-use super::source::{Request, Source, has_extension};
+use super::source::{Request, Source, VectorColumns, has_extension};
 use crate::catalog::Named;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Context, Error, Result};
@@ -180,6 +180,10 @@ fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
 /// Reads the file in tables of at least `rows` rows; the last may have fewer.
 fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
     let name = path.display().to_string();
+    let request = &*match &request.vectors {
+        Some(VectorColumns::All { .. }) => request.of_columns(&name, &Parquet.columns(path, None)?)?,
+        _ => Cow::Borrowed(request),
+    };
     let slots = slots(request);
     let mut wanted: Vec<String> = Vec::new();
     for (column, _) in &slots {

@@ -4,12 +4,15 @@ use super::source::{Request, VectorColumns};
 use crate::data::table::Table;
 use crate::data::vectors::{Place, Vectors};
 use crate::error::{Error, Result};
+use crate::text::cut;
 
 /// The parsed cells of consecutive rows.
 #[derive(Debug)]
 pub struct Piece {
     columns: Vec<Vec<Option<String>>>,
     vectors: Option<Vectors>,
+    /// Whether all other columns are features: a word among them is perhaps none.
+    takes_all: bool,
     first_row: usize,
     rows: usize,
 }
@@ -43,14 +46,16 @@ pub fn slots(request: &Request) -> Vec<(&str, Slot)> {
     let vectors: Vec<(&str, Slot)> = match &request.vectors {
         None => Vec::new(),
         Some(VectorColumns::Embedding(name)) => vec![(name.as_str(), Slot::Embedding)],
-        Some(VectorColumns::Numbers(names)) => names.iter().map(|name| (name.as_str(), Slot::Number)).collect(),
+        Some(VectorColumns::Numbers(names) | VectorColumns::All { found: names, .. }) => {
+            names.iter().map(|name| (name.as_str(), Slot::Number)).collect()
+        }
     };
     columns.chain(vectors).collect()
 }
 
 fn width_of(request: &Request) -> Option<usize> {
     match &request.vectors {
-        Some(VectorColumns::Numbers(names)) => Some(names.len()),
+        Some(VectorColumns::Numbers(names) | VectorColumns::All { found: names, .. }) => Some(names.len()),
         _ => None,
     }
 }
@@ -62,9 +67,18 @@ impl Piece {
         Self {
             columns: vec![Vec::new(); request.columns.len()],
             vectors: request.vectors.as_ref().map(|_| Vectors::new(width.or(width_of(request)))),
+            takes_all: matches!(request.vectors, Some(VectorColumns::All { .. })),
             first_row,
             rows: 0,
         }
+    }
+
+    fn no_number(&self, place: Place<'_>, found: &str) -> Error {
+        let error = place.error(format!("expected a number, {found}"));
+        if !self.takes_all {
+            return error;
+        }
+        error.hint("every column that is not named otherwise is a feature: list those that are under `features`")
     }
 
     /// Adds a row: `cell` gives the cell of the `i`-th entry of `slots`.
@@ -108,14 +122,14 @@ impl Piece {
                         Ok(number) => number,
                         Err(_) if text.eq_ignore_ascii_case("true") => 1.0,
                         Err(_) if text.eq_ignore_ascii_case("false") => 0.0,
-                        Err(_) => return Err(place.error(format!("expected a number, got `{text}`"))),
+                        Err(_) => return Err(self.no_number(place, &format!("got `{}`", cut(&text, 80)))),
                     };
                     if !number.is_finite() {
                         return Err(place.error(format!("expected a finite number, got `{text}`")));
                     }
                     numbers.push(number);
                 }
-                (Slot::Number, Cell::Numbers(_)) => return Err(place.error("expected a number, found a list")),
+                (Slot::Number, Cell::Numbers(_)) => return Err(self.no_number(place, "found a list")),
             }
         }
         if matches!(slots.last(), Some((_, Slot::Number))) {
@@ -146,6 +160,7 @@ pub struct Builder<'a> {
     /// Rows of the source that went into tables before this one.
     before: usize,
     files: Vec<(usize, String)>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Builder<'a> {
@@ -161,6 +176,7 @@ impl<'a> Builder<'a> {
             rows: 0,
             before: 0,
             files: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -200,7 +216,8 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// `Invalid` when its vectors have another length.
     pub fn append(&mut self, piece: Piece) -> Result<()> {
-        let column = self.request.vectors.as_ref().map_or("", |vectors| vectors.names()[0].as_str());
+        let column =
+            self.request.vectors.as_ref().and_then(|vectors| vectors.names().first()).map_or("", String::as_str);
         if let (Some(ours), Some(theirs)) = (self.vectors.as_mut(), piece.vectors) {
             let row = self.before + self.rows + 1;
             ours.append(theirs, Place { source: &self.source, row, column })?;
@@ -222,8 +239,9 @@ impl<'a> Builder<'a> {
             .map(|name| Ok(table.cells(name)?.map(|cell| cell.map(str::to_owned)).collect()));
         let columns = columns.collect::<Result<Vec<Vec<_>>>>()?;
         let rows = table.n_rows();
+        self.warnings.extend_from_slice(table.warnings());
         self.files.push((self.rows, table.source().to_owned()));
-        self.append(Piece { columns, vectors: table.take_vectors(), first_row: self.rows + 1, rows })
+        self.append(Piece { columns, vectors: table.take_vectors(), takes_all: false, first_row: self.rows + 1, rows })
     }
 
     /// The table.
@@ -235,6 +253,11 @@ impl<'a> Builder<'a> {
             return Err(Error::invalid(format!("`{}` has no rows", self.source)));
         }
         let columns = self.request.columns.iter().cloned().zip(self.columns).collect();
-        Ok(Table::new(&self.source, columns, self.vectors)?.of_files(self.files).after(self.before))
+        let names = match &self.request.vectors {
+            None | Some(VectorColumns::Embedding(_)) => Vec::new(),
+            Some(columns) => columns.names().to_vec(),
+        };
+        let table = Table::new(&self.source, columns, self.vectors)?.of_files(self.files).after(self.before);
+        Ok(table.named(names).warned(self.warnings))
     }
 }

@@ -1,5 +1,6 @@
 //! From a location to a table: which source reads it, globs, several files one after the other.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::SOURCES;
@@ -9,8 +10,8 @@ use super::source::{Request, Source};
 use crate::data::table::Table;
 use crate::error::{Context, Error, Result};
 
-/// The source of a path and the path itself (`sqlite:data.bin` names its source).
-fn source_of(location: &str) -> Result<(&'static dyn Source, PathBuf)> {
+/// The source of a location, where its name says it (`sqlite:data.bin`), and the path itself.
+fn named_source(location: &str) -> Result<(Option<&'static dyn Source>, PathBuf)> {
     if let Some((scheme, _)) = location.split_once("://")
         && !SOURCES.iter().any(|source| source.name() == scheme)
     {
@@ -21,15 +22,19 @@ fn source_of(location: &str) -> Result<(&'static dyn Source, PathBuf)> {
     if let Some((scheme, rest)) = location.split_once(':')
         && let Some(source) = SOURCES.iter().find(|source| source.name() == scheme)
     {
-        return Ok((*source, PathBuf::from(rest.strip_prefix("//").unwrap_or(rest))));
+        return Ok((Some(*source), PathBuf::from(rest.strip_prefix("//").unwrap_or(rest))));
     }
-    let path = PathBuf::from(location);
-    match SOURCES.iter().find(|source| source.reads(&path)) {
-        Some(source) => Ok((*source, path)),
-        None => Err(Error::invalid(format!("cannot tell the format of `{location}` from its name")).hint(
-            ".csv .tsv .ndjson .jsonl .json .parquet .db .sqlite are known; or write `csv:PATH`, `sqlite:PATH`, …",
-        )),
-    }
+    Ok((None, PathBuf::from(location)))
+}
+
+/// The source that reads a file, by its name or what stands in it.
+fn source_of(path: &Path, location: &str) -> Result<&'static dyn Source> {
+    let found = SOURCES.iter().find(|source| source.reads(path)).copied();
+    found.ok_or_else(|| {
+        Error::invalid(format!("cannot tell the format of `{location}` from its name")).hint(
+            ".csv .tsv .ndjson .jsonl .json .parquet .db .sqlite .letor are known; or write `csv:PATH`, `letor:PATH`, …",
+        )
+    })
 }
 
 fn check_file(path: &Path, location: &str) -> Result<()> {
@@ -54,14 +59,18 @@ fn check_file(path: &Path, location: &str) -> Result<()> {
 
 /// The files that a location names, relative ones under `root`, in name order.
 fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBuf>)> {
-    let (source, path) = source_of(location)?;
+    let (source, path) = named_source(location)?;
     // A root that is here is not written out: `data/a.csv`, not `./data/a.csv`.
     let here = path.is_absolute() || root == Path::new(".");
     let path = if here { path } else { root.join(path) };
     let text = path.to_string_lossy();
+    let of_files = |files: Vec<PathBuf>| match source {
+        Some(source) => Ok((source, files)),
+        None => Ok((source_of(&files[0], location)?, files)),
+    };
     if path.exists() || !text.contains(['*', '?']) {
         check_file(&path, location)?;
-        return Ok((source, vec![path]));
+        return of_files(vec![path]);
     }
     let pattern = glob::glob(&text).context(|| format!("`{location}` is not a glob"))?;
     let mut files: Vec<PathBuf> = pattern.filter_map(Result::ok).filter(|path| path.is_file()).collect();
@@ -70,7 +79,7 @@ fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBu
         return Err(Error::invalid(format!("no file fits `{location}`")));
     }
     files.iter().try_for_each(|path| check_file(path, location))?;
-    Ok((source, files))
+    of_files(files)
 }
 
 /// The files of a location, with the name of the source that reads them.
@@ -100,8 +109,13 @@ pub fn read(location: &str, request: &Request, root: &Path) -> Result<Table> {
     if let [only] = files.as_slice() {
         return source.read(only, request);
     }
+    let (first, others) = files.split_first().expect("a location has a file");
+    let first = source.read(first, request)?;
+    // The first file says which features all of them have.
+    let request = &*request.of_features(first.feature_names());
     let mut builder = Builder::new(location, request);
-    for file in &files {
+    builder.append_table(first)?;
+    for file in others {
         builder.append_table(source.read(file, request)?)?;
     }
     builder.finish()
@@ -118,7 +132,18 @@ pub fn read_parts(
     visit: &mut dyn FnMut(Table) -> Result<()>,
 ) -> Result<()> {
     let (source, files) = files(location, root)?;
-    files.iter().try_for_each(|file| source.read_parts(file, request, visit))
+    let mut names: Option<Vec<String>> = None;
+    for file in &files {
+        let request = match &names {
+            Some(names) => request.of_features(names),
+            None => Cow::Borrowed(request),
+        };
+        source.read_parts(file, &request, &mut |table| {
+            names.get_or_insert_with(|| table.feature_names().to_vec());
+            visit(table)
+        })?;
+    }
+    Ok(())
 }
 
 /// Streams columns of a location in chunks, in the order of the rows, which are numbered from 0 over all files; gives the

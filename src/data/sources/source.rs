@@ -1,11 +1,13 @@
 //! The small house of sources: a location and a request in, a table out.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::chunk::{self, Ask, Visit};
 use crate::catalog::Named;
+use crate::data::letor::{Others, Settings};
 use crate::data::table::Table;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Columns that are gathered into vectors while they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,13 @@ pub enum VectorColumns {
     Embedding(String),
     /// One numeric column per number.
     Numbers(Vec<String>),
+    /// Every other column, all of them numeric.
+    All {
+        /// Columns that are something else.
+        except: Vec<String>,
+        /// Those that were found.
+        found: Vec<String>,
+    },
 }
 
 impl VectorColumns {
@@ -22,9 +31,14 @@ impl VectorColumns {
     pub fn names(&self) -> &[String] {
         match self {
             Self::Embedding(name) => std::slice::from_ref(name),
-            Self::Numbers(names) => names,
+            Self::Numbers(names) | Self::All { found: names, .. } => names,
         }
     }
+}
+
+/// The index of rows that pandas writes beside the columns.
+fn is_index(name: &str) -> bool {
+    name.is_empty() || name.starts_with("Unnamed: ") || name.starts_with("__index_level_")
 }
 
 /// What is wanted of a source.
@@ -36,6 +50,40 @@ pub struct Request {
     pub vectors: Option<VectorColumns>,
     /// The query, for databases.
     pub query: Option<String>,
+    /// How LETOR files are read.
+    pub letor: Settings,
+}
+
+impl Request {
+    /// The request to a source with these columns: where all are wanted, these are they.
+    ///
+    /// # Errors
+    /// `Invalid` when none is left, or one is an index of rows without a name.
+    pub(super) fn of_columns(&self, source: &str, columns: &[String]) -> Result<Cow<'_, Self>> {
+        let Some(VectorColumns::All { except, .. }) = &self.vectors else { return Ok(Cow::Borrowed(self)) };
+        let found: Vec<String> = columns.iter().filter(|name| !except.contains(name)).cloned().collect();
+        if let Some(index) = found.iter().find(|name| is_index(name)) {
+            let what = if index.is_empty() { "without a name".to_owned() } else { format!("`{index}`") };
+            return Err(Error::invalid(format!("`{source}` has a column {what}: an index of its rows is no feature"))
+                .hint(
+                    "leave it out of the file (pandas: `index=False`), or list the columns to use under `features`",
+                ));
+        }
+        if found.is_empty() {
+            let message = format!("`{source}` has no column for features beside {}", except.join(", "));
+            return Err(Error::invalid(message).hint("every column that is not named otherwise is a feature"));
+        }
+        let vectors = Some(VectorColumns::All { except: except.clone(), found });
+        Ok(Cow::Owned(Self { vectors, ..self.clone() }))
+    }
+
+    /// The request to files that follow one with these features.
+    #[must_use]
+    pub(super) fn of_features(&self, names: &[String]) -> Cow<'_, Self> {
+        let Some(VectorColumns::All { .. }) = &self.vectors else { return Cow::Borrowed(self) };
+        let letor = Settings { others: Others::Refuse, ..self.letor };
+        Cow::Owned(Self { vectors: Some(VectorColumns::Numbers(names.to_vec())), letor, ..self.clone() })
+    }
 }
 
 /// A format that rows are read from.

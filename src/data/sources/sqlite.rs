@@ -93,6 +93,7 @@ impl Source for Sqlite {
         let query = query_of(&connection, path, request.query.as_deref())?;
         let mut statement = connection.prepare(&query).map_err(|cause| wrong_query(path, cause))?;
         let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let request = &*request.of_columns(&name, &columns)?;
         let slots = slots(request);
         let indices = slots.iter().map(|(wanted, _)| {
             let found = columns.iter().position(|column| column == wanted);

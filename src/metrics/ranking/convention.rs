@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// The highest grade that is taken: 2^31 is exact everywhere.
-pub const HIGHEST_GRADE: u8 = 31;
+pub use crate::data::labels::HIGHEST_GRADE;
 
 /// What a grade is worth in NDCG.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -106,6 +106,7 @@ pub(super) fn extract(
         columns: names.iter().filter(|name| vector.as_ref() != Some(name)).cloned().collect(),
         vectors: vector.clone().map(VectorColumns::Embedding),
         query: query.map(str::to_owned),
+        ..Request::default()
     };
     // No rows are too few rows: the answer is no, and nothing is wrong with the request.
     let none = |error: Error| if error.message.ends_with(NO_ROWS) { Error::refused(error.message) } else { error };

@@ -90,7 +90,7 @@ fn classes(session: &Session<'_>, candidates: &[Experiment], extracted: &Extract
     let Some(label) = candidates.first().map(|one| one.config.data.columns.label.clone()) else {
         return Ok(BTreeMap::new());
     };
-    let request = Request { columns: vec![label.clone()], vectors: None, query: None };
+    let request = Request { columns: vec![label.clone()], ..Request::default() };
     let table = read(&extracted.snapshot, &request, session.project.layout.root())?;
     let mut counts = BTreeMap::new();
     for cell in table.cells(&label)? {
