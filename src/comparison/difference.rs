@@ -271,6 +271,12 @@ impl Difference {
         self.rows_needed = if self.verdict == Verdict::Inconclusive { self.rows_to_decide() } else { None };
     }
 
+    /// Whether the note only says that p and the interval disagree.
+    #[must_use]
+    pub fn is_at_the_edge(&self) -> bool {
+        self.note.as_ref().is_some_and(|note| note.ends_with(EDGE))
+    }
+
     /// Rows at which a test like this, two-sided at the level and corrected as p was, sees the effect.
     fn rows_to_decide(&self) -> Option<u64> {
         let (effect, se) = (self.effect?, self.se?);

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::train::{PartRows, Prepared};
 use crate::bundle::{Bundle, Golden, Prediction};
 use crate::config::ExperimentConfig;
-use crate::data::{Features, Part, Task};
+use crate::data::{Features, Input, Part, Task};
 use crate::drift::Reference;
 use crate::error::Result;
 use crate::features::Signal;
@@ -61,7 +61,11 @@ impl History {
 /// The features that weigh most, by name, heaviest first.
 fn importance(weights: &[f64], bundle: &Bundle, config: &ExperimentConfig) -> Vec<serde_json::Value> {
     const MOST: usize = 1000;
-    let columns = &config.data.columns.features;
+    // Of a LETOR file the schema knows the names, the config does not.
+    let columns = match &bundle.schema.columns.input {
+        Input::Numbers(names) => names,
+        _ => &config.data.columns.features,
+    };
     let names = bundle.features.feature_names().or_else(|| (columns.len() == weights.len()).then(|| columns.clone()));
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|left, right| weights[*right].total_cmp(&weights[*left]).then(left.cmp(right)));

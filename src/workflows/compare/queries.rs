@@ -135,3 +135,39 @@ fn documents(paired: &Paired, rows: std::ops::Range<usize>) -> Vec<MovedDocument
     });
     named.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflows::paired_ranking::tests::{run, sample};
+
+    #[test]
+    fn queries_that_moved_come_first_with_the_documents_that_moved_them() {
+        let found = moved(&run('a'), &run('b'), &sample(), "ndcg@3").unwrap();
+        // NumPy on the same lists, see `paired_ranking`.
+        assert_eq!((found.queries, found.better, found.worse), (40, 16, 9));
+        assert_eq!(found.examples.len(), 25);
+        let first = &found.examples[0];
+        assert_eq!((first.baseline, first.candidate, first.gain), (0.0, 1.0, 1.0));
+        assert_eq!((first.documents, first.relevant), (6, 1));
+        assert!(found.examples.windows(2).all(|pair| pair[0].gain.abs() >= pair[1].gain.abs()));
+        let names: Vec<&str> = found.examples.iter().take(3).map(|query| query.query.as_str()).collect();
+        assert_eq!(names, ["q26", "q39", "q9"]);
+        assert_eq!((found.gains.len(), found.gains[0]), (40, 1.0));
+        assert!(found.gains.is_sorted_by(|left, right| left >= right));
+        for query in &found.examples {
+            assert!(!query.moved.is_empty() && query.moved.len() <= DOCUMENTS, "{query:?}");
+            let step = |one: &MovedDocument| {
+                (Discount::Log2.factor(one.baseline_rank) - Discount::Log2.factor(one.candidate_rank)).abs()
+            };
+            assert!(query.moved.windows(2).all(|pair| step(&pair[0]) >= step(&pair[1])), "{query:?}");
+        }
+        assert!(moved(&run('a'), &run('b'), &sample(), "f1").is_err());
+    }
+
+    #[test]
+    fn equal_scores_stand_in_their_order() {
+        assert_eq!(ranks(&[0.5, 2.0, 0.5, -0.0, 0.0]), [2, 1, 3, 4, 5]);
+        assert_eq!(ranks(&[]), [] as [usize; 0]);
+    }
+}

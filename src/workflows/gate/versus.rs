@@ -193,7 +193,8 @@ fn words_of(found: &Difference, verdict: Verdict, distance: Option<f64>) -> Stri
     if let (Verdict::Inconclusive, Some(rows)) = (verdict, needed.filter(|rows| *rows > found.n)) {
         text += &format!("; about {} would decide", found.unit.counted(rows));
     }
-    if let Some(note) = &found.note {
+    // Where p and the two-sided interval disagree is of no account here: the one-sided bound decides.
+    if let Some(note) = found.note.as_ref().filter(|_| !found.is_at_the_edge()) {
         text += &format!("; {note}");
     }
     text
