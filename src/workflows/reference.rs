@@ -52,7 +52,7 @@ fn finite(scores: impl Iterator<Item = f64>) -> (u64, Vec<f64>) {
 
 /// Drafts the reference from the training rows; takes the watched columns out of `rows.by`, unless they are subgroups.
 pub(super) fn draft(config: &ExperimentConfig, rows: &mut Rows, positions: &[usize], train: &Signal) -> Draft {
-    let columns = config.columns();
+    let columns = config.columns().learned(&rows.feature_names);
     let features: &[String] = match &columns.input {
         Input::Numbers(names) => names,
         _ => &[],

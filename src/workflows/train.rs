@@ -18,7 +18,7 @@ use super::training_record::{History, Judged, Log, Published, golden_of, log, pu
 use crate::bundle::{Bundle, Prediction, Schema};
 use crate::config::{Experiment, ExperimentConfig, RankingSection};
 use crate::data::rows::{Inputs, Labels, Rows};
-use crate::data::{Csr, Dataset, Features, Input, Part, Targets, Task};
+use crate::data::{Csr, Dataset, Features, Part, Targets, Task};
 use crate::error::{Context, Result};
 use crate::features::{FittedChain, Signal};
 use crate::fs::{crash_point, write_relaxed};
@@ -401,10 +401,7 @@ fn fit(
     }
     let rows = &prepared.rows;
     let ranking = config.task == Task::Ranking;
-    let mut columns = config.columns();
-    if !rows.feature_names.is_empty() {
-        columns.input = Input::Numbers(rows.feature_names.clone());
-    }
+    let columns = config.columns().learned(&rows.feature_names);
     let schema = Schema {
         format_version: 1,
         task: config.task,

@@ -32,3 +32,4 @@ mod sentence;
 mod support;
 mod tracking;
 mod train;
+mod train_ranking;

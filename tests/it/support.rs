@@ -88,6 +88,18 @@ impl TestProject {
         project
     }
 
+    /// A project with ranked documents and an experiment of the model `ranker` for each of these kinds, named after it.
+    pub fn with_rankings(kinds: &[&str]) -> Self {
+        let project = Self::new();
+        for (name, first, count) in [("train", 0, 24), ("vali", 24, 8), ("test", 32, 12)] {
+            project.write(&format!("data/{name}.txt"), letor(first, count));
+        }
+        for kind in kinds {
+            project.write(&format!("experiments/{kind}/config.yaml"), ranking_config(kind, kind));
+        }
+        project
+    }
+
     /// Another project with the same content.
     pub fn copy(&self) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
@@ -282,6 +294,44 @@ data:
 model: {{name: points, kind: {kind}, params: {params}}}
 evaluation: {{metrics: [f1, accuracy, log_loss], bootstrap: 100}}
 promotion: {{require: [{{metric: f1, min: 0.55}}]}}
+"
+    )
+}
+
+/// Ranked documents of a formula as LETOR text: queries `first..first + count` of 8 documents; the grade follows features 1 and 2,
+/// features 3 and 4 are noise. Every seventh query has no relevant document.
+pub fn letor(first: usize, count: usize) -> String {
+    let mut text = String::new();
+    for query in first..first + count {
+        for document in 0..8 {
+            let at = (query * 8 + document) as f64;
+            let [a, b, c, d] = [12.9898, 78.233, 37.719, 4.581].map(|factor| ((at + 1.0) * factor).sin() * 0.5 + 0.5);
+            let grade = if query % 7 == 3 { 0 } else { ((a + b) * 1.5) as u8 };
+            writeln!(text, "{grade} qid:q{query} 1:{a:.4} 2:{b:.4} 3:{c:.4} 4:{d:.4} # docid = d{query}-{document}")
+                .unwrap();
+        }
+    }
+    text
+}
+
+/// A config that ranks `data/{train,vali,test}.txt`.
+pub fn ranking_config(experiment: &str, kind: &str) -> String {
+    let params = if kind == "lambdamart" { "{n_estimators: 8, min_data_in_leaf: 4}" } else { "{hidden_dims: [8]}" };
+    let training = if kind == "lambdamart" {
+        "{}"
+    } else {
+        "{epochs: 5, batch_size: 4, learning_rate: 0.01, checkpoint_every: 1}"
+    };
+    format!(
+        "experiment: {{name: {experiment}}}
+seed: 1
+task: ranking
+data:
+  files: {{train: data/train.txt, validation: data/vali.txt, test: data/test.txt}}
+model: {{name: ranker, kind: {kind}, params: {params}}}
+training: {training}
+evaluation: {{metrics: [ndcg@10, map, mrr], bootstrap: 100}}
+promotion: {{require: [{{metric: ndcg@10, min: 0.3}}]}}
 "
     )
 }

@@ -1,0 +1,208 @@
+//! `mlops train` for ranking: what it prints and writes, resumption, several seeds, and what bad input gets.
+
+use serde_json::Value;
+
+use super::support::{Parquet, TestProject, letor};
+
+const KINDS: &[&str] = &[
+    "lambdamart",
+    "ranknet",
+    "lambdarank",
+    "lambdaloss",
+    "listnet",
+    "listmle",
+    "approxndcg",
+    "neuralndcg",
+    "pointwise_mse",
+];
+
+/// The run's folder of an outcome, as a path in the project.
+fn run_folder(project: &TestProject, trained: &Value) -> String {
+    let folder = trained["run_folder"].as_str().unwrap();
+    folder.strip_prefix(&format!("{}/", project.root().display())).unwrap_or(folder).to_owned()
+}
+
+#[test]
+fn every_kind_learns_the_order() {
+    let project = TestProject::with_rankings(KINDS);
+    for kind in KINDS {
+        let trained = project.train(kind, &[]);
+        let test = &trained["metrics"]["test"];
+        let ndcg = test["metrics"]["ndcg@10"]["value"].as_f64().unwrap();
+        // At random it is .55.
+        assert!(ndcg > 0.65, "{kind}: {ndcg}");
+        assert_eq!((&test["ranking"]["queries"], &test["ranking"]["empty"]), (&12.into(), &1.into()), "{kind}");
+        assert_eq!(trained["n_features"], 4);
+    }
+}
+
+#[test]
+fn a_ranking_run_is_told_as_text() {
+    let project = TestProject::with_rankings(&["lambdarank"]);
+    let answer = project.run(&["train", "experiments/lambdarank/config.yaml"]).ok();
+    assert_eq!(
+        answer.stderr,
+        "warning: 3 of 24 training queries have documents of one grade only: they teach no order\n"
+    );
+    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    ranker v1  lambdarank of experiment lambdarank
+    documents 352: 192 train, 64 validation, 96 test
+    queries  24 train, 8 validation, 12 test
+    fit  4 features in <duration>, 5 epochs, the best was 5
+
+    metric  train  validation  test  95 % (test)
+    ndcg@10  0.8180  0.6800  0.8652  0.716–0.960
+    map  0.8209  0.6691  0.8799  0.724–0.975
+    mrr  0.8750  0.7500  0.9167  0.750–1.000
+
+    over 12 queries; 1 of them without a relevant document, which count 0
+    gain 2^grade − 1, discount log2(rank + 1), equal scores in the order of the data, AP over all relevant documents; relevant from grade 1, highest grade 2
+    documents by grade  0: 29, 1: 44, 2: 23
+
+    model  checkpoints/experiments/ranker/v1
+    run  <run>  experiments/lambdarank/runs/<run id>
+
+    next: mlops promote ranker/1
+    ");
+}
+
+#[test]
+fn the_run_keeps_history_predictions_and_values_of_each_query() {
+    let project = TestProject::with_rankings(&["listnet"]);
+    let trained = project.train("listnet", &[]);
+    let folder = run_folder(&project, &trained);
+    let history: Value = serde_json::from_str(&project.read(&format!("{folder}/training_history.json"))).unwrap();
+    let rows = history.as_array().unwrap();
+    assert_eq!(rows.len(), 5);
+    for (row, epoch) in rows.iter().zip(1..) {
+        assert_eq!(row["epoch"], f64::from(epoch));
+        for key in ["loss", "val_ndcg@10", "learning_rate", "seconds"] {
+            assert!(row[key].is_f64(), "{key}: {row}");
+        }
+    }
+    let predictions = Parquet::read(&project.path(&format!("{folder}/predictions.parquet")));
+    assert_eq!(predictions.columns(), ["id", "split", "query", "label", "score"]);
+    assert_eq!(predictions.height(), (8 + 12) * 8);
+    assert_eq!(predictions.texts("id")[0], "d24-0");
+    let per_query = Parquet::read(&project.path(&format!("{folder}/per_query.parquet")));
+    assert_eq!(per_query.height(), 8 + 12);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let stored = trained["metrics"]["test"]["metrics"]["ndcg@10"]["value"].as_f64().unwrap();
+    assert!((mean(&per_query.numbers("ndcg@10")[8..]) - stored).abs() < 1e-12);
+    assert!(!project.path(&format!("{folder}/checkpoint.safetensors")).exists(), "a finished training needs none");
+    let schema: Value = serde_json::from_str(&project.read("checkpoints/experiments/ranker/v1/schema.json")).unwrap();
+    assert_eq!((&schema["task"], &schema["highest_grade"]), (&"ranking".into(), &2.into()));
+}
+
+/// The model's own files of a version: those of the manifest that do not hold a time or an id.
+fn weights(project: &TestProject, version: u64) -> Vec<Vec<u8>> {
+    let folder = format!("checkpoints/experiments/ranker/v{version}");
+    let read = |name: &str| std::fs::read(project.path(&format!("{folder}/{name}"))).unwrap();
+    ["network.safetensors", "step0_standardize.safetensors", "golden.json"].map(read).to_vec()
+}
+
+#[test]
+fn a_resumed_training_ends_with_the_bytes_of_an_uninterrupted_one() {
+    let project = TestProject::with_rankings(&["listmle"]);
+    let config = "experiments/listmle/config.yaml";
+    project.train("listmle", &[]);
+    let killed = project.run_with("MLOPS_CRASH_AT", "train.epoch_4", &["train", config]);
+    assert_eq!(killed.signal, Some(6), "{}", killed.stderr);
+    let resumed = project.train("listmle", &["--resume"]);
+    assert!(resumed["resumed"].is_string());
+    assert_eq!(weights(&project, 1), weights(&project, 2));
+    let history = |trained: &Value| {
+        let mut rows: Vec<Value> =
+            serde_json::from_str(&project.read(&format!("{}/training_history.json", run_folder(&project, trained))))
+                .unwrap();
+        rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("seconds")));
+        rows
+    };
+    let whole = project.train("listmle", &[]);
+    assert_eq!(history(&resumed), history(&whole), "the rows of before the crash are there again");
+    let none = project.run(&["train", config, "--resume"]).code(4);
+    assert!(none.stderr.contains("no interrupted run of `listmle` has a checkpoint"), "{}", none.stderr);
+}
+
+#[test]
+fn another_config_or_other_rows_are_not_resumed() {
+    let project = TestProject::with_rankings(&["ranknet"]);
+    let config = "experiments/ranknet/config.yaml";
+    project.run_with("MLOPS_CRASH_AT", "train.epoch_3", &["train", config]);
+    let other = project.run(&["train", config, "--resume", "--set", "seed=2"]).code(4);
+    assert!(other.stderr.contains("1 are of other configs"), "{}", other.stderr);
+    project.write("data/vali.txt", letor(25, 8));
+    let rows = project.run(&["train", config, "--resume"]).code(2);
+    assert!(rows.stderr.contains("the rows are not those of run"), "{}", rows.stderr);
+    project.write("data/vali.txt", letor(24, 8));
+    project.run(&["train", config, "--resume"]).ok();
+}
+
+#[test]
+fn several_seeds_give_mean_and_deviation() {
+    let project = TestProject::with_rankings(&["approxndcg"]);
+    let config = "experiments/approxndcg/config.yaml";
+    let arguments = ["--json", "train", config, "--set", "seed=null", "--set", "seeds=[1, 2, 3]"];
+    let document = project.run(&arguments).ok().json();
+    let values: Vec<f64> = document["trained"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["metrics"]["test"]["metrics"]["ndcg@10"]["value"].as_f64().unwrap())
+        .collect();
+    let spread = &document["seeds"][0]["metrics"][0];
+    let mean = values.iter().sum::<f64>() / 3.0;
+    let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 2.0).sqrt();
+    assert_eq!(spread["metric"], "ndcg@10");
+    assert!((spread["mean"].as_f64().unwrap() - mean).abs() < 1e-12 && sd > 0.0);
+    assert!((spread["sd"].as_f64().unwrap() - sd).abs() < 1e-12);
+    let both = project.run(&["train", config, "--set", "seeds=[1,2]"]).code(2);
+    assert!(both.stderr.contains("one `seed` or several `seeds`, not both"), "{}", both.stderr);
+}
+
+#[test]
+fn one_file_is_split_by_query() {
+    let project = TestProject::with_rankings(&["lambdamart"]);
+    project.write("data/all.txt", letor(0, 40));
+    let config = project.read("experiments/lambdamart/config.yaml");
+    let (before, after) = config.split_once("  files:").unwrap();
+    let rest = after.split_once('\n').unwrap().1;
+    project.write("experiments/lambdamart/config.yaml", format!("{before}  source: data/all.txt\n{rest}"));
+    let trained = project.train("lambdamart", &[]);
+    let counts = ["train", "validation", "test"].map(|part| trained["metrics"][part]["ranking"]["queries"].clone());
+    assert_eq!(counts, [24, 8, 8].map(Value::from));
+}
+
+#[test]
+fn bad_labels_features_and_files_are_told_with_their_place() {
+    let project = TestProject::with_rankings(&["lambdarank"]);
+    let config = "experiments/lambdarank/config.yaml";
+    let good = letor(32, 12);
+    let cases = [
+        (good.replacen("0 qid", "32 qid", 1), "32"),
+        (good.replacen("1:0", "1:nan", 1), "nan"),
+        (format!("{good}1 qid:x 1:0.5 9:0.5\n"), "9"),
+        (String::new(), "is empty"),
+        ("# nothing here\n".to_owned(), "cannot tell the format"),
+    ];
+    for (text, said) in cases {
+        project.write("data/test.txt", text);
+        let answer = project.run(&["train", config]).code(2);
+        assert!(answer.stderr.contains("test.txt") && answer.stderr.contains(said), "{said}: {}", answer.stderr);
+    }
+    project.write("data/test.txt", good);
+    let uniform = letor(0, 24).lines().map(|line| format!("1{}\n", &line[1..])).collect::<String>();
+    project.write("data/train.txt", uniform);
+    let answer = project.run(&["train", config]).code(2);
+    assert!(answer.stderr.contains("none of the 24 training queries has documents of different grades"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_with_epoch_and_batch() {
+    let project = TestProject::with_rankings(&["pointwise_mse"]);
+    let config = "experiments/pointwise_mse/config.yaml";
+    let wild = ["--set", "training.learning_rate=1e30", "--set", "training.optimizer=sgd"];
+    let answer = project.run(&[&["train", config][..], &wild].concat()).code(1);
+    assert!(answer.stderr.contains("in epoch 1, batch"), "{}", answer.stderr);
+    assert!(!project.path("checkpoints/experiments/ranker").exists());
+}
