@@ -18,6 +18,7 @@ pub mod known_rows;
 pub mod latency;
 pub mod notices;
 pub mod paired;
+pub mod paired_ranking;
 pub mod predict;
 pub mod prediction_facts;
 pub mod predictions;

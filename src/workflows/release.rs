@@ -18,7 +18,7 @@ use crate::config::ExperimentConfig;
 use crate::data::Input;
 use crate::error::{Context, Result};
 use crate::fs::write_atomic;
-use crate::metrics::{Estimate, Evaluation, METRICS};
+use crate::metrics::{self, Estimate, Evaluation};
 use crate::project::Located;
 use crate::registry::{Manifest, facts_of, is_released, release};
 use crate::report::metadata::{self, DataFacts, Metadata, Port};
@@ -134,8 +134,9 @@ impl<'a> Facts<'a> {
     fn metrics(&self) -> BTreeMap<String, Estimate> {
         let known = self.evaluation().map(|evaluation| evaluation.metrics.clone());
         known.unwrap_or_else(|| {
-            let of = |name: &str| Some((name.to_owned(), self.stored.as_ref()?.estimate(name)?));
-            METRICS.iter().filter_map(|metric| of(metric.name())).collect()
+            let Some(stored) = &self.stored else { return BTreeMap::new() };
+            let known = stored.run.metrics.keys().filter(|name| metrics::direction(name).is_ok());
+            known.filter_map(|name| Some((name.clone(), stored.estimate(name)?))).collect()
         })
     }
 
