@@ -5,6 +5,7 @@
 //! ask for `ndcg@32` to compare.
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::convention::{Convention, Empty};
 use super::list::Ranked;
@@ -194,7 +195,7 @@ impl RankingEstimate {
 }
 
 /// What LETOR 4.0's script prints: P@1…10, MAP, NDCG@1…10, `MeanNDCG`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LetorScript {
     /// P@1 … P@10.
     pub precision: Vec<f64>,
