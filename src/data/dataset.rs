@@ -1,5 +1,7 @@
 //! What an estimator sees: a feature matrix (dense or sparse), targets, and the ids of the rows.
 
+use std::borrow::Cow;
+
 use ndarray::Array2;
 
 use crate::error::{Error, Result};
@@ -57,6 +59,22 @@ impl Features {
         match self {
             Self::Dense(matrix) => matrix.ncols(),
             Self::Sparse(matrix) => matrix.n_cols,
+        }
+    }
+
+    /// The rows, row-major without gaps; sparse ones are filled up with zeros.
+    #[must_use]
+    pub fn dense_rows(&self) -> Cow<'_, [f32]> {
+        match self {
+            Self::Dense(matrix) => matrix.as_slice().map_or_else(|| matrix.iter().copied().collect(), Cow::Borrowed),
+            Self::Sparse(matrix) => {
+                let mut rows = vec![0.0; matrix.n_rows() * matrix.n_cols];
+                for (row, target) in rows.chunks_exact_mut(matrix.n_cols.max(1)).enumerate() {
+                    let (columns, values) = matrix.row(row);
+                    columns.iter().zip(values).for_each(|(column, value)| target[*column as usize] = *value);
+                }
+                Cow::Owned(rows)
+            }
         }
     }
 
@@ -131,4 +149,18 @@ pub struct Dataset {
     pub targets: Targets,
     /// The id of each row.
     pub ids: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sparse_rows_are_filled_up() {
+        let sparse = Csr { n_cols: 3, indptr: vec![0, 1, 1, 3], indices: vec![1, 0, 2], values: vec![5.0, 6.0, 7.0] };
+        let rows = [0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 6.0, 0.0, 7.0];
+        assert_eq!(*Features::Sparse(sparse).dense_rows(), rows);
+        let dense = Features::Dense(Array2::from_shape_vec((3, 3), rows.to_vec()).unwrap());
+        assert!(matches!(dense.dense_rows(), Cow::Borrowed(values) if *values == rows));
+    }
 }

@@ -73,6 +73,9 @@ impl Chain {
         let mut flows = input;
         for (index, (kind, ..)) in self.0.iter().enumerate() {
             let name = kind.name();
+            if index > 0 && kind.reads_queries() {
+                return Err((index, format!("`{name}` reads queries, so it can only be the first step")));
+            }
             match (kind.takes(), flows) {
                 (Takes::Texts, Takes::Matrix) if index == 0 => {
                     return Err((index, format!("`{name}` takes texts, but the data have no text column")));
@@ -95,6 +98,12 @@ impl Chain {
             return Err((0, format!("the data are texts, but no step takes texts ({})", takers.join(" or "))));
         }
         Ok(())
+    }
+
+    /// Whether what the steps do depends on the queries of the rows: such a chain is for ranking.
+    #[must_use]
+    pub fn reads_queries(&self) -> bool {
+        self.0.iter().any(|(kind, ..)| kind.reads_queries())
     }
 
     /// Looks, before any row is read, whether what the steps need is there.
@@ -195,14 +204,17 @@ impl FittedChain {
         matrix_of(self.steps.iter().skip(embeds).try_fold(Signal::Matrix(Features::Dense(vectors)), apply)?)
     }
 
-    /// What an ONNX graph of the model takes for these rows: what the first step makes of texts outside the graph, or the
-    /// matrix itself; `n_rows × input_width()`.
+    /// What an ONNX graph of the model takes for these rows: what the first step makes of texts or queries outside the graph, or
+    /// the matrix itself; `n_rows × input_width()`.
     ///
     /// # Errors
     /// As `transform`.
     pub fn graph_input(&self, rows: Signal, setting: &Setting<'_>) -> Result<Array2<f32>> {
         self.check_input(&rows)?;
         match (rows, self.steps.first()) {
+            (rows @ Signal::Matrix(_), Some(first)) if first.kind.reads_queries() => {
+                first.fitted.graph_input(rows, setting)
+            }
             (Signal::Matrix(Features::Dense(matrix)), _) => Ok(matrix),
             (Signal::Matrix(Features::Sparse(_)), _) => {
                 Err(Error::invalid("the rows are a sparse matrix: a graph takes a dense one"))
@@ -212,7 +224,7 @@ impl FittedChain {
         }
     }
 
-    /// The part of the first step that stays outside a graph, where texts go in.
+    /// The part of the first step that stays outside a graph, where texts go in or queries are read.
     #[must_use]
     pub fn outside(&self) -> Option<Outside> {
         self.steps.first().and_then(|step| step.fitted.outside())
@@ -382,6 +394,27 @@ mod tests {
             wrong(&[scale, tfidf], Takes::Texts).unwrap().1,
             "`standardize` takes a matrix, but the data are texts"
         );
+    }
+
+    #[test]
+    fn a_step_that_reads_queries_comes_first_and_stays_outside_the_graph() {
+        let (own, scale) = (("per_query", "{}"), ("standardize", "{}"));
+        assert_eq!(chain(&[own, scale]).check(Takes::Matrix), Ok(()));
+        let (index, message) = chain(&[scale, own]).check(Takes::Matrix).unwrap_err();
+        assert_eq!((index, message.as_str()), (1, "`per_query` reads queries, so it can only be the first step"));
+        assert!(chain(&[own, scale]).reads_queries() && !chain(&[scale]).reads_queries());
+        let rows = || Signal::Matrix(Features::Dense(array![[1.0, 2.0], [3.0, 5.0], [0.0, 4.0], [9.0, 8.0]]));
+        let setting = Setting::bare(".".as_ref());
+        setting.queries.replace(vec![0, 2, 4]);
+        let (fitted, features) = chain(&[own, scale]).fit_transform(rows(), &setting).unwrap();
+        assert_eq!((fitted.input_width(), fitted.outside().unwrap().input), (2, "features_scaled_per_query"));
+        let input = fitted.graph_input(rows(), &setting).unwrap();
+        assert_eq!(input, array![[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]);
+        let mut graph = Graph::new("features_scaled_per_query", 2);
+        let output = fitted.onnx(&mut graph);
+        graph.output("out", &output, onnx::Kind::Float32, Some(2));
+        let outputs = onnx::Runtime::new(&graph.bytes(&onnx::Facts::default())).unwrap().run(&input).unwrap();
+        assert_eq!(Features::Dense(outputs["out"].floats().unwrap().clone()), features);
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Feature steps: fitted on the training rows only, saved with the model, applied the same ever after.
 
 mod analyzer;
+mod log1p;
+mod min_max;
+mod per_query;
+#[cfg(test)]
+mod samples;
 mod standardize;
 mod text_embedding;
 mod tfidf;
@@ -12,4 +17,11 @@ pub use chain::{Chain, FittedChain, StepConfig};
 pub use step::{Fitted, Outside, Signal, Step, StepKind, Takes};
 
 /// Every kind of step.
-pub const STEPS: &[&dyn StepKind] = &[&standardize::Standardize, &text_embedding::TextEmbedding, &tfidf::Tfidf];
+pub const STEPS: &[&dyn StepKind] = &[
+    &standardize::Standardize,
+    &min_max::MinMax,
+    &log1p::Log1p,
+    &per_query::PerQuery,
+    &text_embedding::TextEmbedding,
+    &tfidf::Tfidf,
+];

@@ -1,9 +1,10 @@
 //! `standardize`: each column to mean 0 and standard deviation 1.
 //!
 //! `(x − mean) / sd` with the population standard deviation (divisor n) of the training rows, as scikit-learn 1.9's
-//! `StandardScaler`. A column that does not vary beyond rounding is divided by 1. Sums in f64 over fixed blocks of rows,
-//! added in order, so the thread count changes no bit; result in f32. A sparse matrix can only be scaled: to centre it
-//! would fill it.
+//! `StandardScaler`. A column that does not vary beyond rounding in the training rows teaches nothing and is 0 for all rows
+//! (scikit-learn divides it by 1, as is done here without centring). `clip` cuts values at ±clip afterwards. Sums in f64 over
+//! fixed blocks of rows, added in order, so the thread count changes no bit; result in f32. A sparse matrix can only be scaled: to
+//! centre it would fill it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Csr, Features};
 use crate::embeddings::Setting;
 use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes};
+use crate::features::step::{Fitted, Signal, Step, StepKind, Takes, check_width};
 use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
 
@@ -24,6 +25,12 @@ pub struct Standardize;
 const PARAMS: &[Param] = &[
     Param { name: "with_mean", kind: ParamKind::Bool, default: "true", about: "subtract each column's mean" },
     Param { name: "with_std", kind: ParamKind::Bool, default: "true", about: "divide by each column's deviation" },
+    Param {
+        name: "clip",
+        kind: ParamKind::Float { min: 0.0, inclusive: false },
+        default: "null",
+        about: "the largest size of a value afterwards; null: not cut",
+    },
 ];
 
 /// Rows that are summed together.
@@ -49,7 +56,8 @@ impl StepKind for Standardize {
     }
 
     fn configure(&self, params: &Params) -> Result<Box<dyn Step>, ParamProblem> {
-        Ok(Box::new(Configured { with_mean: params.bool("with_mean"), with_std: params.bool("with_std") }))
+        let clip = clip_of(params);
+        Ok(Box::new(Configured { with_mean: params.bool("with_mean"), with_std: params.bool("with_std"), clip }))
     }
 
     fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Fitted>> {
@@ -63,18 +71,23 @@ impl StepKind for Standardize {
                 path.display()
             )));
         }
-        Ok(Box::new(Scaler { mean, scale, centres: params.bool("with_mean") }))
+        Ok(Box::new(Scaler { mean, scale, centres: params.bool("with_mean"), clip: clip_of(params) }))
     }
 }
 
 struct Configured {
     with_mean: bool,
     with_std: bool,
+    clip: Option<f64>,
+}
+
+fn clip_of(params: &Params) -> Option<f64> {
+    params.get("clip").as_f64()
 }
 
 impl Step for Configured {
     fn fit_transform(&self, train: Signal, _setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
-        let features = matrix_of(train)?;
+        let features = train.matrix("standardize")?;
         if features.n_rows() == 0 {
             return Err(Error::invalid("`standardize` has no rows to learn from"));
         }
@@ -86,11 +99,15 @@ impl Step for Configured {
         let n_rows = features.n_rows() as f64;
         let scale = mean.iter().zip(&variance).map(|(mean, variance)| {
             let rounding = n_rows * f64::EPSILON * variance + (n_rows * mean * f64::EPSILON).powi(2);
-            if self.with_std && *variance > rounding { variance.sqrt() } else { 1.0 }
+            match (self.with_std, *variance > rounding) {
+                (true, true) => variance.sqrt(),
+                (true, false) if self.with_mean => f64::INFINITY,
+                _ => 1.0,
+            }
         });
         let scale = scale.collect();
         let mean = if self.with_mean { mean } else { vec![0.0; mean.len()] };
-        let scaler = Scaler { mean, scale, centres: self.with_mean };
+        let scaler = Scaler { mean, scale, centres: self.with_mean, clip: self.clip };
         let scaled = scaler.scale(features)?;
         Ok((Box::new(scaler), scaled))
     }
@@ -100,19 +117,18 @@ struct Scaler {
     mean: Vec<f64>,
     scale: Vec<f64>,
     centres: bool,
+    clip: Option<f64>,
 }
 
 impl Scaler {
     fn scale(&self, features: Features) -> Result<Features> {
-        if features.n_features() != self.mean.len() {
-            let (expected, got) = (self.mean.len(), features.n_features());
-            return Err(Error::invalid(format!("`standardize` expected {expected} columns, got {got}")));
-        }
+        check_width("standardize", self.mean.len(), &features)?;
+        let clip = self.clip.unwrap_or(f64::INFINITY);
         match features {
             Features::Dense(mut matrix) => {
                 matrix.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut row| {
                     for (value, (mean, scale)) in row.iter_mut().zip(self.mean.iter().zip(&self.scale)) {
-                        *value = ((f64::from(*value) - mean) / scale) as f32;
+                        *value = ((f64::from(*value) - mean) / scale).clamp(-clip, clip) as f32;
                     }
                 });
                 Ok(Features::Dense(matrix))
@@ -120,7 +136,7 @@ impl Scaler {
             Features::Sparse(_) if self.centres => Err(cannot_centre()),
             Features::Sparse(mut matrix) => {
                 for (value, column) in matrix.values.iter_mut().zip(&matrix.indices) {
-                    *value = (f64::from(*value) / self.scale[*column as usize]) as f32;
+                    *value = (f64::from(*value) / self.scale[*column as usize]).clamp(-clip, clip) as f32;
                 }
                 Ok(Features::Sparse(matrix))
             }
@@ -130,7 +146,7 @@ impl Scaler {
 
 impl Fitted for Scaler {
     fn transform(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Features> {
-        self.scale(matrix_of(rows)?)
+        self.scale(rows.matrix("standardize")?)
     }
 
     fn n_features(&self) -> usize {
@@ -147,7 +163,12 @@ impl Fitted for Scaler {
         let wide = graph.cast(input, Kind::Float64);
         let (mean, scale) = (graph.numbers(&columns, &self.mean), graph.numbers(&columns, &self.scale));
         let centred = graph.binary("Sub", &wide, &mean);
-        let scaled = graph.binary("Div", &centred, &scale);
+        let mut scaled = graph.binary("Div", &centred, &scale);
+        if let Some(clip) = self.clip {
+            let (least, most) = (graph.number(-clip), graph.number(clip));
+            scaled = graph.binary("Max", &scaled, &least);
+            scaled = graph.binary("Min", &scaled, &most);
+        }
         graph.cast(&scaled, Kind::Float32)
     }
 
@@ -164,13 +185,6 @@ fn file(folder: &Path, prefix: &str) -> PathBuf {
 
 fn cannot_centre() -> Error {
     Error::invalid("`standardize` cannot centre a sparse matrix: it would fill it").hint("set `with_mean: false`")
-}
-
-fn matrix_of(signal: Signal) -> Result<Features> {
-    match signal {
-        Signal::Matrix(features) => Ok(features),
-        Signal::Texts(_) => Err(Error::invalid("`standardize` takes a matrix, got texts")),
-    }
 }
 
 /// The mean over the rows of `value(x, column)`.
@@ -277,5 +291,37 @@ mod tests {
         }
         let refused = fit("{}", &Features::Sparse(sparse)).err().unwrap();
         assert_eq!(refused.hint.as_deref(), Some("set `with_mean: false`"));
+    }
+
+    #[test]
+    fn clipped_values_are_those_of_scikit_learn_and_numpy() {
+        use crate::features::samples::{close, dense, exported, fit, rows};
+        use serde_json::json;
+
+        // sklearn 1.9.1, numpy 2.4.6: np.clip(StandardScaler().fit_transform(rows), -1.5, 1.5)[7::20]
+        let expected = [
+            [-0.183_942_303_198_452_87, 0.643_173_917_318_073_9, 1.5, -0.986_666_746_011_680_4, 0.0],
+            [
+                -0.894_261_205_903_357_3,
+                -0.012_343_226_363_900_629,
+                1.146_363_065_301_304,
+                -1.497_036_440_701_138_3,
+                0.0,
+            ],
+            [
+                -0.237_805_319_282_150_62,
+                0.060_879_384_984_121_74,
+                0.595_469_299_193_509_7,
+                0.911_045_753_104_219_5,
+                0.0,
+            ],
+        ];
+        let (fitted, scaled) = fit(&Standardize, json!({"clip": 1.5}), Features::Dense(rows()), &[]).unwrap();
+        close(&dense(scaled.clone()), expected);
+        assert_eq!(dense(scaled), exported(&*fitted, &rows()));
+        // A column that did not vary is 0 also where a new row has another value there.
+        let new = Signal::Matrix(Features::Dense(array![[1000.0, -1000.0, 0.0, 5.0, 9.0]]));
+        let scaled = dense(fitted.transform(new, &Setting::bare(".".as_ref())).unwrap());
+        assert_eq!((scaled[[0, 0]], scaled[[0, 1]], scaled[[0, 4]]), (1.5, -1.5, 0.0));
     }
 }

@@ -21,6 +21,31 @@ pub enum Signal {
     Matrix(Features),
 }
 
+impl Signal {
+    /// The matrix.
+    ///
+    /// # Errors
+    /// `Invalid` for texts.
+    pub fn matrix(self, step: &str) -> Result<Features> {
+        match self {
+            Self::Matrix(features) => Ok(features),
+            Self::Texts(_) => Err(Error::invalid(format!("`{step}` takes a matrix, got texts"))),
+        }
+    }
+}
+
+/// A fitted step gets rows as wide as those of training.
+///
+/// # Errors
+/// `Invalid`, with both widths.
+pub fn check_width(step: &str, expected: usize, features: &Features) -> Result<()> {
+    let got = features.n_features();
+    if got == expected {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("`{step}` expected {expected} columns, got {got}")))
+}
+
 /// What a step takes in: texts or a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
@@ -40,6 +65,11 @@ pub trait StepKind: Named + Sync {
     }
     /// What it takes in.
     fn takes(&self) -> Takes;
+    /// Whether what it does depends on the queries of the rows (`Setting::queries`). Such a step is for ranking, and the first of its
+    /// chain: a graph knows no queries, so the step stays outside of it.
+    fn reads_queries(&self) -> bool {
+        false
+    }
     /// Makes a step from checked parameters.
     ///
     /// # Errors
@@ -102,7 +132,8 @@ pub trait Fitted: Send + Sync {
     fn embedder_identity(&self) -> Option<JsonValue> {
         None
     }
-    /// What of it stays outside an ONNX graph: texts become numbers there. None for a step that takes a matrix.
+    /// What of it stays outside an ONNX graph: texts become numbers there, queries are scaled. None for a step that is in the graph
+    /// as a whole.
     fn outside(&self) -> Option<Outside> {
         None
     }

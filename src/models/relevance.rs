@@ -4,8 +4,6 @@
 //! documents, a grade above 31, a feature that is NaN or infinite, and a training part in which no query has documents of
 //! different grades: there is no order to learn. Queries of one grade among others are counted and told.
 
-use std::borrow::Cow;
-
 use super::family::{Event, FitContext};
 use crate::data::dataset::{Dataset, Features, Targets};
 use crate::error::{Error, Result};
@@ -108,22 +106,6 @@ impl<'a> Relevance<'a> {
     }
 }
 
-/// The rows of a feature matrix, row-major without gaps; sparse rows are filled up with zeros.
-#[must_use]
-pub fn dense_rows(features: &Features) -> Cow<'_, [f32]> {
-    match features {
-        Features::Dense(matrix) => matrix.as_slice().map_or_else(|| matrix.iter().copied().collect(), Cow::Borrowed),
-        Features::Sparse(matrix) => {
-            let mut rows = vec![0.0; matrix.n_rows() * matrix.n_cols];
-            for (row, target) in rows.chunks_exact_mut(matrix.n_cols.max(1)).enumerate() {
-                let (columns, values) = matrix.row(row);
-                columns.iter().zip(values).for_each(|(column, value)| target[*column as usize] = *value);
-            }
-            Cow::Owned(rows)
-        }
-    }
-}
-
 /// Scores are for rows of the width of training, all finite.
 ///
 /// # Errors
@@ -145,7 +127,6 @@ mod tests {
     use ndarray::Array2;
 
     use super::*;
-    use crate::data::dataset::Csr;
 
     fn data(grades: &[u8], starts: &[usize]) -> Dataset {
         let features = Features::Dense(Array2::zeros((grades.len(), 2)));
@@ -193,14 +174,5 @@ mod tests {
         let told = told.into_inner().unwrap();
         assert_eq!(told[0], "2 of 3 training queries have documents of one grade only: they teach no order");
         assert!(told.len() == 2 && told[1].starts_with("all training rows are of one query"));
-    }
-
-    #[test]
-    fn sparse_rows_are_filled_up() {
-        let sparse = Csr { n_cols: 3, indptr: vec![0, 1, 1, 3], indices: vec![1, 0, 2], values: vec![5.0, 6.0, 7.0] };
-        let rows = [0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 6.0, 0.0, 7.0];
-        assert_eq!(*dense_rows(&Features::Sparse(sparse)), rows);
-        let dense = Features::Dense(Array2::from_shape_vec((3, 3), rows.to_vec()).unwrap());
-        assert!(matches!(dense_rows(&dense), Cow::Borrowed(values) if *values == rows));
     }
 }

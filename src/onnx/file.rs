@@ -87,6 +87,11 @@ pub(super) fn doubles(name: String, shape: &[usize], values: &[f64]) -> pb::Tens
     tensor(name, dims, DataType::Double, values.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
+pub(super) fn singles(name: String, shape: &[usize], values: &[f32]) -> pb::TensorProto {
+    let dims = shape.iter().map(|dim| int64(*dim)).collect();
+    tensor(name, dims, DataType::Float, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+}
+
 pub(super) fn integers(name: String, values: &[i64]) -> pb::TensorProto {
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     tensor(name, vec![int64(values.len())], DataType::Int64, bytes)

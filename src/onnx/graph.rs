@@ -3,7 +3,7 @@
 //! The input is an f32 matrix `N × width` with a batch axis of free length, named `N`. Arithmetic inside is f64: a
 //! model's own arithmetic is f64 too, so that the file and the model differ only where the result is rounded to f32
 //! (6e-8 for probabilities), whatever the scale of the features. Values and nodes are numbered in the order in which
-//! they are made, so the same calls give the same bytes.
+//! they are made, so the same calls give the same bytes. A neural network is f32 here as it is everywhere.
 //!
 //! Operators are those of `OPSET` that ONNX Runtime 1.31 has for f64 on a CPU and tract 0.23 runs: `MatMul`,
 //! `Add`, `Sub`, `Mul`, `Div`, `Neg`, `Exp`, `Log`, `Sqrt`, `Reciprocal`, `Max`, `Min`, `ReduceSum`, `ReduceMax`,
@@ -127,11 +127,20 @@ impl Graph {
         self.numbers(&[], &[value])
     }
 
+    /// An f32 constant.
+    ///
+    /// # Panics
+    /// When the shape does not hold the values.
+    pub fn singles(&mut self, shape: &[usize], values: &[f32]) -> Value {
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "a shape holds its values");
+        self.constant(|name| file::singles(name, shape, values))
+    }
+
     fn integers(&mut self, values: &[i64]) -> Value {
         self.constant(|name| file::integers(name, values))
     }
 
-    /// `operator` on one value, element by element: `Neg`, `Exp`, `Log`, `Sqrt`, `Reciprocal`.
+    /// `operator` on one value, element by element: `Neg`, `Exp`, `Log`, `Sqrt`, `Reciprocal`; of f32 also `Relu`, `Erf`.
     pub fn unary(&mut self, operator: &str, value: &Value) -> Value {
         self.node(operator, &[value], Vec::new())
     }

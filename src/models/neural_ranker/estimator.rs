@@ -17,7 +17,7 @@ use crate::models::nn::losses::{Loss, LossKind};
 use crate::models::nn::optimizer::{Rule, Settings as OptimizerSettings};
 use crate::models::nn::scheduler::Schedule;
 use crate::models::nn::{Context, EpochRow, Keep, Lists, Measure, Network, Outcome, Settings, Shape, Stop, Trainer};
-use crate::models::relevance::{Relevance, dense_rows};
+use crate::models::relevance::Relevance;
 
 /// Parameters, checked; not yet fitted.
 pub struct NeuralEstimator {
@@ -42,7 +42,7 @@ fn fingerprint(parts: &[&Relevance<'_>]) -> u64 {
     for part in parts {
         part.starts.iter().for_each(|start| add(*start as u64));
         part.grades.iter().for_each(|grade| add(u64::from(*grade)));
-        dense_rows(part.features).iter().for_each(|value| add(u64::from(value.to_bits())));
+        part.features.dense_rows().iter().for_each(|value| add(u64::from(value.to_bits())));
     }
     number
 }
@@ -195,7 +195,7 @@ fn schedule(params: &Params) -> Schedule {
 }
 
 fn lists_of(rows: &Relevance<'_>) -> Result<Lists<f32>> {
-    Lists::new(&dense_rows(rows.features), rows.features.n_features(), rows.grades, rows.starts)
+    Lists::new(&rows.features.dense_rows(), rows.features.n_features(), rows.grades, rows.starts)
 }
 
 impl Estimator for NeuralEstimator {

@@ -34,26 +34,63 @@ struct Folded<T: Real> {
     bias: Aligned<T>,
 }
 
+/// A linear layer as it scores, without padding: batch norm is in the weights.
+#[derive(Debug)]
+pub struct Linear<T> {
+    /// Numbers that go in.
+    pub n_in: usize,
+    /// Numbers that come out.
+    pub n_out: usize,
+    /// `n_in × n_out`, row-major.
+    pub weight: Vec<T>,
+    /// `n_out`.
+    pub bias: Vec<T>,
+}
+
 impl<T: Real> Network<T> {
+    /// Weights and bias of a hidden layer with its batch norm, padded.
+    fn folded(&self, at: usize) -> (Aligned<T>, Aligned<T>) {
+        let (parameters, layer) = (self.parameters.as_slice(), &self.layers[at]);
+        let mut weight = Aligned::of(&parameters[layer.weight.clone()]);
+        let mut bias = Aligned::of(&parameters[layer.bias.clone()]);
+        if let Some((scale, shift)) = &layer.norm {
+            let (scale, shift, running) = (&parameters[scale.clone()], &parameters[shift.clone()], &self.running[at]);
+            let factor = |o: usize| scale[o] / (running.variance[o] + T::of(EPSILON)).sqrt();
+            let factors: Vec<T> = (0..pitch(layer.n_out)).map(factor).collect();
+            for row in weight.as_mut_slice().chunks_exact_mut(pitch(layer.n_out)) {
+                row.iter_mut().zip(&factors).for_each(|(weight, factor)| *weight *= *factor);
+            }
+            for (o, bias) in bias.as_mut_slice().iter_mut().enumerate() {
+                *bias = (*bias - running.mean[o]) * factors[o] + shift[o];
+            }
+        }
+        (weight, bias)
+    }
+
+    /// All layers as they score, the last of them to one number: the activation stands between each two.
+    #[must_use]
+    pub fn linear_layers(&self) -> Vec<Linear<T>> {
+        let hidden = |at: usize| {
+            let (n_in, n_out) = (self.layers[at].n_in, self.layers[at].n_out);
+            let (weight, bias) = self.folded(at);
+            let rows = weight.as_slice().chunks_exact(pitch(n_out));
+            let weight = rows.flat_map(|row| row[..n_out].iter().copied()).collect();
+            Linear { n_in, n_out, weight, bias: bias.as_slice()[..n_out].to_vec() }
+        };
+        let mut layers: Vec<Linear<T>> = (0..self.layers.len()).map(hidden).collect();
+        let n_in = layers.last().map_or(self.shape.n_features, |layer| layer.n_out);
+        let parameters = self.parameters.as_slice();
+        let (weight, bias) = (&parameters[self.head.0.clone()], parameters[self.head.1.start]);
+        layers.push(Linear { n_in, n_out: 1, weight: weight[..n_in].to_vec(), bias: vec![bias] });
+        layers
+    }
+
     /// The network as it is now, ready to score.
     #[must_use]
     pub fn scorer(&self) -> Scorer<T> {
         let parameters = self.parameters.as_slice();
         let fold = |(at, layer): (usize, &super::network::Layer)| {
-            let mut weight = Aligned::of(&parameters[layer.weight.clone()]);
-            let mut bias = Aligned::of(&parameters[layer.bias.clone()]);
-            if let Some((scale, shift)) = &layer.norm {
-                let (scale, shift, running) =
-                    (&parameters[scale.clone()], &parameters[shift.clone()], &self.running[at]);
-                let factor = |o: usize| scale[o] / (running.variance[o] + T::of(EPSILON)).sqrt();
-                let factors: Vec<T> = (0..pitch(layer.n_out)).map(factor).collect();
-                for row in weight.as_mut_slice().chunks_exact_mut(pitch(layer.n_out)) {
-                    row.iter_mut().zip(&factors).for_each(|(weight, factor)| *weight *= *factor);
-                }
-                for (o, bias) in bias.as_mut_slice().iter_mut().enumerate() {
-                    *bias = (*bias - running.mean[o]) * factors[o] + shift[o];
-                }
-            }
+            let (weight, bias) = self.folded(at);
             let size = (layer.n_in, padded(layer.n_out));
             let mut packed = Aligned::zeroed(size.0 * size.1);
             pack(weight.as_slice(), pitch(layer.n_out), size, packed.as_mut_slice());
