@@ -46,7 +46,10 @@ pub(super) fn document(bundle: &Bundle, located: &Located, inputs: &[Port], outp
             "task": schema.task,
             "rows": "one document each, its features in the order of `columns`; of one query or of several at once, but \
                      what must be done before the graph is done for each query alone",
-            "inside_the_graph": bundle.features.numbers(),
+            "inside_the_graph": {
+                "about": "done by the graph, told for readers; a null beside a column that did not vary in training: it is 0",
+                "steps": bundle.features.numbers(),
+            },
             "meaning": {
                 "score": "higher is better, beside the other documents of the same query only; equal scores keep the order \
                           of the rows",
