@@ -5,6 +5,7 @@
 //! ask for `ndcg@32` to compare.
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::convention::{Convention, Empty};
 use super::list::Ranked;
@@ -199,7 +200,7 @@ pub fn over_queries(queries: usize, empty: usize, present: Empty, by_empty: &[Op
 }
 
 /// What LETOR 4.0's script prints: P@1…10, MAP, NDCG@1…10, `MeanNDCG`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LetorScript {
     /// P@1 … P@10.
     pub precision: Vec<f64>,
