@@ -71,7 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["config/"]),
     (
         "serde_yaml",
-        &["config/", "report/model_card.rs", "schedule/quote.rs", "workflows/record.rs", "workflows/promote.rs"],
+        &["config/", "report/model_card.rs", "schedule/quote.rs", "workflows/promote.rs"],
     ),
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("statrs", &["stats/"]),
