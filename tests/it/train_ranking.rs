@@ -194,7 +194,11 @@ fn bad_labels_features_and_files_are_told_with_their_place() {
     let uniform = letor(0, 24).lines().map(|line| format!("1{}\n", &line[1..])).collect::<String>();
     project.write("data/train.txt", uniform);
     let answer = project.run(&["train", config]).code(2);
-    assert!(answer.stderr.contains("none of the 24 training queries has documents of different grades"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("none of the 24 training queries has documents of different grades"),
+        "{}",
+        answer.stderr
+    );
 }
 
 #[test]
