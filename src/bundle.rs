@@ -1,4 +1,7 @@
 //! The unit that is versioned: input schema, fitted features and fitted model, saved and loaded as one folder.
+//!
+//! A classifier gives `n_rows × n_classes` scores that are probabilities, a ranker `n_rows × 1` scores, higher is better,
+//! to be compared within a query only. Which rows are of one query is told by `Setting::queries`.
 
 use std::path::Path;
 
@@ -41,11 +44,12 @@ pub struct Schema {
 /// What a model says of rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// As the model gives them, `n_rows × n_classes`: what decisions and metrics use.
+    /// As the model gives them, `n_rows × n_classes`: what decisions and metrics use. For ranking `n_rows × 1`.
     pub scores: Array2<f64>,
-    /// The same with the class weights of training undone: calibrated to the base rate of the training rows.
+    /// The same with the class weights of training undone: calibrated to the base rate of the training rows. For ranking
+    /// `n_rows × 0`.
     pub probabilities: Array2<f64>,
-    /// The class of each row.
+    /// The class of each row; none for ranking.
     pub classes: Vec<usize>,
 }
 
@@ -71,6 +75,9 @@ pub struct Golden {
     pub vectors: Vec<Vec<f32>>,
     /// The scores, one row each.
     pub scores: Vec<Vec<f64>>,
+    /// For ranking, where their queries begin and end: query q has the rows `starts[q]..starts[q + 1]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<usize>,
 }
 
 impl Golden {
@@ -96,9 +103,14 @@ impl Golden {
 }
 
 /// How far a score of a golden row may be from what it was. The vectors of a sentence encoder may differ in the last
-/// digits on another processor; those of a coarser dtype may be rounded another way.
-fn golden_tolerance(features: &FittedChain) -> f64 {
-    let identity = features.embedder_identity().unwrap_or_default();
+/// digits on another processor; those of a coarser dtype may be rounded another way. A ranker may be an f32 network, whose
+/// sums a wider processor adds up in another order: some 1e-6 of the largest score; its scores have no unit.
+fn golden_tolerance(bundle: &Bundle, golden: &Golden) -> f64 {
+    if bundle.schema.task == Task::Ranking {
+        let largest = golden.scores.iter().flatten().fold(1.0_f64, |most, score| most.max(score.abs()));
+        return 1e-4 * largest;
+    }
+    let identity = bundle.features.embedder_identity().unwrap_or_default();
     match identity.get("dtype").and_then(serde_json::Value::as_str) {
         None => 1e-9,
         Some("f32") => 1e-4,
@@ -107,9 +119,22 @@ fn golden_tolerance(features: &FittedChain) -> f64 {
 }
 
 impl Schema {
-    /// Scores → prediction: class weights undone, classes decided.
+    /// Reads the schema of a version's folder.
+    ///
+    /// # Errors
+    /// `Failed` when the file is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("schema.json");
+        serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
+    }
+
+    /// Scores → prediction: class weights undone, classes decided; for ranking the scores alone.
     #[must_use]
     pub fn predict(&self, scores: Array2<f64>) -> Prediction {
+        if self.task == Task::Ranking {
+            let probabilities = Array2::zeros((scores.nrows(), 0));
+            return Prediction { scores, probabilities, classes: Vec::new() };
+        }
         let classes = predicted_classes(&scores, self.threshold);
         let mut probabilities = scores.clone();
         if let Some(weights) = &self.class_weights {
@@ -120,6 +145,15 @@ impl Schema {
 }
 
 impl Bundle {
+    /// The class names, in the order of the outputs; none for ranking.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        match self.schema.task {
+            Task::Classification => &self.schema.labels,
+            Task::Ranking => &[],
+        }
+    }
+
     /// The features of raw rows.
     ///
     /// # Errors
@@ -138,7 +172,8 @@ impl Bundle {
 
     /// The graph from the fitted steps' input to scores, probabilities and class. Its input is named after what the rows
     /// are: `features`, `term_counts`, `embedding`. Outputs: `probabilities` (N × k, the scores that decisions use),
-    /// `calibrated` (N × k, class weights undone), `class` (N, the position in `labels`).
+    /// `calibrated` (N × k, class weights undone), `class` (N, the position in `labels`). For ranking one: `score`, N × 1
+    /// (a column, as what other libraries' converters give), the documents of one query or of many.
     ///
     /// # Errors
     /// `Invalid` for a kind of model that cannot be exported, naming it and those that can.
@@ -147,6 +182,10 @@ impl Bundle {
         let mut graph = Graph::new(input, self.features.input_width());
         let features = self.features.onnx(&mut graph);
         let scores = self.model.onnx(&mut graph, &features).ok_or_else(|| self.cannot_export())?;
+        if self.schema.task == Task::Ranking {
+            graph.output("score", &scores, Kind::Float32, Some(1));
+            return Ok(graph);
+        }
         let width = Some(self.schema.labels.len());
         let calibrated = match &self.schema.class_weights {
             Some(weights) => {
@@ -165,7 +204,8 @@ impl Bundle {
     }
 
     fn cannot_export(&self) -> Error {
-        let known = FAMILIES.iter().filter(|family| family.exports()).map(|family| format!("`{}`", family.name()));
+        let exported = FAMILIES.iter().filter(|family| family.task() == self.schema.task && family.exports());
+        let known = exported.map(|family| format!("`{}`", family.name()));
         let kind = &self.schema.kind;
         Error::invalid(format!("a model of kind `{kind}` cannot be exported to ONNX"))
             .hint(format!("these can: {}", known.collect::<Vec<_>>().join(", ")))
@@ -187,9 +227,7 @@ impl Bundle {
     /// # Errors
     /// `Failed` when a file is missing, damaged, or of an unknown kind.
     pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join("schema.json");
-        let schema: Schema =
-            serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
+        let schema = Schema::read(folder)?;
         let family = find("kind of model", FAMILIES, &schema.kind)?;
         Ok(Self { features: FittedChain::load(folder)?, model: family.load(folder)?, schema })
     }
@@ -197,16 +235,21 @@ impl Bundle {
     /// Asks the model again about its golden rows.
     ///
     /// # Errors
-    /// `Failed` when a score differs by more than 1e-9 (1e-4 behind a sentence encoder, 2e-2 behind a coarser dtype).
+    /// `Failed` when a score differs by more than 1e-9 (1e-4 behind a sentence encoder, 2e-2 behind a coarser dtype; for
+    /// ranking 1e-4 of the largest score, or of 1), or there is another number of them.
     pub fn check_golden(&self, folder: &Path, setting: &Setting<'_>) -> Result<usize> {
         let golden = Golden::read(folder)?;
-        let (rows, tolerance) = (golden.scores.len(), golden_tolerance(&self.features));
-        let signal = golden.signal(folder)?;
-        let scores = self.predict(signal, setting)?.scores;
+        let (rows, tolerance) = (golden.scores.len(), golden_tolerance(self, &golden));
+        let scores = self.ask_golden(&golden, folder, setting)?.scores;
         for (row, expected) in golden.scores.iter().enumerate() {
+            if scores.nrows() != rows || expected.len() != scores.ncols() {
+                let (expected, got) = ((rows, expected.len()), scores.dim());
+                return Err(Error::failed(format!("golden rows: expected {expected:?} scores, got {got:?}")));
+            }
             for (class, expected) in expected.iter().enumerate() {
                 let got = scores[[row, class]];
-                if (got - expected).abs() > tolerance {
+                let near = (got - expected).abs() <= tolerance;
+                if !near {
                     return Err(Error::failed(format!(
                         "golden row {}: expected the score {expected}, got {got}",
                         row + 1
@@ -215,5 +258,153 @@ impl Bundle {
             }
         }
         Ok(rows)
+    }
+
+    /// What the model says of golden rows; `folder` is for the message.
+    ///
+    /// # Errors
+    /// As `transform`, and `Failed` when they are damaged.
+    pub fn ask_golden(&self, golden: &Golden, folder: &Path, setting: &Setting<'_>) -> Result<Prediction> {
+        let rows = golden.signal(folder)?;
+        with_queries(setting, &golden.starts, || self.predict(rows, setting))
+    }
+}
+
+/// Does `work` while the rows are of these queries: query q has the rows `starts[q]..starts[q + 1]`.
+pub fn with_queries<T>(setting: &Setting<'_>, starts: &[usize], work: impl FnOnce() -> T) -> T {
+    let before = setting.queries.replace(starts.to_vec());
+    let done = work();
+    setting.queries.replace(before);
+    done
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::data::Input;
+    use crate::features::Chain;
+    use crate::models::FAMILIES;
+    use crate::onnx::Value;
+
+    /// A sum of features with weights.
+    struct Weighted {
+        weights: Vec<f64>,
+        start: f64,
+    }
+
+    impl Model for Weighted {
+        fn predict(&self, features: &Features) -> Result<Array2<f64>> {
+            let Features::Dense(rows) = features else { unreachable!("the tests have dense rows") };
+            let score = |row: ndarray::ArrayView1<'_, f32>| {
+                row.iter().zip(&self.weights).map(|(x, weight)| f64::from(*x) * weight).sum::<f64>() + self.start
+            };
+            Ok(rows.outer_iter().map(score).collect::<ndarray::Array1<f64>>().insert_axis(ndarray::Axis(1)))
+        }
+
+        fn onnx(&self, graph: &mut Graph, features: &Value) -> Option<Value> {
+            let exact = graph.cast(features, Kind::Float64);
+            Some(graph.affine(&exact, &self.weights, &[self.start]))
+        }
+
+        fn save(&self, _folder: &Path) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A ranker that adds up the features with these weights.
+    pub fn ranker(weights: &[f64], start: f64) -> Bundle {
+        let names = (1..=weights.len()).map(|at| at.to_string()).collect();
+        let schema = Schema {
+            format_version: 1,
+            task: Task::Ranking,
+            columns: Columns {
+                id: Some("docid".into()),
+                label: Some("label".into()),
+                query: Some("qid".into()),
+                input: Input::Numbers(names),
+            },
+            labels: Vec::new(),
+            class_weights: None,
+            threshold: 0.5,
+            kind: "lambdarank".into(),
+            highest_grade: Some(2),
+        };
+        let rows = Signal::Matrix(Features::Dense(Array2::zeros((1, weights.len()))));
+        let (features, _) = Chain::configure(&[])
+            .ok()
+            .expect("no step refuses")
+            .fit_transform(rows, &Setting::bare(".".as_ref()))
+            .unwrap();
+        Bundle { schema, features, model: Box::new(Weighted { weights: weights.to_vec(), start }) }
+    }
+
+    /// Writes golden rows as a training run does.
+    fn write(folder: &Path, golden: &Golden) {
+        std::fs::write(folder.join("golden.json"), serde_json::to_string(golden).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_ranker_has_scores_and_nothing_else() {
+        let bundle = ranker(&[1.0, -2.0], 0.5);
+        let rows = Signal::Matrix(Features::Dense(ndarray::array![[1.0, 0.0], [0.0, 1.0]]));
+        let said = bundle.predict(rows, &Setting::bare(".".as_ref())).unwrap();
+        assert_eq!(said.scores, ndarray::array![[1.5], [-1.5]]);
+        assert_eq!((said.probabilities.dim(), said.classes.len(), bundle.class_names().len()), ((2, 0), 0, 0));
+        let graph = bundle.onnx().unwrap();
+        let ports: Vec<_> =
+            graph.output_ports().iter().map(|port| (port.name.as_str(), port.shape.join(" "))).collect();
+        assert_eq!((graph.input_port().name.as_str(), ports), ("features", vec![("score", "N 1".to_owned())]));
+    }
+
+    #[test]
+    fn golden_scores_may_move_by_a_share_of_the_largest() {
+        let (folder, setting) = (tempfile::tempdir().unwrap(), Setting::bare(".".as_ref()));
+        let bundle = ranker(&[1.0], 0.0);
+        let golden = Golden {
+            format_version: 1,
+            texts: Vec::new(),
+            vectors: vec![vec![1000.0], vec![0.25], vec![-3.0]],
+            scores: vec![vec![1000.0], vec![0.25], vec![-3.0]],
+            starts: vec![0, 2, 3],
+        };
+        let check = |golden: &Golden| {
+            write(folder.path(), golden);
+            bundle.check_golden(folder.path(), &setting).map_err(|error| error.message)
+        };
+        assert_eq!(check(&golden), Ok(3));
+        assert_eq!(Golden::read(folder.path()).unwrap(), golden);
+        let moved = |row: usize, score: f64| {
+            let mut golden = golden.clone();
+            golden.scores[row] = vec![score];
+            golden
+        };
+        assert_eq!(check(&moved(1, 0.3)), Ok(3), "0.05 beside 1000");
+        assert_eq!(check(&moved(1, 0.4)), Err("golden row 2: expected the score 0.4, got 0.25".into()));
+        let longer = Golden { scores: [golden.scores.clone(), vec![vec![1.0]]].concat(), ..golden.clone() };
+        assert_eq!(check(&longer), Err("golden rows: expected (4, 1) scores, got (3, 1)".into()));
+        let broken = ranker(&[f64::NAN], 0.0);
+        write(folder.path(), &golden);
+        assert!(broken.check_golden(folder.path(), &setting).is_err(), "NaN is near nothing");
+        // Classifiers have none.
+        let text = serde_json::to_string(&Golden { starts: Vec::new(), ..golden }).unwrap();
+        assert!(!text.contains("starts"), "{text}");
+    }
+
+    #[test]
+    fn the_queries_of_golden_rows_are_told_and_taken_back() {
+        let setting = Setting::bare(".".as_ref());
+        setting.queries.replace(vec![0, 9]);
+        assert_eq!(with_queries(&setting, &[0, 2, 3], || setting.queries.borrow().clone()), [0, 2, 3]);
+        assert_eq!(*setting.queries.borrow(), [0, 9]);
+    }
+
+    #[test]
+    fn kinds_that_can_be_exported_are_those_of_the_task() {
+        let mut bundle = ranker(&[1.0], 0.0);
+        bundle.schema.kind = "foreign".into();
+        let hint = bundle.cannot_export().hint.unwrap();
+        let known = FAMILIES.iter().filter(|family| family.task() == Task::Ranking && family.exports());
+        assert!(known.clone().count() > 0 && known.clone().all(|family| hint.contains(family.name())), "{hint}");
+        assert!(!hint.contains("logistic_regression"), "{hint}");
     }
 }

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records, from_here, shown};
 use super::embedding_args::EmbeddingArgs;
-use super::evaluation;
 use super::ui::format;
 use super::ui::style::{bold, dim};
+use super::{evaluation, evaluation_ranking};
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::metrics::Average;
+use crate::metrics::ranking::Empty;
 use crate::workflows::evaluate::{Outcome, Request, evaluate};
 use crate::workflows::gate::{Verdict, overall};
 
@@ -19,6 +20,8 @@ Examples:
   mlops evaluate reviews/2 --data june.csv  all rows of another file
   mlops evaluate reviews --by city --by age how it does for each city and each range of ages
   mlops evaluate reviews --pos-label 0      precision, recall and f1 of class 0
+  mlops evaluate mq2008 --data S2.txt       a ranking model on all queries of a LETOR file
+  mlops evaluate mq2008 --letor-compat      the numbers of LETOR 4.0's own script, too
   mlops evaluate reviews --gate             exit 3 when the config's gate is not met";
 
 /// Arguments of `evaluate`.
@@ -45,8 +48,14 @@ pub struct Args {
     /// The class that counts as positive [default: the model's]
     #[arg(long, value_name = "LABEL")]
     pos_label: Option<String>,
+    /// Rankings: what a query without a relevant document counts [default: the config's]
+    #[arg(long, value_name = "WORD", value_parser = Empty::ALL.map(Empty::name))]
+    empty: Option<String>,
+    /// Rankings: also the numbers of LETOR 4.0's own script
+    #[arg(long)]
+    letor_compat: bool,
     /// Exit with 3 when the config's gate is not met
-    #[arg(long, conflicts_with_all = ["average", "pos_label"])]
+    #[arg(long, conflicts_with_all = ["average", "pos_label", "empty"])]
     gate: bool,
     /// What embedders may use
     #[command(flatten)]
@@ -64,13 +73,17 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         by: args.by.clone(),
         average: args.average.as_deref().and_then(Average::parse),
         pos_label: args.pos_label.clone(),
+        empty: args.empty.as_deref().and_then(|word| Empty::ALL.into_iter().find(|empty| empty.name() == word)),
+        letor_compat: args.letor_compat,
     };
     let outcome = door.work(Records::Runs, |session| evaluate(session, &request))?;
     door.answer("evaluate", &outcome, || summary(&outcome, args.gate))?;
     if args.gate && outcome.gate.is_empty() {
-        return Err(
-            Error::invalid("the model's config has no gate").hint("promotion: {require: [{metric: f1, min: 0.55}]}")
-        );
+        return Err(Error::invalid("the model's config has no gate").hint(if outcome.metrics.ranking.is_some() {
+            "promotion: {require: [{metric: ndcg@10, min: 0.4}]}"
+        } else {
+            "promotion: {require: [{metric: f1, min: 0.55}]}"
+        }));
     }
     Ok(match (args.gate, overall(&outcome.gate)) {
         (true, Verdict::Fail) => ExitCode::from(3),
@@ -80,20 +93,32 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
 }
 
 fn summary(outcome: &Outcome, gate: bool) -> String {
-    let part = outcome.part.map_or_else(|| "all rows".to_owned(), |part| format!("{} rows", part.name()));
+    let part = outcome.part.map(|part| part.name());
+    let (rows, what, input) = match &outcome.metrics.ranking {
+        None => (format::plural(outcome.metrics.rows, "row"), "rows", "text or vector"),
+        Some(facts) => {
+            let queries = if facts.queries == 1 { "query" } else { "queries" };
+            let documents = format::plural(outcome.metrics.rows, "document");
+            (format!("{documents} of {} {queries}", format::count(facts.queries)), "queries", "feature")
+        }
+    };
+    let part = part.map_or_else(|| format!("all {what}"), |part| format!("{part} {what}"));
     let mut text = format!(
-        "{} on {} {}\n\n",
+        "{} on {rows} {}\n\n",
         bold(&format!("{} {}", outcome.model, outcome.version)),
-        format::plural(outcome.metrics.rows, "row"),
         dim(&format!("({part} of {})", outcome.source)),
     );
-    text += &(evaluation::metrics(&outcome.metrics, &outcome.shown) + "\n");
-    text += &evaluation::confusion(&outcome.metrics);
-    text += &evaluation::taken(&outcome.metrics, outcome.threshold_chosen_for.as_deref());
-    text += &evaluation::calibration(&outcome.metrics);
-    text += &evaluation::subgroups(&outcome.metrics, &outcome.shown);
+    text += &match &outcome.metrics.ranking {
+        None => classes(outcome),
+        Some(facts) => {
+            let mut text = evaluation_ranking::metrics(&outcome.metrics, facts, &outcome.shown) + "\n";
+            text += &evaluation_ranking::conventions(&outcome.metrics, facts);
+            let script = outcome.letor_script.as_ref().map(evaluation_ranking::letor);
+            text + &script.map_or_else(String::new, |script| format!("\n{script}"))
+        }
+    };
     text.push('\n');
-    for (count, what) in [(outcome.skipped_without_label, "label"), (outcome.skipped_without_input, "text or vector")] {
+    for (count, what) in [(outcome.skipped_without_label, "label"), (outcome.skipped_without_input, input)] {
         if count > 0 {
             text += &format!("skipped   {} without a {what}\n", format::plural(count, "row"));
         }
@@ -103,4 +128,13 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
         text += &dim("          bounds only; `mlops promote --dry-run` asks the whole gate\n");
     }
     text + &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)))
+}
+
+/// The metrics of classes, and what they rest on.
+fn classes(outcome: &Outcome) -> String {
+    let mut text = evaluation::metrics(&outcome.metrics, &outcome.shown) + "\n";
+    text += &evaluation::confusion(&outcome.metrics);
+    text += &evaluation::taken(&outcome.metrics, outcome.threshold_chosen_for.as_deref());
+    text += &evaluation::calibration(&outcome.metrics);
+    text + &evaluation::subgroups(&outcome.metrics, &outcome.shown)
 }

@@ -7,6 +7,7 @@ use super::door::{Door, Records, shown};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
+use crate::data::Task;
 use crate::error::Result;
 use crate::onnx::Port;
 use crate::workflows::export::{Outcome, Request, Target, export};
@@ -20,10 +21,12 @@ Examples:
   mlops export reviews --format onnx --benchmark --batch-sizes 1,100 --json";
 
 const FILES: &str = "\
-Writes model.onnx (numbers to probabilities, the fitted steps inside where ONNX can hold them),
+Writes model.onnx (numbers to probabilities, for rankings the features of documents to scores, the fitted
+steps inside where ONNX can hold them),
 preprocessor.json (how a text becomes those numbers, what the outputs mean), export.json (hashes,
 inputs, outputs, parity) and, with --benchmark, latency.json. The file is first run by an
-independent runtime on the golden rows: further than 1e-5 from the model, it is refused.";
+independent runtime on the golden rows: further than 1e-5 from the model (for rankings: of the largest
+score), it is refused.";
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -44,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = REPETITIONS as u32, requires = "benchmark")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     repetitions: u32,
-    /// Rows at once [default: 1,8,32,100; of wide rows only what does not take minutes]
+    /// Rows at once [default: 1,8,32,100; documents of a query 1,10,100,1000; of wide rows only what does not take minutes]
     #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "benchmark")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch_sizes: Vec<u32>,
@@ -92,7 +95,9 @@ fn describe(outcome: &Outcome) -> String {
     }
     text += &format!("input     {}\n", ports(&exported.inputs));
     text += &format!("outputs   {}\n", ports(&exported.outputs));
-    text += &format!("labels    {}\n", outcome.labels.join(", "));
+    if outcome.task == Task::Classification {
+        text += &format!("labels    {}\n", outcome.labels.join(", "));
+    }
     let parity = &exported.parity;
     let rows = format::plural(parity.rows, "golden row");
     text += &format!(
@@ -102,16 +107,21 @@ fn describe(outcome: &Outcome) -> String {
         dim(&format!("({})", parity.runtime))
     );
     if let Some(latency) = &outcome.latency {
-        text += &format!("\n{}", timings(latency));
+        text += &format!("\n{}", timings(latency, outcome.task));
     }
     text
 }
 
-fn timings(latency: &Latency) -> String {
-    let subject = |subject: &str| match subject {
-        "model" => "mlops, from the features on".to_owned(),
-        "onnx" => format!("model.onnx with its steps, {}", latency.runtime),
-        _ => "mlops, from the raw row".to_owned(),
+fn timings(latency: &Latency, task: Task) -> String {
+    let (what, batch) = match task {
+        Task::Classification => ("rows", "µs for the whole batch"),
+        Task::Ranking => ("documents", "µs for the whole query"),
+    };
+    let subject = |subject: &str| match (subject, task) {
+        ("model", _) => "mlops, from the features on".to_owned(),
+        ("onnx", _) => format!("model.onnx with its steps, {}", latency.runtime),
+        (_, Task::Classification) => "mlops, from the raw row".to_owned(),
+        (_, Task::Ranking) => "mlops, from the raw features".to_owned(),
     };
     let microseconds = |value: f64| format!("{value:.1}");
     let rows = latency.timings.iter().map(|timing| {
@@ -119,8 +129,8 @@ fn timings(latency: &Latency) -> String {
         [&[subject(&timing.subject), timing.batch_size.to_string()][..], &times].concat()
     });
     let columns = [
-        ("µs for the whole batch", Align::Left),
-        ("rows", Align::Right),
+        (batch, Align::Left),
+        (what, Align::Right),
         ("p50", Align::Right),
         ("p95", Align::Right),
         ("p99", Align::Right),

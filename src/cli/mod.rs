@@ -21,6 +21,7 @@ mod main;
 mod models;
 mod notify;
 mod predict;
+mod predict_ranking;
 mod promote;
 mod recommend;
 mod report;

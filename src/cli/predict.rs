@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use super::door::{Door, Records, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
+use crate::data::Task;
 use crate::data::parquet_file::{self, Values};
 use crate::data::vector_files::quoted;
 use crate::error::{Context, Error, Result};
 use crate::fs::write_atomic;
-use crate::workflows::predict::{Outcome, Request, Row, predict};
+use crate::workflows::predict::{Answer, Outcome, Request, Row, predict};
+use crate::workflows::predict_ranking;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,9 +22,14 @@ Examples:
   echo '{\"text\": \"좋다\"}' | mlops predict reviews --input -
   mlops predict production/reviews/active --input new.ndjson | head
   mlops predict reviews --input today.csv --output answers.csv --log && mlops drift-check reviews --from-log
+  mlops predict mq2008 --input test.txt --output ranks.run
 
 A model trained with class weights decides its class from its score; the probability is calibrated to the base rate of
 the training rows, so a row of the positive class may have a probability below 0.5. Both are written.
+
+A ranking model reads LETOR files, or a table with its query column; no labels are needed. It writes qid, docid, score and
+rank: queries in the order of the input, the documents of each by rank (from 1; equal scores in the order of the input).
+`--format trec` (.run, .trec) is the run format of TREC: `qid Q0 docid rank score run_id`.
 
 --log appends to data/predictions/MODEL/VERSION/YYYY-MM.ndjson: id, time, score, class, and numbers of the row (length of
 the text, length of the vector and its cosine to the training centroid, numeric features); never the text itself. Ids are
@@ -34,17 +41,17 @@ logged as they are: where they are personal, so is the log. `mlops gc --predicti
 pub struct Args {
     /// A model: its version in production, `reviews/3`, `runs:/ID`, a folder
     model: String,
-    /// A file of rows, or `-` for stdin (NDJSON, a JSON array, or CSV)
+    /// A file of rows, or `-` for stdin (NDJSON, a JSON array, CSV, or LETOR)
     #[arg(long, short, value_name = "FILE")]
     input: String,
     /// The query, when the input is a database
     #[arg(long, value_name = "SQL")]
     query: Option<String>,
-    /// A file to write (.csv, .ndjson, .parquet), or `-` for stdout
+    /// A file to write (.csv, .ndjson, .parquet; .run for rankings), or `-` for stdout
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// The form of what is written [default: by the output's name, else as the input]
-    #[arg(long, value_name = "FORM", value_parser = ["csv", "ndjson", "parquet"])]
+    #[arg(long, value_name = "FORM", value_parser = ["csv", "ndjson", "parquet", "trec"])]
     format: Option<String>,
     /// Append the predictions to the version's log, which `drift-check --from-log` reads
     #[arg(long)]
@@ -75,11 +82,22 @@ fn keep_stdin() -> Result<Stdin> {
         None => return Err(Error::invalid("stdin is empty")),
         Some(b'{') => "ndjson",
         Some(b'[') => "json",
+        Some(_) if is_letor(&bytes) => "letor",
         Some(_) => "csv",
     };
     let path = std::env::temp_dir().join(format!("mlops-stdin-{}.{extension}", std::process::id()));
     write_atomic(&path, &bytes)?;
     Ok(Stdin(path))
+}
+
+/// Whether the second word of the first line that is no comment is a query: `2 qid:10 1:0.03`.
+fn is_letor(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let line = lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
+    line.split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .nth(1)
+        .is_some_and(|word| word.starts_with(b"qid:"))
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
@@ -94,53 +112,91 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     }
     let form = form(args, &input)?;
     let (model, query, record) = (args.model.clone(), args.query.clone(), !args.no_record);
-    let request = Request { model, input, query, record, log: args.log };
+    let task = (form == "trec").then_some(Task::Ranking);
+    let request = Request { model, input, query, record, log: args.log, task };
     let records = if args.no_record { Records::Nothing } else { Records::Runs };
-    let outcome = door.work_with(&args.model, records, |session| predict(session, &request)).map_err(|mut error| {
+    let answer = door.work_with(&args.model, records, |session| predict(session, &request)).map_err(|mut error| {
         if let Some(kept) = &kept {
             error.message = error.message.replace(&kept.0.display().to_string(), "stdin");
         }
         error
     })?;
+    match &answer {
+        Answer::Classes(outcome) => classes(door, args, outcome, form),
+        Answer::Ranking(outcome) => ranking(door, args, outcome, form),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a text where it is wanted.
+fn put(args: &Args, text: &str) -> Result<()> {
+    if args.output.as_os_str() == "-" {
+        print(text);
+        return Ok(());
+    }
+    write_atomic(&args.output, text.as_bytes())
+}
+
+fn ranking(door: &Door, args: &Args, outcome: &predict_ranking::Outcome, form: &str) -> Result<()> {
+    let stdout = args.output.as_os_str() == "-";
+    if door.global.json && stdout {
+        return door.answer("predict", outcome, String::new);
+    }
+    match form {
+        "parquet" => super::predict_ranking::parquet(&args.output, outcome)?,
+        _ => put(args, &super::predict_ranking::text(outcome, form)?)?,
+    }
+    if stdout || (door.global.quiet && !door.global.json) {
+        return Ok(());
+    }
+    let (documents, queries) = (outcome.rows.len(), outcome.queries);
+    let document = serde_json::json!({
+        "model": outcome.model, "version": outcome.version, "task": outcome.task, "rows": documents, "queries": queries,
+        "output": args.output, "form": form,
+    });
+    door.answer("predict", &document, || {
+        let name = format!("{} {}", outcome.model, outcome.version);
+        let documents = format::plural(documents, "document");
+        let queries = format!("{} {}", format::count(queries), if queries == 1 { "query" } else { "queries" });
+        format!("{name}: {documents} of {queries} -> {}\n", args.output.display())
+    })
+}
+
+fn classes(door: &Door, args: &Args, outcome: &Outcome, form: &str) -> Result<()> {
     if let Some(failure) = outcome.logged.as_ref().and_then(|logged| logged.failure.as_deref()) {
         // Told even with --quiet: the predictions are there, and a later drift check would miss them.
         error::warning(&format!("the predictions are not all in the log: {failure}"));
     }
     let stdout = args.output.as_os_str() == "-";
     if door.global.json && stdout {
-        door.answer("predict", &outcome, String::new)?;
-        return Ok(ExitCode::SUCCESS);
+        return door.answer("predict", outcome, String::new);
     }
-    if form == "parquet" {
-        parquet(&args.output, &outcome)?;
-    } else {
-        let text = if form == "csv" { csv(&outcome) } else { ndjson(&outcome)? };
-        if stdout { print(&text) } else { write_atomic(&args.output, text.as_bytes())? }
+    match form {
+        "parquet" => parquet(&args.output, outcome)?,
+        "csv" => put(args, &csv(outcome))?,
+        _ => put(args, &ndjson(outcome)?)?,
     }
     if outcome.without_input > 0 && !door.global.quiet {
         let rows = format::plural(outcome.without_input, "row");
         error::warning(&format!("{rows} without a text or vector: their prediction is empty"));
     }
-    if !stdout {
-        let rows = outcome.rows.len();
-        let mut document = serde_json::json!({
-            "model": outcome.model, "version": outcome.version, "rows": rows, "output": args.output,
-            "without_input": outcome.without_input, "calibrated": outcome.calibrated,
-        });
-        if let Some(logged) = &outcome.logged {
-            document["logged"] = serde_json::json!(logged);
-        }
-        if door.global.json || !door.global.quiet {
-            door.answer("predict", &document, || {
-                let name = format!("{} {}", outcome.model, outcome.version);
-                let logged = outcome.logged.as_ref();
-                let logged =
-                    logged.map_or_else(String::new, |logged| format!("; {} logged", format::count(logged.rows)));
-                format!("{name}: {} -> {}{logged}\n", format::plural(rows, "row"), args.output.display())
-            })?;
-        }
+    if stdout || (door.global.quiet && !door.global.json) {
+        return Ok(());
     }
-    Ok(ExitCode::SUCCESS)
+    let rows = outcome.rows.len();
+    let mut document = serde_json::json!({
+        "model": outcome.model, "version": outcome.version, "rows": rows, "output": args.output,
+        "without_input": outcome.without_input, "calibrated": outcome.calibrated,
+    });
+    if let Some(logged) = &outcome.logged {
+        document["logged"] = serde_json::json!(logged);
+    }
+    door.answer("predict", &document, || {
+        let name = format!("{} {}", outcome.model, outcome.version);
+        let logged = outcome.logged.as_ref();
+        let logged = logged.map_or_else(String::new, |logged| format!("; {} logged", format::count(logged.rows)));
+        format!("{name}: {} -> {}{logged}\n", format::plural(rows, "row"), args.output.display())
+    })
 }
 
 fn form(args: &Args, input: &str) -> Result<&'static str> {
@@ -148,18 +204,22 @@ fn form(args: &Args, input: &str) -> Result<&'static str> {
         Some("csv" | "tsv") => Some("csv"),
         Some("ndjson" | "jsonl") => Some("ndjson"),
         Some("parquet") => Some("parquet"),
+        Some("run" | "trec") => Some("trec"),
         _ => None,
     };
+    let letor = ["letor", "txt", "svm", "svmlight"].iter().any(|end| input.ends_with(&format!(".{end}")));
     let form = match args.format.as_deref() {
         Some("csv") => "csv",
         Some("parquet") => "parquet",
+        Some("trec") => "trec",
         Some(_) => "ndjson",
         None if args.output.as_os_str() != "-" => of(&args.output.to_string_lossy()).ok_or_else(|| {
             Error::invalid(format!("cannot tell the form of `{}` from its name", args.output.display()))
-                .hint("name it .csv, .ndjson or .parquet, or add `--format`")
+                .hint("name it .csv, .ndjson or .parquet (.run for a ranking), or add `--format`")
         })?,
         None => match of(input) {
             Some("csv" | "parquet") => "csv",
+            None if letor => "csv",
             _ => "ndjson",
         },
     };

@@ -242,6 +242,19 @@ impl FittedChain {
         self.steps.iter().fold(input, |value, step| step.fitted.onnx(graph, &value))
     }
 
+    /// What the steps of a matrix have learned, in order: kind, parameters, numbers by name. For readers of an exported
+    /// file; the graph does these steps itself.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<Value> {
+        let inside = self.steps.iter().filter(|step| step.fitted.outside().is_none());
+        inside
+            .map(|step| {
+                let params: BTreeMap<&str, &Value> = step.params.iter().collect();
+                serde_json::json!({"step": step.kind.name(), "params": params, "numbers": step.fitted.numbers()})
+            })
+            .collect()
+    }
+
     /// The identity of the embedder in the chain, where there is one.
     #[must_use]
     pub fn embedder(&self) -> Option<String> {

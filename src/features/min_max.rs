@@ -191,6 +191,10 @@ impl Fitted for Ranges {
         self.least.len()
     }
 
+    fn numbers(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({"least": self.least, "spread": self.spread}))
+    }
+
     fn onnx(&self, graph: &mut Graph, input: &Value) -> Value {
         let columns = [self.least.len()];
         let wide = graph.cast(input, Kind::Float64);

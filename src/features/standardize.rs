@@ -153,6 +153,10 @@ impl Fitted for Scaler {
         self.mean.len()
     }
 
+    fn numbers(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({"mean": self.mean, "scale": self.scale}))
+    }
+
     fn onnx(&self, graph: &mut Graph, input: &Value) -> Value {
         // The same steps in the same precision as `scale`, so that no tree behind it decides otherwise.
         let columns = [self.mean.len()];

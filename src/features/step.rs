@@ -120,6 +120,10 @@ pub trait Fitted: Send + Sync {
     fn feature_names(&self) -> Option<Vec<String>> {
         None
     }
+    /// The numbers that it learned for each column, by name, where people may want to read them (`mean`, `scale`).
+    fn numbers(&self) -> Option<JsonValue> {
+        None
+    }
     /// The identity of the embedder that it calls, where it calls one.
     fn embedder(&self) -> Option<String> {
         None

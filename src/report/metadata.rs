@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::{Context, Result};
 use crate::fs::document;
-use crate::metrics::Estimate;
+use crate::metrics::{Estimate, RankingFacts};
 use crate::names::{ModelName, RunId, Version};
 use crate::registry::FileFacts;
 
@@ -56,6 +56,9 @@ pub struct Metadata {
     pub labels: Vec<String>,
     /// The decision threshold on the positive class's score.
     pub threshold: Option<f64>,
+    /// For ranking, what takes the place of labels and threshold; left out for other tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
     /// The identity of the embedder, field by field, where one is used.
     pub embedder: Option<Value>,
     /// What it was trained and tested on.
@@ -80,6 +83,20 @@ pub struct Port {
     pub shape: Vec<Option<u64>>,
     /// What it means.
     pub about: String,
+}
+
+/// What is to be known of a ranking model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ranking {
+    /// The column that says of which query a document is.
+    pub query: Option<String>,
+    /// The features of a document by name, in the order of the input's columns.
+    pub features: Vec<String>,
+    /// The highest grade of the training labels.
+    pub highest_grade: Option<u8>,
+    /// Over which queries and by which conventions the metrics were computed; null where that is not known.
+    pub metrics_are_of: Option<RankingFacts>,
 }
 
 /// What a model was trained and tested on.
@@ -142,6 +159,7 @@ mod tests {
             output: Vec::new(),
             labels: vec!["0".into(), "1".into()],
             threshold: Some(0.5),
+            ranking: None,
             embedder: None,
             data: DataFacts::default(),
             files: BTreeMap::new(),
@@ -153,6 +171,16 @@ mod tests {
         assert_eq!(Metadata::from_json(&text).unwrap(), metadata);
         let newer = text.replace("\"format_version\": 1", "\"format_version\": 2");
         assert!(Metadata::from_json(&newer).unwrap_err().message.contains("has format 2, this build reads 1"));
+        let ranking = Ranking {
+            query: Some("qid".into()),
+            features: vec!["1".into(), "2".into()],
+            highest_grade: Some(2),
+            metrics_are_of: None,
+        };
+        let ranker = Metadata { task: "ranking".into(), labels: Vec::new(), ranking: Some(ranking), ..metadata };
+        let written = ranker.to_json().unwrap();
+        assert!(!text.contains("\"ranking\":") && written.contains("\"metrics_are_of\": null"), "{written}");
+        assert_eq!(Metadata::from_json(&written).unwrap(), ranker);
         let more = text.replacen('{', "{\"novel\": 1,", 1);
         assert!(Metadata::from_json(&more).is_err());
     }

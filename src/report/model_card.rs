@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::document::{Align, Block, Document, Table};
 use super::markdown::{Figures, markdown};
 use super::numbers::{count, told, value};
-use crate::metrics::Estimate;
+use crate::metrics::ranking::Empty;
+use crate::metrics::{Estimate, RankingFacts};
 
 /// The file's name in a production folder.
 pub const FILE: &str = "model_card.md";
@@ -23,7 +24,7 @@ pub enum Modality {
     Text,
     /// Numbers: `tabular-classification`.
     Numbers,
-    /// Queries with candidates: `text-ranking`.
+    /// Queries with candidates: `text-ranking`, the hub's one task for rankings, whatever the features are.
     Ranking,
 }
 
@@ -75,6 +76,8 @@ pub struct ModelCard {
     pub positive: Option<String>,
     /// The decision threshold on the positive class's score.
     pub threshold: Option<f64>,
+    /// For ranking, over which queries and by which conventions the metrics were computed.
+    pub ranking: Option<RankingFacts>,
     /// Metrics by the value of a column.
     pub subgroups: Vec<Subgroup>,
     /// How far its probabilities can be trusted, in words.
@@ -205,6 +208,14 @@ impl ModelCard {
     }
 
     fn answers(&self, card: &mut Document) {
+        if self.modality == Modality::Ranking {
+            card.section("Answers");
+            card.text(
+                "A score for each document of a query: higher is better. Scores are no probabilities, and mean something \
+                 beside other scores of the same query only.",
+            );
+            return;
+        }
         if self.labels.is_empty() {
             return;
         }
@@ -243,6 +254,9 @@ impl ModelCard {
                 table.rows.push(vec![name.clone(), told(estimate)]);
             }
             card.push(Block::Table(table));
+        }
+        if let Some(facts) = &self.ranking {
+            card.text(told_of_queries(facts));
         }
         card.section("Subgroups");
         if self.subgroups.is_empty() {
@@ -292,9 +306,12 @@ impl ModelCard {
         if self.subgroups.is_empty() {
             limits.push("Differences between groups of people were not measured.".into());
         }
-        let tested = self.data.rows.get(&self.data.split).copied();
-        if let Some(rows) = tested.filter(|rows| *rows < 500) {
-            limits.push(format!("{} rows decide the metrics: look at the intervals.", count(rows as usize)));
+        let tested = match &self.ranking {
+            Some(facts) => Some((facts.queries as u64, "queries")),
+            None => self.data.rows.get(&self.data.split).map(|rows| (*rows, "rows")),
+        };
+        if let Some((rows, what)) = tested.filter(|(rows, _)| *rows < 500) {
+            limits.push(format!("{} {what} decide the metrics: look at the intervals.", count(rows as usize)));
         }
         limits.extend(self.limits.iter().cloned());
         card.push(Block::List(limits));
@@ -303,7 +320,11 @@ impl ModelCard {
     fn loading(&self, card: &mut Document) {
         card.section("How to load");
         let selector = format!("{}/{}", self.model, self.version);
-        card.push(Block::Code("sh", format!("mlops predict {selector} --input rows.csv --output answers.csv")));
+        let files = match self.modality {
+            Modality::Ranking => "--input documents.txt --output ranks.csv",
+            _ => "--input rows.csv --output answers.csv",
+        };
+        card.push(Block::Code("sh", format!("mlops predict {selector} {files}")));
         if let Some(onnx) = &self.onnx {
             card.push(Block::Code(
                 "python",
@@ -353,6 +374,22 @@ fn yaml(value: &Value, depth: usize) -> String {
     }
 }
 
+/// Over which queries metrics are means, and by which conventions.
+fn told_of_queries(facts: &RankingFacts) -> String {
+    let empty = match (facts.empty, facts.convention.empty) {
+        (0, _) => "each with a relevant document".to_owned(),
+        (empty, rule) => {
+            let counts = match rule {
+                Empty::Zero => "count 0",
+                Empty::Skip => "are left out",
+                Empty::One => "count 1",
+            };
+            format!("{} of which have no relevant document and {counts}", count(empty))
+        }
+    };
+    format!("Means over {} queries, {empty}. Conventions: {}.", count(facts.queries), facts.convention.told())
+}
+
 /// Names in a row, the first twenty of them.
 fn shortened(names: &[String]) -> String {
     let shown = names.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
@@ -394,6 +431,7 @@ mod tests {
             labels: vec!["부정".into(), "긍정".into()],
             positive: Some("긍정".into()),
             threshold: Some(0.5),
+            ranking: None,
             subgroups: vec![Subgroup {
                 column: "지역".into(),
                 value: "서울 | <b>".into(),
@@ -461,6 +499,35 @@ mod tests {
         let told = [0.5, 1e-12, 2.5e-7, 1e20].map(|number| yaml(&json!(number), 0));
         assert_eq!(told, ["0.5", "1.0e-12", "2.5e-7", "1.0e+20"]);
         assert_eq!(yaml(&json!("1e5 \u{7f}"), 0), "\"1e5  \"");
+    }
+
+    #[test]
+    fn a_card_of_a_ranking_says_what_its_numbers_are_of() {
+        let convention = crate::metrics::ranking::Convention::new(2);
+        let facts = RankingFacts { queries: 157, empty: 52, convention, by_empty: BTreeMap::new() };
+        let ranker = ModelCard {
+            modality: Modality::Ranking,
+            labels: Vec::new(),
+            positive: None,
+            threshold: None,
+            ranking: Some(facts.clone()),
+            ..card()
+        };
+        let text = ranker.written();
+        assert_eq!(front(&text)["pipeline_tag"].as_str(), Some("text-ranking"));
+        assert_eq!(front(&text)["model-index"][0]["results"][0]["task"]["type"].as_str(), Some("text-ranking"));
+        for line in [
+            "Means over 157 queries, 52 of which have no relevant document and count 0. Conventions: gain 2^grade − 1, ",
+            "Scores are no probabilities",
+            "157 queries decide the metrics: look at the intervals.",
+            "mlops predict reviews/3 --input documents.txt --output ranks.csv",
+        ] {
+            // Markdown escapes what it would take for its own.
+            let plain = text.replace('\\', "");
+            assert!(plain.contains(line), "{line} in\n{plain}");
+        }
+        let skipped = RankingFacts { empty: 0, ..facts };
+        assert!(told_of_queries(&skipped).contains("157 queries, each with a relevant document."));
     }
 
     #[test]

@@ -1,22 +1,25 @@
-//! `evaluate`: a model version on rows, with intervals; recorded as a run.
+//! `evaluate`: a model version on rows, with intervals; recorded as a run. Rankings are judged in `evaluate_ranking`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::evaluate_ranking;
 use super::gate::{Check, require};
 use super::judge::{Answered, judge, values_by};
 use super::promote::stored_config;
 use super::reading::{From, number_texts, read_rows, read_training_rows, signal};
-use super::record::{PredictionColumns, What, code_tags, recorded};
+use super::record::{PredictionColumns, Recorder, What, code_tags, recorded};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::catalog::known_hint;
 use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
-use crate::data::{Columns, Part, labels};
+use crate::data::{Columns, Part, Task, labels};
 use crate::error::{Error, Result};
+use crate::features::Signal;
+use crate::metrics::ranking::{Empty, LetorScript};
 use crate::metrics::{Average, Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
@@ -43,6 +46,10 @@ pub struct Request {
     pub average: Option<Average>,
     /// The positive label.
     pub pos_label: Option<String>,
+    /// For ranking, what a query without a relevant document counts, in place of the config's word.
+    pub empty: Option<Empty>,
+    /// For ranking, also the numbers of LETOR 4.0's script.
+    pub letor_compat: bool,
 }
 
 /// What came of it.
@@ -70,8 +77,11 @@ pub struct Outcome {
     pub shown: Vec<String>,
     /// The metric that the threshold was chosen for in training, on its validation rows.
     pub threshold_chosen_for: Option<String>,
-    /// The config's gate on these rows; empty with another average or positive label than the config's.
+    /// The config's gate on these rows; empty with another average, positive label or convention than the config's.
     pub gate: Vec<Check>,
+    /// The numbers of LETOR 4.0's script, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letor_script: Option<LetorScript>,
 }
 
 /// Evaluates a model version.
@@ -90,40 +100,33 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     recorded(session, what, |recorder| {
         let bundle = Bundle::load(&located.folder)?;
-        let view = view_of(session, request, &bundle.schema.labels)?;
+        let view = match bundle.schema.task {
+            Task::Classification => view_of(session, request, &bundle.schema.labels)?,
+            Task::Ranking => evaluate_ranking::check(request).map(|()| View::default())?,
+        };
         let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
+        rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
         let fingerprint = rows.fingerprint();
         check_split(request, &experiment, &located, &fingerprint)?;
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
+        let part_name = part.map_or("all", Part::name);
         session.stage("evaluating")?;
         let input = signal(&rows, &positions);
         number_texts(session, &rows, &positions);
         let digests = rows.digests();
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
-        let prediction = bundle.predict(input, &session.setting)?;
-        let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
-        let by = values_by(&rows, &positions);
-        let answered = Answered { truth: &truth, prediction: &prediction, by: &by };
-        let evaluation = judge(&experiment, &bundle.schema, Part::Test, &answered, view)?;
-        session.check()?;
-        let part_name = part.map_or("all", Part::name);
-        let label = |class: &usize| rows.labels[*class].clone();
         let ids: Vec<String> = positions.iter().map(|position| rows.ids[*position].clone()).collect();
         let parts = vec![part_name.to_owned(); positions.len()];
         recorder.rows(&ids, &parts, &positions.iter().map(|position| digests[*position]).collect::<Vec<_>>())?;
-        recorder.predictions(&PredictionColumns {
-            ids: &ids,
-            parts: &parts,
-            labels: &truth.iter().map(label).collect::<Vec<_>>(),
-            predicted: &prediction.classes.iter().map(label).collect::<Vec<_>>(),
-            classes: &rows.labels,
-            scores: &prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-            probabilities: &prediction.probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-            by: &by,
-        })?;
+        let asked = (request, &experiment, &bundle);
+        let of_rows = (&rows, positions.as_slice(), part_name);
+        let (evaluation, letor_script) = match bundle.schema.task {
+            Task::Classification => (classes(session, recorder, asked, of_rows, (input, view))?, None),
+            Task::Ranking => evaluate_ranking::queries(session, recorder, asked, of_rows, input)?,
+        };
         let source = request.data.clone().unwrap_or_else(|| experiment.config.data.place());
-        let viewed = view != View::default();
+        let viewed = view != View::default() || request.empty.is_some();
         let outcome = Outcome {
             run_id: recorder.id.clone(),
             run_folder: recorder.folder.clone(),
@@ -137,6 +140,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             threshold_chosen_for: chosen_for(&experiment),
             gate: if viewed { Vec::new() } else { gate(&experiment, &evaluation) },
             metrics: evaluation,
+            letor_script,
         };
         recorder.config(&experiment.config)?;
         recorder.json("metrics.json", &outcome)?;
@@ -145,13 +149,42 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
         data.extend(request.tags.iter().map(|(key, value)| (key.as_str(), value.clone())));
         // Only a view of its own is noted: runs without these tags were judged as the model is.
-        if viewed {
+        data.extend(request.empty.map(|empty| ("empty_queries", empty.name().to_owned())));
+        if view != View::default() {
             data.push(("average", outcome.metrics.average.clone()));
             data.extend(outcome.metrics.positive.iter().map(|label| ("positive", label.clone())));
         }
         log(session, recorder, &experiment, &located, &outcome, &data, &environment)?;
         Ok(outcome)
     })
+}
+
+/// Judges the rows at these positions and keeps what was said of each.
+fn classes(
+    session: &Session<'_>,
+    recorder: &Recorder<'_>,
+    (_, experiment, bundle): (&Request, &Experiment, &Bundle),
+    (rows, positions, part): (&Rows, &[usize], &str),
+    (input, view): (Signal, View),
+) -> Result<Evaluation> {
+    let prediction = bundle.predict(input, &session.setting)?;
+    let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
+    let by = values_by(rows, positions);
+    let answered = Answered { truth: &truth, prediction: &prediction, by: &by };
+    let evaluation = judge(experiment, &bundle.schema, Part::Test, &answered, view)?;
+    session.check()?;
+    let label = |class: &usize| rows.labels[*class].clone();
+    recorder.predictions(&PredictionColumns {
+        ids: &positions.iter().map(|position| rows.ids[*position].clone()).collect::<Vec<_>>(),
+        parts: &vec![part.to_owned(); positions.len()],
+        labels: &truth.iter().map(label).collect::<Vec<_>>(),
+        predicted: &prediction.classes.iter().map(label).collect::<Vec<_>>(),
+        classes: &rows.labels,
+        scores: &prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
+        probabilities: &prediction.probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
+        by: &by,
+    })?;
+    Ok(evaluation)
 }
 
 /// The metric that a stored config chose its threshold for.
@@ -167,6 +200,11 @@ fn chosen_for(experiment: &Experiment) -> Option<String> {
 /// As in scikit-learn, `binary` needs two classes or a named one, and averages over classes do not look at the positive
 /// label (there a warning, here a note).
 fn view_of(session: &Session<'_>, request: &Request, names: &[String]) -> Result<View> {
+    let ranking = [("--letor-compat", request.letor_compat), ("--empty", request.empty.is_some())];
+    if let Some((option, _)) = ranking.iter().find(|(_, given)| *given) {
+        return Err(Error::invalid(format!("`{option}` is for rankings, and the model is a classifier"))
+            .hint("`--average` and `--pos-label` say how its metrics are taken"));
+    }
     let known = || names.iter().map(String::as_str).collect::<Vec<_>>();
     let positive = match &request.pos_label {
         None => None,
@@ -237,7 +275,10 @@ fn rows_of(
     bundle: &Bundle,
 ) -> Result<(Rows, Vec<usize>)> {
     let config = &experiment.config;
-    let labels = Labels::Known(&bundle.schema.labels);
+    let labels = match bundle.schema.task {
+        Task::Classification => Labels::Known(&bundle.schema.labels),
+        Task::Ranking => Labels::Grades,
+    };
     let by = groups_of(session, request, experiment)?;
     let Some(data) = &request.data else {
         session.stage(&format!("reading {}", config.data.place()))?;
@@ -309,7 +350,7 @@ fn gate(experiment: &Experiment, evaluation: &Evaluation) -> Vec<Check> {
 
 fn log(
     session: &Session<'_>,
-    recorder: &super::record::Recorder<'_>,
+    recorder: &Recorder<'_>,
     experiment: &Experiment,
     located: &Located,
     outcome: &Outcome,

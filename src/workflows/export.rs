@@ -2,25 +2,27 @@
 //!
 //! `model.onnx` goes from numbers to probabilities: the fitted steps that ONNX can hold are inside. What it cannot hold
 //! (texts to numbers) is described in `preprocessor.json`. Parity: the file is run by an independent runtime on the golden
-//! rows; a probability that is further than 1e-5 from the model's is a refusal, and so is another class that the
-//! probabilities do not excuse.
+//! rows, see `parity`; further than 1e-5 from the model is a refusal. A ranking model's file goes from the features of
+//! documents to their scores.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ndarray::Array2;
 use serde::Serialize;
 use serde_json::json;
 
 use super::latency::{self, Benchmark, Latency};
+use super::parity::{Parity, parity};
+use super::preprocessor;
 use super::promote::{stored_config, version_tags};
 use super::record::{Light, light, pairs, write_json};
 use super::session::Session;
-use crate::bundle::{Bundle, Golden, Prediction};
+use crate::bundle::{Bundle, Golden};
+use crate::data::Task;
 use crate::error::{Context, Error, Result};
 use crate::fs::{publish_dir, sha256, write_atomic};
 use crate::names::{ModelName, Version};
-use crate::onnx::{Facts, IR_VERSION, ML_OPSET, OPSET, Outputs, Port, RUNTIME, Runtime};
+use crate::onnx::{Facts, IR_VERSION, ML_OPSET, OPSET, Port, Runtime};
 use crate::project::{Located, Prefer};
 use crate::registry::FileFacts;
 
@@ -32,9 +34,6 @@ pub const PREPROCESSOR_FILE: &str = "preprocessor.json";
 pub const LATENCY_FILE: &str = "latency.json";
 /// What export itself writes down: hashes, opset, inputs and outputs, parity.
 pub const EXPORT_FILE: &str = "export.json";
-/// How far a probability of the file may be from the model's.
-pub const TOLERANCE: f64 = 1e-5;
-
 /// Where the files go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Target {
@@ -58,19 +57,6 @@ pub struct Request {
     pub benchmark: Option<Benchmark>,
     /// Whether files of an earlier export may be replaced.
     pub replace: bool,
-}
-
-/// How near the file is to the model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Parity {
-    /// Golden rows that were asked.
-    pub rows: usize,
-    /// The largest difference of a probability.
-    pub worst: f64,
-    /// The largest that is allowed.
-    pub tolerance: f64,
-    /// Who ran the file.
-    pub runtime: &'static str,
 }
 
 /// What was exported.
@@ -99,7 +85,9 @@ pub struct Outcome {
     pub version: Version,
     /// The kind of model.
     pub kind: String,
-    /// The class names, in the order of the columns.
+    /// What was learned.
+    pub task: Task,
+    /// The class names, in the order of the columns; none for ranking.
     pub labels: Vec<String>,
     /// Where the files lie; none when nothing was asked to be written.
     pub folder: Option<PathBuf>,
@@ -143,7 +131,8 @@ pub fn export(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         model: located.model.clone(),
         version: located.version,
         kind: bundle.schema.kind.clone(),
-        labels: bundle.schema.labels.clone(),
+        task: bundle.schema.task,
+        labels: bundle.class_names().to_vec(),
         folder: output,
         exported,
         latency,
@@ -227,6 +216,7 @@ fn write_folder(folder: &Path, files: &BTreeMap<String, Vec<u8>>, outcome: &Outc
             "model": outcome.model,
             "version": outcome.version,
             "kind": outcome.kind,
+            "task": outcome.task,
             "labels": outcome.labels,
             "export": outcome.exported,
         });
@@ -249,7 +239,7 @@ fn build(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Result<(B
     let (inputs, outputs) = (vec![graph.input_port().clone()], graph.output_ports().to_vec());
     let bytes = graph.bytes(&facts(bundle, located)?);
     let parity = parity(session, bundle, located, &bytes)?;
-    let mut preprocessor = serde_json::to_vec_pretty(&preprocessor(bundle, located, &inputs, &outputs))
+    let mut preprocessor = serde_json::to_vec_pretty(&preprocessor::document(bundle, located, &inputs, &outputs))
         .context(|| format!("cannot write `{PREPROCESSOR_FILE}`"))?;
     preprocessor.push(b'\n');
     let files = BTreeMap::from([(MODEL_FILE.to_owned(), bytes), (PREPROCESSOR_FILE.to_owned(), preprocessor)]);
@@ -269,15 +259,22 @@ fn build(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Result<(B
 
 fn facts(bundle: &Bundle, located: &Located) -> Result<Facts> {
     let schema = &bundle.schema;
-    let labels = serde_json::to_string(&schema.labels).context(|| "cannot write the labels".into())?;
     let mut metadata = BTreeMap::from([
         ("model".to_owned(), located.model.to_string()),
         ("version".to_owned(), located.version.0.to_string()),
         ("run_id".to_owned(), located.run_id.to_string()),
         ("kind".to_owned(), schema.kind.clone()),
-        ("labels".to_owned(), labels),
-        ("threshold".to_owned(), schema.threshold.to_string()),
     ]);
+    match schema.task {
+        Task::Classification => {
+            let labels = serde_json::to_string(&schema.labels).context(|| "cannot write the labels".into())?;
+            metadata.extend([("labels".to_owned(), labels), ("threshold".to_owned(), schema.threshold.to_string())]);
+        }
+        Task::Ranking => {
+            metadata.insert("task".to_owned(), schema.task.name().to_owned());
+            metadata.extend(schema.highest_grade.map(|grade| ("highest_grade".to_owned(), grade.to_string())));
+        }
+    }
     metadata.extend(bundle.features.embedder().map(|embedder| ("embedder".to_owned(), embedder)));
     Ok(Facts {
         name: located.model.to_string(),
@@ -287,110 +284,11 @@ fn facts(bundle: &Bundle, located: &Located) -> Result<Facts> {
     })
 }
 
-/// `preprocessor.json`: how raw rows become the graph's input, and what its outputs mean.
-fn preprocessor(bundle: &Bundle, located: &Located, inputs: &[Port], outputs: &[Port]) -> serde_json::Value {
-    let (schema, outside) = (&bundle.schema, bundle.features.outside());
-    let steps: Vec<String> = bundle.features.configs().into_iter().map(|step| step.kind).collect();
-    let text = outside.is_some().then_some(
-        "of each text column in order, the cell; with json_fields the cell is JSON, and of each named field in order (`a.b` \
-         is a nested key): a text that is not blank as it stands, a number or true/false as JSON writes it, of a list each \
-         item and of an object each value by the order of its keys, null nothing. All parts that are there are joined by LF. A row \
-         without any part, or of white space only, has no answer: do not ask the graph.",
-    );
-    json!({
-        "format_version": 1,
-        "model": located.model,
-        "version": located.version,
-        "run_id": located.run_id,
-        "columns": schema.columns,
-        "text": text,
-        "steps": steps,
-        "before_the_graph": outside.map(|outside| outside.description),
-        "inputs": inputs,
-        "outputs": outputs,
-        "meaning": {
-            "probabilities": "the model's scores, one column a label, as decisions use them",
-            "calibrated": "the same with the class weights of training undone",
-            "class": "the position in labels: with two labels 1 when the second column is at least the threshold, else the \
-                      column with the largest probability, the first of equal ones",
-        },
-        "labels": schema.labels,
-        "threshold": schema.threshold,
-        "class_weights": schema.class_weights,
-    })
-}
-
-/// Runs the file on the golden rows and holds it against the model.
-fn parity(session: &Session<'_>, bundle: &Bundle, located: &Located, bytes: &[u8]) -> Result<Parity> {
-    let golden = Golden::read(&located.folder)?;
-    let rows = golden.scores.len();
-    if rows == 0 {
-        return Err(Error::refused(format!(
-            "{} {} has no golden rows to check the file on",
-            located.model, located.version
-        ))
-        .hint("train with a test part: its first rows become the golden rows"));
-    }
-    // Vectors of the cache would do, but these texts have been told of: they are test rows.
-    let told = session.setting.report.take();
-    let input = bundle.features.graph_input(golden.signal(&located.folder)?, &session.setting);
-    let ours = bundle.predict(golden.signal(&located.folder)?, &session.setting);
-    session.setting.report.replace(told);
-    let outputs = Runtime::new(bytes)?.run(&input?)?;
-    let worst = difference(&ours?, &outputs, bundle.schema.threshold)?;
-    if worst > TOLERANCE {
-        return Err(Error::refused(format!(
-            "{} {}: the ONNX file differs from the model by {worst:.2e} on {rows} golden rows, allowed are {TOLERANCE:.0e}",
-            located.model, located.version
-        ))
-        .hint("features in the millions lose digits as f32: standardize them; else please report this"));
-    }
-    Ok(Parity { rows, worst, tolerance: TOLERANCE, runtime: RUNTIME })
-}
-
-/// The largest difference of a probability between a model and its file; infinite where one is not a number, or where
-/// they choose another class although no probability is within the tolerance of the decision.
-///
-/// # Errors
-/// `Failed` when the file has other outputs.
-pub fn difference(ours: &Prediction, theirs: &Outputs, threshold: f64) -> Result<f64> {
-    let missing = |name: &str| Error::failed(format!("the ONNX file has no output `{name}`"));
-    let mut worst = 0.0_f64;
-    let pairs = [("probabilities", &ours.scores), ("calibrated", &ours.probabilities)];
-    for (name, ours) in pairs {
-        let theirs = theirs.get(name).and_then(|tensor| tensor.floats()).ok_or_else(|| missing(name))?;
-        if theirs.dim() != ours.dim() {
-            return Ok(f64::INFINITY);
-        }
-        for (ours, theirs) in ours.iter().zip(theirs) {
-            let gap = (ours - f64::from(*theirs)).abs();
-            worst = worst.max(if gap.is_nan() { f64::INFINITY } else { gap });
-        }
-    }
-    let classes = theirs.get("class").and_then(|tensor| tensor.integers()).ok_or_else(|| missing("class"))?;
-    for (row, (ours_class, theirs_class)) in ours.classes.iter().zip(classes).enumerate() {
-        if i64::try_from(*ours_class).ok() != Some(*theirs_class) && !is_close_call(&ours.scores, row, threshold) {
-            worst = f64::INFINITY;
-        }
-    }
-    Ok(worst)
-}
-
-/// True when the decision of a row hangs on less than the tolerance.
-fn is_close_call(scores: &Array2<f64>, row: usize, threshold: f64) -> bool {
-    let mut row = scores.row(row).to_vec();
-    if let [_, positive] = row[..] {
-        return (positive - threshold).abs() <= TOLERANCE;
-    }
-    row.sort_by(f64::total_cmp);
-    row.len() > 1 && row[row.len() - 1] - row[row.len() - 2] <= TOLERANCE
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicBool;
 
-    use ndarray::array;
+    use ndarray::{Array2, array};
     use serde_json::Value;
 
     use super::*;
@@ -400,7 +298,7 @@ mod tests {
     use crate::embeddings::Setting;
     use crate::features::{Chain, STEPS, Signal};
     use crate::models::{FAMILIES, FitContext};
-    use crate::onnx::Tensor;
+    use crate::workflows::parity::apart;
 
     fn params(list: &[crate::catalog::Param], json: &Value) -> Params {
         Params::checked(list, &serde_json::from_value(json.clone()).unwrap()).unwrap()
@@ -455,7 +353,7 @@ mod tests {
         let outputs = Runtime::new(&bytes).unwrap().run(&input).unwrap();
         let ours = bundle.predict(rows.clone(), &setting).unwrap();
         assert_eq!(outputs["class"].integers().unwrap().len(), ours.classes.len());
-        difference(&ours, &outputs, bundle.schema.threshold).unwrap()
+        apart(bundle, &ours, &outputs).unwrap()
     }
 
     fn kinds() -> [(&'static str, Value); 6] {
@@ -549,29 +447,5 @@ mod tests {
         assert_eq!(refused.message, "a model of kind `lambdamart` cannot be exported to ONNX");
         let expected = "these can: `logistic_regression`, `random_forest`, `decision_tree`, `baseline`";
         assert_eq!(refused.hint.as_deref(), Some(expected));
-    }
-
-    fn outputs(probabilities: Array2<f32>, class: Vec<i64>) -> Outputs {
-        let floats = Tensor::Floats(probabilities);
-        let named = [("calibrated", floats.clone()), ("probabilities", floats), ("class", Tensor::Integers(class))];
-        named.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect()
-    }
-
-    #[test]
-    fn a_difference_is_seen_wherever_it_is() {
-        let scores = array![[0.25, 0.75], [0.5, 0.5]];
-        let ours = Prediction { scores: scores.clone(), probabilities: scores, classes: vec![1, 1] };
-        let difference = |file: Outputs| difference(&ours, &file, 0.5).unwrap();
-        let same = array![[0.25, 0.75], [0.5, 0.5]];
-        assert_eq!(difference(outputs(same.clone(), vec![1, 1])), 0.0);
-        // The second row is a close call, the first is none.
-        assert_eq!(difference(outputs(same.clone(), vec![1, 0])), 0.0);
-        assert_eq!(difference(outputs(same.clone(), vec![0, 1])), f64::INFINITY);
-        assert_eq!(difference(outputs(array![[0.25, 0.75], [0.5, f32::NAN]], vec![1, 1])), f64::INFINITY);
-        assert_eq!(difference(outputs(array![[0.25, 0.75]], vec![1, 1])), f64::INFINITY);
-        assert_eq!(difference(outputs(array![[0.25, 0.625], [0.5, 0.5]], vec![1, 1])), 0.125);
-        let mut file = outputs(same, vec![1, 1]);
-        file.insert("calibrated".into(), Tensor::Floats(array![[0.0, 1.0], [0.5, 0.5]]));
-        assert_eq!(difference(file), 0.25);
     }
 }

@@ -5,6 +5,9 @@
 //! steps included, in the independent runtime. `pipeline`: our code from one raw row. So `onnx` does more than `model`
 //! where there are steps; compare like with like: two versions by the same subject. All give probabilities and classes.
 //!
+//! For ranking a batch is one query's list of documents, all give its scores, and `pipeline` (raw features to scores, the
+//! steps included: what `onnx` does) is timed at every length.
+//!
 //! Each repetition is timed alone; quantiles are those of the sorted times (linear interpolation, as NumPy's default).
 //! Every size is warmed up for a tenth of the repetitions.
 
@@ -17,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use crate::bundle::{Bundle, Golden};
-use crate::data::Features;
+use crate::data::{Features, Task};
 use crate::error::{Error, Result};
 use crate::features::Signal;
 use crate::onnx::{RUNTIME, Runtime};
@@ -105,7 +108,7 @@ pub fn measure(
         return Err(Error::invalid("repetitions and batch sizes are at least 1"));
     }
     let sizes = if benchmark.batch_sizes.is_empty() {
-        usual_sizes(bundle.features.input_width())
+        usual_sizes(bundle.schema.task, bundle.features.input_width())
     } else {
         benchmark.batch_sizes.clone()
     };
@@ -121,6 +124,8 @@ pub fn measure(
     }
     // The same texts over and over: neither a cache of vectors nor a report of truncated texts belongs here.
     let setting = session.setting.uncached();
+    // A batch is one query.
+    setting.queries.replace(Vec::new());
     let signal = golden.signal("golden rows".as_ref())?;
     let (inputs, features) =
         (bundle.features.graph_input(signal.clone(), &setting)?, bundle.transform(signal.clone(), &setting)?);
@@ -150,15 +155,18 @@ pub fn measure(
         }
     }
     if benchmark.pipeline {
-        session.check()?;
-        let mut at = 0;
-        timings.push(timing("pipeline", 1, benchmark, || {
-            at += 1;
-            let row = one(&signal, at % golden.scores.len());
-            bundle.predict(row, &setting).map(|prediction| {
-                black_box(prediction);
-            })
-        })?);
+        let lengths = if bundle.schema.task == Task::Ranking { &sizes[..] } else { &[1] };
+        for length in lengths {
+            session.check()?;
+            let mut at = 0;
+            timings.push(timing("pipeline", *length, benchmark, || {
+                at += 1;
+                let rows = some(&signal, at % golden.scores.len(), *length);
+                bundle.predict(rows, &setting).map(|prediction| {
+                    black_box(prediction);
+                })
+            })?);
+        }
     }
     let facts = (session.project.surroundings.environment)();
     let wanted = ["arch", "cores", "host", "kernel", "mlops_version", "os"];
@@ -177,9 +185,13 @@ pub fn measure(
 }
 
 /// The exported file takes dense rows: a thousand batches of wide ones would take minutes.
-fn usual_sizes(width: usize) -> Vec<usize> {
+fn usual_sizes(task: Task, width: usize) -> Vec<usize> {
     const CELLS: usize = 100_000;
-    [1, 8, 32, 100].into_iter().filter(|size| *size == 1 || size * width <= CELLS).collect()
+    let sizes = match task {
+        Task::Classification => [1, 8, 32, 100],
+        Task::Ranking => [1, 10, 100, 1000],
+    };
+    sizes.into_iter().filter(|size| *size == 1 || size * width <= CELLS).collect()
 }
 
 fn warm_up(benchmark: &Benchmark) -> usize {
@@ -229,12 +241,16 @@ fn picked(features: &Features, count: usize) -> Features {
     }
 }
 
-/// One raw row.
-fn one(signal: &Signal, row: usize) -> Signal {
+/// So many raw rows from this one on, over and over.
+fn some(signal: &Signal, first: usize, count: usize) -> Signal {
+    let row = |rows: usize, at: usize| (first + at) % rows;
     match signal {
-        Signal::Texts(texts) => Signal::Texts(vec![texts[row].clone()]),
-        Signal::Matrix(Features::Dense(matrix)) => Signal::Matrix(Features::Dense(matrix.select(Axis(0), &[row]))),
-        Signal::Matrix(features) => Signal::Matrix(picked(features, 1)),
+        Signal::Texts(texts) => Signal::Texts((0..count).map(|at| texts[row(texts.len(), at)].clone()).collect()),
+        Signal::Matrix(Features::Dense(matrix)) => {
+            let order: Vec<usize> = (0..count).map(|at| row(matrix.nrows(), at)).collect();
+            Signal::Matrix(Features::Dense(matrix.select(Axis(0), &order)))
+        }
+        Signal::Matrix(features) => Signal::Matrix(picked(features, count)),
     }
 }
 
@@ -267,5 +283,17 @@ mod tests {
         let sparse = crate::data::Csr { n_cols: 2, indptr: vec![0, 1, 2], indices: vec![0, 1], values: vec![1.0, 2.0] };
         let Features::Sparse(three) = picked(&Features::Sparse(sparse), 3) else { unreachable!("sparse stays sparse") };
         assert_eq!((three.indptr, three.indices, three.values), (vec![0, 1, 2, 3], vec![0, 1, 0], vec![1.0, 2.0, 1.0]));
+        let Signal::Matrix(from_second) = some(&Signal::Matrix(Features::Dense(rows)), 1, 2) else {
+            unreachable!("a matrix stays one")
+        };
+        assert_eq!(from_second, Features::Dense(array![[0.0, 2.0], [1.0, 0.0]]));
+        assert_eq!(some(&Signal::Texts(vec!["a".into()]), 0, 2), Signal::Texts(vec!["a".into(), "a".into()]));
+    }
+
+    #[test]
+    fn lists_of_documents_are_longer_than_batches_of_rows() {
+        assert_eq!(usual_sizes(Task::Classification, 46), [1, 8, 32, 100]);
+        assert_eq!(usual_sizes(Task::Ranking, 46), [1, 10, 100, 1000]);
+        assert_eq!(usual_sizes(Task::Ranking, 136), [1, 10, 100]);
     }
 }

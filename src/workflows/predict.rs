@@ -1,17 +1,19 @@
-//! `predict`: class and calibrated probability for each row, in the order of the input.
+//! `predict`: class and calibrated probability for each row, in the order of the input; with a ranking model the documents
+//! of each query by rank (`predict_ranking`).
 
 use serde::Serialize;
 
+use super::predict_ranking::{self, ranked};
 use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_facts};
 use super::promote::{stored_config, version_tags};
 use super::reading::{From, number_texts, read_rows, signal};
 use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
-use crate::data::Columns;
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::sources::column_names;
-use crate::error::Result;
+use crate::data::{Columns, Task};
+use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
 
@@ -28,6 +30,18 @@ pub struct Request {
     pub record: bool,
     /// Whether the predictions are appended to the version's log.
     pub log: bool,
+    /// The task that the answer's form is made for, where it is made for one.
+    pub task: Option<Task>,
+}
+
+/// What a model answers, by its task.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// The class of each row.
+    Classes(Outcome),
+    /// The documents of each query, by rank.
+    Ranking(predict_ranking::Outcome),
 }
 
 /// One row of the answer.
@@ -69,7 +83,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// `NotFound` without such a model, `Invalid` when the rows do not fit it or there is nowhere to log.
-pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
+pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     let started = session.project.now_ms();
     if request.log {
         check_place(session.project)?;
@@ -77,22 +91,21 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let located = session.project.locate(&request.model, Prefer::Production)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let bundle = Bundle::load(&located.folder)?;
+    check_task(request, &bundle, &located)?;
     session.stage("reading rows")?;
-    let source = session.project.expand(&request.input)?;
-    let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
-    // Rows to be predicted need no id of their own.
-    let columns = &bundle.schema.columns;
-    let columns = Columns { id: columns.id.clone().filter(|id| known.contains(id)), ..columns.clone() };
-    let query = request.query.as_deref();
-    let labels = Labels::Ignore;
-    let mut rows = read_rows(
-        session,
-        From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] },
-    )?;
+    let (columns, mut rows) = read(session, request, &bundle)?;
+    rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
     let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = signal(&rows, &positions);
+    let asked = (started, fingerprint);
+    if bundle.schema.task == Task::Ranking {
+        let outcome = ranked(session, &bundle, &located, &mut rows, input)?;
+        let metrics = vec![("rows", outcome.rows.len() as f64), ("queries", outcome.queries as f64)];
+        record(session, request, &located, metrics, asked)?;
+        return Ok(Answer::Ranking(outcome));
+    }
     let mut facts = request.log.then(|| Facts::of_rows(&columns, &input, &located.folder));
     number_texts(session, &rows, &positions);
     // The inputs have been copied out: one copy is enough.
@@ -115,10 +128,39 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         without_input: rows.skipped_input,
         logged,
     };
-    if request.record {
-        light(session, &recorded(request, &located, &outcome, (started, fingerprint))?);
+    let mut metrics = vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)];
+    metrics.extend(outcome.logged.iter().map(|logged| ("rows_logged", logged.rows as f64)));
+    record(session, request, &located, metrics, asked)?;
+    Ok(Answer::Classes(outcome))
+}
+
+/// Refuses what a model of its task has no answer to.
+fn check_task(request: &Request, bundle: &Bundle, located: &Located) -> Result<()> {
+    let task = bundle.schema.task;
+    if task == Task::Ranking {
+        predict_ranking::check(located, request.log)?;
     }
-    Ok(outcome)
+    match request.task {
+        Some(wanted) if wanted != task => {
+            let (model, version) = (&located.model, located.version);
+            Err(Error::invalid(format!("a TREC run is a ranking, and {model} {version} is a model of {}", task.name()))
+                .hint("csv, ndjson and parquet hold its answers"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The rows to be predicted: they need no label and no id of their own.
+fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Columns, Rows)> {
+    let source = session.project.expand(&request.input)?;
+    let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
+    let columns = &bundle.schema.columns;
+    let columns = Columns { id: columns.id.clone().filter(|id| known.contains(id)), ..columns.clone() };
+    let (query, labels) = (request.query.as_deref(), Labels::Ignore);
+    let from =
+        From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] };
+    let rows = read_rows(session, from)?;
+    Ok((columns, rows))
 }
 
 /// The class, the probabilities and (where class weights were undone) the scores of each row.
@@ -144,12 +186,19 @@ fn in_order(rows: &Rows, answers: Vec<(String, Vec<f64>, Vec<f64>)>) -> Vec<Row>
     all.into_iter().map(|(_, row)| row).collect()
 }
 
-/// The prediction as a finished run of the model's experiment.
-fn recorded(request: &Request, located: &Located, outcome: &Outcome, asked: (i64, String)) -> Result<Light> {
+/// Records the prediction as a finished run of the model's experiment, where that is wanted; `asked` is when, and of what.
+fn record(
+    session: &Session<'_>,
+    request: &Request,
+    located: &Located,
+    metrics: Vec<(&'static str, f64)>,
+    asked: (i64, String),
+) -> Result<()> {
+    if !request.record {
+        return Ok(());
+    }
     let config = stored_config(located)?;
-    let mut metrics = vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)];
-    metrics.extend(outcome.logged.iter().map(|logged| ("rows_logged", logged.rows as f64)));
-    Ok(Light {
+    let run = Light {
         experiment: config.experiment.name.to_string(),
         command: "predict",
         name: format!("predict {} {}", located.model, located.version),
@@ -158,5 +207,7 @@ fn recorded(request: &Request, located: &Located, outcome: &Outcome, asked: (i64
         metrics,
         tags: [version_tags(located, &config), pairs([("data_fingerprint", asked.1)])].concat(),
         artifacts: Vec::new(),
-    })
+    };
+    light(session, &run);
+    Ok(())
 }

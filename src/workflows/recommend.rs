@@ -17,7 +17,7 @@ use crate::bundle::Bundle;
 use crate::data::letor::Settings;
 use crate::data::rows::{Blank, Inputs, Labels, prepare, request};
 use crate::data::sources::{column_names, read, resolve};
-use crate::data::{Columns, Input, parquet_file};
+use crate::data::{Columns, Input, Task, parquet_file};
 use crate::embeddings::Identity;
 use crate::error::{Error, Result};
 use crate::features::Signal;
@@ -153,6 +153,13 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let bundle = Bundle::load(&located.folder)?;
+    if bundle.schema.task == Task::Ranking {
+        let (model, version) = (&located.model, located.version);
+        return Err(Error::invalid(format!(
+            "{model} {version} ranks the documents of queries: it has no vectors of items"
+        ))
+        .hint(format!("`mlops predict {model}/{} --input FILE` ranks documents", version.0)));
+    }
     let mut seconds = BTreeMap::new();
     let clock = Instant::now();
     let items = placed(session, &bundle, request, (&request.items, request.items_query.as_deref()), &request.show)?;

@@ -7,18 +7,19 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::export::{Exported, MODEL_FILE, Parity, exported, release_files};
+use super::export::{Exported, MODEL_FILE, exported, release_files};
 use super::gate::Subject;
 use super::latency::{Benchmark, Latency, REPETITIONS, Timing, measure};
+use super::parity::Parity;
 use super::report::{Stored, ece};
 use super::session::Session;
 use super::training_record::timestamp;
 use crate::bundle::{Bundle, Golden, Schema};
 use crate::config::ExperimentConfig;
-use crate::data::Input;
+use crate::data::{Input, Task};
 use crate::error::{Context, Result};
 use crate::fs::write_atomic;
-use crate::metrics::{self, Estimate, Evaluation};
+use crate::metrics::{self, Estimate, Evaluation, RankingFacts};
 use crate::project::Located;
 use crate::registry::{Manifest, facts_of, is_released, release};
 use crate::report::metadata::{self, DataFacts, Metadata, Port};
@@ -134,10 +135,34 @@ impl<'a> Facts<'a> {
     fn metrics(&self) -> BTreeMap<String, Estimate> {
         let known = self.evaluation().map(|evaluation| evaluation.metrics.clone());
         known.unwrap_or_else(|| {
-            let Some(stored) = &self.stored else { return BTreeMap::new() };
-            let known = stored.run.metrics.keys().filter(|name| metrics::direction(name).is_ok());
-            known.filter_map(|name| Some((name.clone(), stored.estimate(name)?))).collect()
+            let logged = self.stored.iter().flat_map(|stored| stored.run.metrics.keys());
+            // `validation_f1` and `seconds_fit` are no metrics of the test rows.
+            let metrics =
+                logged.filter(|name| metrics::name(self.schema.task, name).is_ok_and(|known| known == **name));
+            metrics.filter_map(|name| Some((name.clone(), self.stored.as_ref()?.estimate(name)?))).collect()
         })
+    }
+
+    /// For ranking, over which queries and by which conventions the metrics are.
+    fn queries(&self) -> Option<RankingFacts> {
+        self.evaluation().and_then(|evaluation| evaluation.ranking.clone())
+    }
+
+    fn ranking(&self) -> Option<metadata::Ranking> {
+        (self.schema.task == Task::Ranking).then(|| metadata::Ranking {
+            query: self.schema.columns.query.clone(),
+            features: match &self.schema.columns.input {
+                Input::Numbers(names) => names.clone(),
+                _ => Vec::new(),
+            },
+            highest_grade: self.schema.highest_grade,
+            metrics_are_of: self.queries(),
+        })
+    }
+
+    /// The class names; none for ranking.
+    fn labels(&self) -> &[String] {
+        if self.schema.task == Task::Ranking { &[] } else { &self.schema.labels }
     }
 
     fn rows(&self) -> BTreeMap<String, u64> {
@@ -163,20 +188,11 @@ impl<'a> Facts<'a> {
             forced: self.forced.map(str::to_owned),
             status: "Production".into(),
             metrics: self.metrics(),
-            input: self
-                .exported
-                .inputs
-                .iter()
-                .map(|port| port_of(port, "what `preprocessor.json` makes of a row"))
-                .collect(),
-            output: self
-                .exported
-                .outputs
-                .iter()
-                .map(|port| port_of(port, "see `meaning` in `preprocessor.json`"))
-                .collect(),
-            labels: self.schema.labels.clone(),
-            threshold: (self.schema.labels.len() == 2).then_some(self.schema.threshold),
+            input: self.exported.inputs.iter().map(|port| port_of(port, self.about_input())).collect(),
+            output: self.exported.outputs.iter().map(|port| port_of(port, self.about_output())).collect(),
+            labels: self.labels().to_vec(),
+            threshold: (self.labels().len() == 2).then_some(self.schema.threshold),
+            ranking: self.ranking(),
             embedder: manifest.embedder_identity.clone().or_else(|| manifest.embedder.clone().map(Into::into)),
             data: DataFacts {
                 source: config.data.place(),
@@ -187,6 +203,20 @@ impl<'a> Facts<'a> {
             parity: Some(parity),
             latency: Some(latency),
         })
+    }
+
+    fn about_input(&self) -> &'static str {
+        match self.schema.task {
+            Task::Classification => "what `preprocessor.json` makes of a row",
+            Task::Ranking => "documents with the features of `ranking.features`, as `preprocessor.json` prepares them",
+        }
+    }
+
+    fn about_output(&self) -> &'static str {
+        match self.schema.task {
+            Task::Classification => "see `meaning` in `preprocessor.json`",
+            Task::Ranking => "higher is better, beside other documents of the same query",
+        }
     }
 
     fn card(&self) -> ModelCard {
@@ -206,7 +236,11 @@ impl<'a> Facts<'a> {
             run_id: manifest.run_id.to_string(),
             description: config.experiment.description.clone(),
             kind: self.schema.kind.clone(),
-            modality: if matches!(input, Input::Text { .. }) { Modality::Text } else { Modality::Numbers },
+            modality: match (self.schema.task, input) {
+                (Task::Ranking, _) => Modality::Ranking,
+                (Task::Classification, Input::Text { .. }) => Modality::Text,
+                (Task::Classification, _) => Modality::Numbers,
+            },
             languages: tag("language").iter().flat_map(|text| text.split(',')).map(|code| code.trim().into()).collect(),
             license: tag("license"),
             tags: others.map(|(key, value)| format!("{key}:{value}")).collect(),
@@ -220,19 +254,25 @@ impl<'a> Facts<'a> {
             },
             metrics: self.metrics(),
             primary: config.evaluation.primary.clone(),
-            labels: self.schema.labels.clone(),
-            positive: (self.schema.labels.len() == 2).then(|| self.schema.labels[1].clone()),
-            threshold: (self.schema.labels.len() == 2).then_some(self.schema.threshold),
+            labels: self.labels().to_vec(),
+            positive: (self.labels().len() == 2).then(|| self.labels()[1].clone()),
+            threshold: (self.labels().len() == 2).then_some(self.schema.threshold),
+            ranking: self.queries(),
             subgroups: evaluation
                 .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))
                 .unwrap_or_default(),
-            calibration: evaluation.and_then(|evaluation| evaluation.reliability.as_ref()).map(ece),
+            calibration: match self.schema.task {
+                Task::Classification => evaluation.and_then(|evaluation| evaluation.reliability.as_ref()).map(ece),
+                Task::Ranking => {
+                    Some("Scores of a ranking are no probabilities: there is nothing to calibrate.".into())
+                }
+            },
             truncation: if encoder {
                 self.stored.as_ref().and_then(truncation)
             } else {
                 Some("No encoder reads the rows: nothing is cut.".into())
             },
-            latency: self.latency.timings.iter().map(told).collect(),
+            latency: self.latency.timings.iter().map(|timing| told(timing, self.schema.task)).collect(),
             measured_on: measured_on(self.latency),
             limits: self.forced.map(|why| format!("It was promoted against its gate: {why}.")).into_iter().collect(),
             onnx: Some(OnnxFile { file: MODEL_FILE.into(), input: self.exported.inputs[0].name.clone() }),
@@ -248,11 +288,12 @@ fn port_of(port: &crate::onnx::Port, about: &str) -> Port {
 }
 
 /// A timing as the card has it, in milliseconds.
-fn told(timing: &Timing) -> (String, u64, [f64; 3]) {
-    let what = match timing.subject.as_str() {
-        "model" => "mlops, from ready features",
-        "onnx" => "the ONNX file, from the graph's input",
-        _ => "mlops, from the raw row",
+fn told(timing: &Timing, task: Task) -> (String, u64, [f64; 3]) {
+    let what = match (timing.subject.as_str(), task) {
+        ("model", _) => "mlops, from ready features",
+        ("onnx", _) => "the ONNX file, from the graph's input",
+        (_, Task::Classification) => "mlops, from the raw row",
+        (_, Task::Ranking) => "mlops, from the raw features of a query's documents",
     };
     (what.to_owned(), timing.batch_size as u64, [timing.p50_us, timing.p95_us, timing.p99_us].map(|us| us / 1000.0))
 }

@@ -215,7 +215,7 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
     recorder.per_query(&judged, &facts.convention)
 }
 
-/// What the model says of a few raw rows.
+/// What the model says of a few raw rows; for ranking `setting.queries` says of which queries they are.
 pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) -> Result<Golden> {
     let (texts, vectors) = match &rows {
         Signal::Texts(texts) => (texts.clone(), Vec::new()),
@@ -229,7 +229,8 @@ pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) ->
     let predicted = bundle.predict(rows, &session.setting);
     session.setting.report.replace(told);
     let scores = predicted?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
-    Ok(Golden { format_version: 1, texts, vectors, scores })
+    let starts = session.setting.queries.borrow().clone();
+    Ok(Golden { format_version: 1, texts, vectors, scores, starts })
 }
 
 /// What is published as a version.

@@ -8,6 +8,7 @@ mod compare_ranking;
 mod concurrency;
 mod config;
 mod contracts;
+mod contracts_ranking;
 mod crash;
 mod data;
 mod drift_check;

@@ -63,7 +63,7 @@ fn on_disk(one: &Listed) -> String {
 
 /// One model with its versions.
 pub fn model(shown: &Shown) -> String {
-    let metrics: Vec<&str> = ["f1", "accuracy", "roc_auc", "log_loss"]
+    let metrics: Vec<&str> = ["f1", "accuracy", "roc_auc", "log_loss", "ndcg@10", "ndcg@5", "map", "mrr"]
         .into_iter()
         .filter(|name| shown.versions.iter().any(|version| version.row.metrics.contains_key(*name)))
         .collect();

@@ -5,6 +5,7 @@
 //! ask for `ndcg@32` to compare.
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::convention::{Convention, Empty};
 use super::list::Ranked;
@@ -151,7 +152,9 @@ pub fn ranked<'a>(queries: &Queries<'_>, convention: &'a Convention) -> Result<V
         Ranked::new(&scores[here.clone()], &grades[here], convention)
             .map_err(|error| Error::invalid(format!("query {}: {}", query + 1, error.message)))
     };
-    starts.windows(2).enumerate().map(one).collect()
+    // The first error in the order of queries, whoever finds one first.
+    let lists: Vec<Result<Ranked<'a>>> = starts.par_windows(2).enumerate().map(one).collect();
+    lists.into_iter().collect()
 }
 
 /// What a query counts; NaN when it is left out.
@@ -197,7 +200,7 @@ pub fn over_queries(queries: usize, empty: usize, present: Empty, by_empty: &[Op
 }
 
 /// What LETOR 4.0's script prints: P@1…10, MAP, NDCG@1…10, `MeanNDCG`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LetorScript {
     /// P@1 … P@10.
     pub precision: Vec<f64>,

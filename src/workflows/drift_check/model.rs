@@ -9,7 +9,8 @@ use super::columns::{self, From};
 use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
 use super::written::Written;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Schema};
+use crate::data::Task;
 use crate::data::sources::{column_names, resolve};
 use crate::drift::findings::FEW;
 use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, Seen, Settings, check};
@@ -74,6 +75,7 @@ pub fn drift_check(session: &Session<'_>, request: &Request) -> Result<Outcome> 
 fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Result<Outcome> {
     let started_ms = session.project.now_ms();
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    refuse_ranking(&located)?;
     let reference = Reference::read(&located.folder)?;
     let settings = request.wishes.over(&reference.settings)?;
     let mut outcome = match &request.current {
@@ -99,6 +101,18 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
         light(session, &run(request, &located, &outcome, started_ms)?);
     }
     Ok(outcome)
+}
+
+/// A ranker's scores mean something within a query only: their distribution over all rows says nothing about drift.
+fn refuse_ranking(located: &Located) -> Result<()> {
+    if Schema::read(&located.folder)?.task != Task::Ranking {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{} {} ranks: its versions have no reference for drift",
+        located.model, located.version
+    ))
+    .hint("`mlops drift-check --reference OLD --current NEW` compares the features of two files"))
 }
 
 /// How many current values are kept: none for statistics that read bins only.
