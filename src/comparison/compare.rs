@@ -10,7 +10,8 @@
 //! | values per query | sign-flip permutation | t, bootstrap, wilcoxon |
 //!
 //! The effect of permutation, t and Wilcoxon is the mean difference. Permutation and Wilcoxon have no interval of their
-//! own: theirs is the bootstrap's. Same seed, same result, whatever the number of threads.
+//! own: theirs is the bootstrap's. Its one-sided bounds alone would call one of two equal rankers better 6 to 10 % of the
+//! time at α = .05 and below 100 queries, so they are widened to 0 where the one-sided sign flips (half of p) do not agree. Same seed, same result, whatever the number of threads.
 
 use super::difference::{Difference, Discordant, Evidence, Unit};
 use super::paired::Pair;
@@ -252,11 +253,14 @@ fn by_values(kind: TestKind, gains: &[f64], options: &Options) -> Option<Evidenc
             discordant: None,
         });
     }
-    let bootstrap = of_values(gains, options)?;
+    let mut bootstrap = of_values(gains, options)?;
     let (p, test) = match kind {
         TestKind::Permutation => {
             let found = sign_flip(gains, options.replicates, options.seed);
             let draws = if found.exact { "exact".into() } else { thousands(options.replicates as u64) };
+            if found.p / 2.0 > options.alpha {
+                bootstrap.bounds = (bootstrap.bounds.0.min(0.0), bootstrap.bounds.1.max(0.0));
+            }
             (found.p, format!("paired sign-flip permutation, {draws}"))
         }
         TestKind::Wilcoxon => {

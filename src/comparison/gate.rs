@@ -164,7 +164,10 @@ mod tests {
         );
         let none = compare_values("f1", Direction::Maximize, (&[], &[]), &Options::default()).expect("no error");
         let decision = decide(&none, Rule::Superiority);
-        assert_eq!((decision.outcome, decision.explanation.as_str()), (Outcome::Inconclusive, "f1: no test, no rows"));
+        assert_eq!(
+            (decision.outcome, decision.explanation.as_str()),
+            (Outcome::Inconclusive, "f1: no test, no queries")
+        );
     }
 
     #[test]

@@ -82,11 +82,13 @@ impl KnownRows {
         self.rows.iter().map(|row| row.2.as_str()).collect()
     }
 
-    /// The digests of the rows.
+    /// The digests of the rows of a part; of all rows where there is none. (The parts may be files of their own, whose rows are
+    /// numbered, and whose queries are named, alike.)
     #[must_use]
-    pub fn digests(&self) -> Digests<'_> {
+    pub fn digests(&self, part: Option<Part>) -> Digests<'_> {
         let mut by_key: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
-        for (at, (id, _, digest)) in self.rows.iter().enumerate() {
+        let of_part = |row: &(String, String, String)| part.is_none_or(|part| row.1 == part.name());
+        for (at, (id, _, digest)) in self.rows.iter().enumerate().filter(|(_, row)| of_part(row)) {
             let query = self.queries.get(at).map_or("", String::as_str);
             by_key.entry((query, id.as_str())).or_default().push(digest.as_str());
         }

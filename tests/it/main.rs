@@ -4,6 +4,7 @@
 
 mod cli;
 mod compare;
+mod compare_ranking;
 mod concurrency;
 mod config;
 mod contracts;

@@ -41,8 +41,9 @@ type Panel = (String, Vec<(String, Vec<(f64, f64)>)>);
 /// The quantities that have at least one number, each with its curves.
 fn panels(history: &[BTreeMap<String, f64>]) -> Vec<Panel> {
     let mut panels: BTreeMap<String, BTreeMap<String, Vec<(f64, f64)>>> = BTreeMap::new();
+    let counted = counted(history);
     for (at, row) in history.iter().enumerate() {
-        let step = row.get(counted(history)).copied().unwrap_or(at as f64);
+        let step = row.get(counted).copied().unwrap_or(at as f64);
         // How long a step took is no result: it would be other bytes each time.
         let told = row
             .iter()
@@ -54,6 +55,14 @@ fn panels(history: &[BTreeMap<String, f64>]) -> Vec<Panel> {
             panels.entry(name.to_owned()).or_default().entry(place.to_owned()).or_default().push((step, *value));
         }
     }
+    // A rate that never changed is a parameter; one that did explains the others, and comes after them.
+    let changed = |curves: &BTreeMap<String, Vec<(f64, f64)>>| {
+        let first = curves.values().flatten().next().map(|point| point.1);
+        curves.values().flatten().any(|point| Some(point.1) != first)
+    };
+    let mut panels: Vec<_> =
+        panels.into_iter().filter(|(name, curves)| name != "learning_rate" || changed(curves)).collect();
+    panels.sort_by_key(|(name, _)| name == "learning_rate");
     panels.into_iter().map(|(name, curves)| (name, curves.into_iter().collect())).collect()
 }
 
@@ -67,7 +76,8 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 /// The least and the greatest of some numbers, a little apart where they are one.
 fn range(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let (low, high) = (values.clone().fold(f64::INFINITY, f64::min), values.fold(f64::NEG_INFINITY, f64::max));
-    if high > low { (low, high) } else { (low - low.abs().max(1.0) * 0.05, high + high.abs().max(1.0) * 0.05) }
+    let apart = if high == 0.0 { 1.0 } else { high.abs() } * 0.05;
+    if high > low { (low, high) } else { (low - apart, high + apart) }
 }
 
 /// Draws learning curves; none where the history holds no number.
@@ -148,7 +158,7 @@ mod tests {
         let keys = ["train_loss", "validation_loss", "validation_ndcg@10", "learning_rate"];
         let history: Vec<_> = (0..60).map(|step| row(step, &keys)).collect();
         let names: Vec<String> = panels(&history).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["learning_rate", "loss", "ndcg@10"]);
+        assert_eq!(names, ["loss", "ndcg@10", "learning_rate"]);
         let given = Learning { title: "학습", subtitle: "60 steps", history: &history, kept: None };
         let svg = check(|| learning(&given).unwrap().unwrap());
         for word in ["학습", "validation", "ndcg@10", "step"] {
@@ -168,8 +178,17 @@ mod tests {
             .collect();
         let found = panels(&history);
         let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["learning_rate", "loss", "ndcg@10"]);
-        assert_eq!((found[2].1[0].0.as_str(), found[2].1[0].1[0].0), ("validation", 1.0));
+        assert_eq!(names, ["loss", "ndcg@10", "learning_rate"]);
+        assert_eq!((found[1].1[0].0.as_str(), found[1].1[0].1[0].0), ("validation", 1.0));
+        let constant: Vec<_> = history
+            .iter()
+            .map(|row| {
+                row.iter()
+                    .map(|(key, value)| (key.clone(), if key == "learning_rate" { 0.1 } else { *value }))
+                    .collect()
+            })
+            .collect();
+        assert_eq!(panels(&constant).len(), 2, "a rate that never changes is no curve");
         let drawn = |kept| {
             check(|| learning(&Learning { title: "t", subtitle: "s", history: &history, kept }).unwrap().unwrap())
         };

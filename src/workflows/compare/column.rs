@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::metrics::ranking::Wanted;
 use crate::metrics::{self, Direction};
 use crate::tracking::{Metric, Run, Tracker};
 
@@ -61,7 +62,10 @@ impl Column {
                     .hint("[first|last|min|max] METRIC [step], such as `f1` or `min loss step`"));
             }
         };
-        Ok(Self { text: words.join(" "), metric: (*metric).to_owned(), point, step })
+        // `p@5` is stored as `precision@5`.
+        let cut = if metric.contains('@') { Wanted::parse(metric).ok() } else { None };
+        let metric = cut.map_or_else(|| (*metric).to_owned(), |cut| cut.name());
+        Ok(Self { text: words.join(" "), metric, point, step })
     }
 
     /// A metric's last value.
@@ -167,6 +171,7 @@ mod tests {
         };
         assert_eq!(read("f1"), ("f1".into(), Point::Last, false));
         assert_eq!(read(" min  loss step "), ("loss".into(), Point::Min, true));
+        assert_eq!(read("p@5"), ("precision@5".into(), Point::Last, false));
         assert_eq!(read("max f1"), ("f1".into(), Point::Max, false));
         assert_eq!(read("loss step"), ("loss".into(), Point::Last, true));
         // A metric may be called `min`.

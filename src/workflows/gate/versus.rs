@@ -8,7 +8,7 @@ use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
-use crate::data::Task;
+use crate::data::{Part, Task};
 use crate::error::{ErrorKind, Result};
 use crate::names::RunId;
 use crate::project::Project;
@@ -88,10 +88,15 @@ fn unseen(
     (production, old): (&Subject, &Run),
     paired: Paired,
 ) -> Result<Option<(Paired, usize)>> {
-    let rows = [KnownRows::of(project, new)?, KnownRows::of(project, old)?];
+    let mut rows = None;
+    for run in [new, old] {
+        // A training answers its test rows.
+        let part = (run.command == "train").then_some(Part::Test);
+        rows = rows.or(KnownRows::of(project, run)?.map(|known| (known, part)));
+    }
     let learned = [candidate.known_rows(project)?, production.known_rows(project)?];
-    if let (Some(rows), [Some(one), Some(other)]) = (rows.iter().flatten().next(), &learned) {
-        let (digests, learned) = (rows.digests(), [one.learned(), other.learned()]);
+    if let (Some((rows, part)), [Some(one), Some(other)]) = (&rows, &learned) {
+        let (digests, learned) = (rows.digests(*part), [one.learned(), other.learned()]);
         let ids = paired.ids();
         let fresh = |row: usize| digests.is_none_of(&paired.baseline, row, &learned);
         let kept = whole(&paired, (0..ids.len()).map(fresh).collect());

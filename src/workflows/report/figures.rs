@@ -186,7 +186,7 @@ pub fn history(document: &mut Document, stored: &Stored) -> Result<()> {
     let kept = ["best_epoch", "best_tree"].iter().find_map(|name| stored.run.metrics.get(*name).copied());
     let (title, subtitle) = (
         titled("Learning curves", stored),
-        match kept.filter(|_| epochs) {
+        match kept.filter(|kept| epochs && *kept < steps as f64) {
             Some(kept) => format!("{}, dashed: the one that was kept, {kept}", plural(steps, "epoch")),
             None if epochs => plural(steps, "epoch"),
             None => format!("{} steps", count(steps)),

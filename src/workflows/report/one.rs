@@ -146,7 +146,9 @@ fn version_verdict(versioned: &Versioned, stored: &Stored) -> (Tone, String) {
             format!("{} {told} {}", check.metric, check.rule)
         });
         let held: Vec<String> = held.collect();
-        let held = if held.is_empty() { primary(stored, ": ") } else { format!(": {}", held.join(", ")) };
+        let facts = stored.judged().and_then(|(_, judged)| judged.ranking.as_ref());
+        let over = facts.map_or_else(String::new, |facts| format!(", {}", facts.behind(&stored.primary)));
+        let held = if held.is_empty() { primary(stored, ": ") } else { format!(": {}{over}", held.join(", ")) };
         let gate = if versioned.decided { "meets its gate" } else { "meets the bounds of its config" };
         return (Tone::Good, format!("{name} {gate}{held}; {standing}"));
     }
@@ -352,7 +354,7 @@ fn metrics(document: &mut Document, stored: &Stored) {
             let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
             let n = match &evaluation.ranking {
                 None => format!("n = {}", count(evaluation.rows)),
-                Some(facts) => format!("{} queries, {} documents", count(facts.queries), count(evaluation.rows)),
+                Some(facts) => format!("{} queries", count(facts.queries)),
             };
             format!("{part}{}, {n}", if sure { " [95 % interval]" } else { "" })
         })

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::metrics::RankingFacts;
 use crate::metrics::ranking::{Convention, Queries, RankingEstimate, Wanted, evaluate};
 use crate::report::document::{Align, Block, Document, Table};
-use crate::report::numbers::{count, value};
+use crate::report::numbers::{count, plural, value};
 use crate::report::plots::by_rank::{ByRank, Cut, by_rank};
 use crate::report::plots::spread::{Spread, spread};
 use crate::stats::quantile::quantile;
@@ -39,7 +39,7 @@ pub fn conventions(document: &mut Document, stored: &Stored, facts: &RankingFact
     document.text(format!("Conventions: {}.", facts.convention.told()));
     let support = judged.labels.iter().zip(&judged.support);
     let support = support.map(|(label, documents)| format!("{label}: {}", count(*documents))).collect::<Vec<_>>();
-    document.text(format!("Documents by grade: {}.", support.join(", ")));
+    document.text(format!("{part}: {} by grade: {}.", plural(judged.rows, "document"), support.join(", ")));
     if facts.empty == 0 {
         return;
     }
