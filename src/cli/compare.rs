@@ -7,10 +7,10 @@ use super::door::{Door, Records};
 use super::report::save;
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
-use crate::comparison::{Difference, TestKind, Verdict};
+use crate::comparison::{Difference, TestKind, Unit, Verdict};
 use crate::error::Result;
 use crate::metrics::Direction;
-use crate::workflows::compare::{Flips, Made, Outcome, Request, Row, Wish, compare};
+use crate::workflows::compare::{Flips, Made, MovedDocument, Outcome, QueryChanges, Request, Row, Wish, compare};
 use crate::workflows::report::{Form, files, of_comparison};
 
 const EXAMPLES: &str = "\
@@ -21,7 +21,8 @@ Examples:
   mlops compare reviews_lr --metric 'min train_loss' --columns 'min train_loss step,f1' --top 5
 
 Two runs, or several and a --baseline, get a paired test on their stored predictions: the gain, its 95 % interval, p,
-and better, worse or inconclusive. Several candidates share one error rate (Holm).
+and better, worse or inconclusive. Several candidates share one error rate (Holm). Rankings are paired query by query
+(sign flips), both by the baseline's conventions.
 Exit codes with --fail-on regression: 0 better, 3 worse, 5 inconclusive.";
 
 /// Arguments of `compare`.
@@ -61,7 +62,7 @@ pub struct Args {
     /// The seed of what is drawn
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
-    /// Show the rows whose answer changed
+    /// Show the rows whose answer changed; of rankings, the queries and documents that moved most
     #[arg(long)]
     why: bool,
     /// Exit with 3 when a candidate is worse than the baseline, with 5 when that is not clear
@@ -136,7 +137,9 @@ fn draw(outcome: &Outcome) -> String {
         text += &format!("\n{}\n{}", dim("params that differ"), params(outcome));
     }
     text += &tests(outcome);
+    text += &outcome.notes.iter().map(|note| format!("{}\n", dim(note))).collect::<String>();
     text += &outcome.flips.iter().map(flips).collect::<String>();
+    text += &outcome.queries.iter().map(queries).collect::<String>();
     if let Some(why) = &outcome.no_test {
         text += &format!("\n{}\n", dim(&format!("no paired test: {why}")));
     }
@@ -172,6 +175,8 @@ fn tests(outcome: &Outcome) -> String {
     });
     let adjusted = tested.len() > 1;
     let p = if adjusted { "p (Holm)" } else { "p" };
+    let unit = first.unit.name();
+    let decide = format!("{unit} that would decide");
     let columns = [
         ("run", Align::Left),
         ("model", Align::Left),
@@ -179,8 +184,8 @@ fn tests(outcome: &Outcome) -> String {
         ("95 % interval", Align::Left),
         (p, Align::Right),
         ("verdict", Align::Left),
-        ("rows that would decide", Align::Right),
-        ("rows", Align::Right),
+        (decide.as_str(), Align::Right),
+        (unit, Align::Right),
         ("test", Align::Cut),
     ];
     let row = |(row, found): &(&Row, &Difference)| {
@@ -198,7 +203,8 @@ fn tests(outcome: &Outcome) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = tested.iter().map(row).collect();
-    let head = format!("{} against {baseline}, row by row", first.metric);
+    let by = if first.unit == Unit::Queries { "query by query" } else { "row by row" };
+    let head = format!("{} against {baseline}, {by}", first.metric);
     let remark = |(row, found): &(&Row, &Difference)| {
         let notes = [found.reason.as_ref(), found.note.as_ref()].into_iter().flatten();
         notes.map(|note| format!("{}  {}\n", row.run.id.short(), dim(note))).collect::<String>()
@@ -259,6 +265,55 @@ fn flips(flips: &Flips) -> String {
         text += &table(&columns, &rows);
     }
     let more = flips.examples.len() - rows.len();
+    if more > 0 {
+        text += &format!("… and {} more (`--json` shows all)\n", format::count(more));
+    }
+    text
+}
+
+/// The queries that moved, those that lost first.
+fn queries(found: &QueryChanges) -> String {
+    let mut text = format!(
+        "\n{} {} {}: {} better, {} worse of {}\n",
+        dim(&format!("queries whose {} changed from", found.metric)),
+        found.baseline.short(),
+        dim(&format!("to {}", found.candidate.short())),
+        format::count(found.better),
+        format::count(found.worse),
+        format::count(found.queries)
+    );
+    let columns = [
+        ("", Align::Left),
+        ("query", Align::Left),
+        ("documents", Align::Right),
+        ("relevant", Align::Right),
+        ("baseline", Align::Right),
+        ("candidate", Align::Right),
+        ("gain", Align::Right),
+        ("documents that moved most: grade, rank > rank", Align::Cut),
+    ];
+    let document = |one: &MovedDocument| {
+        format!("{} (grade {}) {} > {}", format::plain(&one.id), one.grade, one.baseline_rank, one.candidate_rank)
+    };
+    let mut rows = Vec::new();
+    for kind in [false, true] {
+        for query in found.examples.iter().filter(|query| (query.gain > 0.0) == kind).take(EXAMPLES_SHOWN) {
+            rows.push(vec![
+                if kind { good("better") } else { bad("worse") },
+                format::plain(&query.query),
+                format::count(query.documents),
+                format::count(query.relevant),
+                format!("{:.4}", query.baseline),
+                format!("{:.4}", query.candidate),
+                format!("{:+.4}", query.gain),
+                query.moved.iter().map(document).collect::<Vec<_>>().join(", "),
+            ]);
+        }
+    }
+    if !rows.is_empty() {
+        text += &table(&columns, &rows);
+    }
+    let more = found.examples.len() - rows.len();
     if more > 0 {
         text += &format!("… and {} more (`--json` shows all)\n", format::count(more));
     }

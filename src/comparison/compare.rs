@@ -12,7 +12,7 @@
 //! The effect of permutation, t and Wilcoxon is the mean difference. Permutation and Wilcoxon have no interval of their
 //! own: theirs is the bootstrap's. Same seed, same result, whatever the number of threads.
 
-use super::difference::{Difference, Discordant, Evidence};
+use super::difference::{Difference, Discordant, Evidence, Unit};
 use super::paired::Pair;
 use super::resampling::{differences, of_labels, of_scores, of_values};
 use super::test_kind::TestKind;
@@ -146,8 +146,8 @@ pub fn compare(metric: &dyn Metric, pair: &Pair<'_>, options: &Options) -> Resul
     })
 }
 
-/// Compares two lists of values of the same rows or queries, in the same order, such as NDCG per query. The values that
-/// are compared are the means.
+/// Compares two lists of values of the same queries, in the same order, such as NDCG per query. The values that are
+/// compared are the means.
 ///
 /// # Errors
 /// `Invalid` when the lists do not fit, hold NaN or infinities, or the test needs more than values.
@@ -172,13 +172,13 @@ pub fn compare_values(
     }
     let n = baseline.len();
     let means = [baseline, candidate].map(|values| match n {
-        0 => Err("no rows"),
+        0 => Err("no queries"),
         _ => Ok(values.iter().sum::<f64>() / n as f64),
     });
-    let difference = Difference::of(metric, direction, n, means, (kind, options));
+    let difference = Difference { unit: Unit::Queries, ..Difference::of(metric, direction, n, means, (kind, options)) };
     match n {
         0 => Ok(difference),
-        1 => Ok(difference.untested("1 row")),
+        1 => Ok(difference.untested("1 query")),
         _ => Ok(match by_values(kind, &differences(direction, baseline, candidate), options) {
             Some(evidence) => difference.judged(evidence),
             None => difference.untested("not defined in most replicates"),
@@ -465,9 +465,9 @@ mod tests {
         let found = compare(&RocAuc, &paired(&one_class, &one_class, 2), &Options::default()).expect("no error");
         assert_eq!((found.reason.as_deref(), found.effect), (Some("fewer than 2 rows of a class"), Some(0.0)));
         let none = compare_values("ndcg", Direction::Maximize, (&[], &[]), &Options::default()).expect("no error");
-        assert_eq!(none.reason.as_deref(), Some("no rows"));
+        assert_eq!(none.reason.as_deref(), Some("no queries"));
         let one = compare_values("err", Direction::Minimize, (&[0.5], &[0.2]), &Options::default()).expect("no error");
-        assert_eq!((one.reason.as_deref(), one.effect), (Some("1 row"), Some(0.3)));
+        assert_eq!((one.reason.as_deref(), one.effect), (Some("1 query"), Some(0.3)));
     }
 
     #[test]

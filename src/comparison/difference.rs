@@ -17,6 +17,7 @@ use super::compare::Options;
 use super::test_kind::TestKind;
 use crate::metrics::metric::{Direction, Value};
 use crate::stats::sample_size::{Aim, Sides};
+use crate::text::thousands;
 
 /// How the note ends that p and interval disagree.
 const EDGE: &str = ": inconclusive";
@@ -31,6 +32,54 @@ pub enum Verdict {
     Worse,
     /// Either may be.
     Inconclusive,
+}
+
+/// What is paired.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Rows.
+    #[default]
+    Rows,
+    /// Queries, each with one value.
+    Queries,
+}
+
+impl Unit {
+    /// `1 row`, `2 queries`.
+    #[must_use]
+    pub fn counted(self, number: u64) -> String {
+        let word = match (self, number) {
+            (Self::Rows, 1) => "row",
+            (Self::Rows, _) => "rows",
+            (Self::Queries, 1) => "query",
+            (Self::Queries, _) => "queries",
+        };
+        format!("{} {word}", thousands(number))
+    }
+
+    /// `rows`, `queries`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Queries => "queries",
+        }
+    }
+
+    /// `row`, `query`.
+    #[must_use]
+    pub fn one(self) -> &'static str {
+        match self {
+            Self::Rows => "row",
+            Self::Queries => "query",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_rows(&self) -> bool {
+        *self == Self::Rows
+    }
 }
 
 /// Rows that only one of the models gets right.
@@ -51,6 +100,9 @@ pub struct Difference {
     pub maximize: bool,
     /// Rows, or queries.
     pub n: u64,
+    /// Which of the two.
+    #[serde(default, skip_serializing_if = "Unit::is_rows")]
+    pub unit: Unit,
     /// The baseline's value.
     pub baseline: Option<f64>,
     /// The candidate's value.
@@ -131,6 +183,7 @@ impl Difference {
             metric: metric.to_owned(),
             maximize: direction == Direction::Maximize,
             n: n as u64,
+            unit: Unit::Rows,
             baseline: baseline.ok(),
             candidate: candidate.ok(),
             reason,
@@ -170,10 +223,11 @@ impl Difference {
         let halvings = i32::try_from(evidence.differing.min(2000)).unwrap_or(i32::MAX);
         let chance = 0.5_f64.powi(halvings);
         if evidence.differing == 0 {
-            self.note = Some("no row tells the two apart".into());
+            self.note = Some(format!("no {} tells the two apart", self.unit.one()));
         } else if 2.0 * chance > 1.0 - self.level {
-            let rows = if evidence.differing == 1 { "1 row is" } else { &format!("{} rows are", evidence.differing) };
-            self.note = Some(format!("only {rows} answered differently: too few to prove anything"));
+            let be = if evidence.differing == 1 { "is" } else { "are" };
+            let rows = self.unit.counted(evidence.differing);
+            self.note = Some(format!("only {rows} {be} answered differently: too few to prove anything"));
         }
         if 2.0 * chance > 1.0 - self.level {
             evidence.interval = (evidence.interval.0.min(0.0), evidence.interval.1.max(0.0));
@@ -215,6 +269,12 @@ impl Difference {
             self.note = Some(format!("{word} is {side}{EDGE}"));
         }
         self.rows_needed = if self.verdict == Verdict::Inconclusive { self.rows_to_decide() } else { None };
+    }
+
+    /// Whether the note only says that p and the interval disagree.
+    #[must_use]
+    pub fn is_at_the_edge(&self) -> bool {
+        self.note.as_ref().is_some_and(|note| note.ends_with(EDGE))
     }
 
     /// Rows at which a test like this, two-sided at the level and corrected as p was, sees the effect.

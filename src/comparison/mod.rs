@@ -17,7 +17,7 @@ mod simulation;
 mod timing;
 
 pub use compare::{Options, compare, compare_values};
-pub use difference::{Difference, Verdict};
+pub use difference::{Difference, Unit, Verdict};
 pub use gate::{Decision, Outcome, Rule, decide};
 pub use many::correct_for_many;
 pub use paired::{Answers, Pair};

@@ -185,7 +185,8 @@ fn decode_seeds(at: &At<'_, '_>, seed: &At<'_, '_>) -> Vec<u64> {
     let seeds: Vec<u64> = at.items().iter().filter_map(At::whole).collect();
     let mut sorted = seeds.clone();
     sorted.sort_unstable();
-    if at.is_given() && seed.is_given() {
+    // The rendered config has both.
+    if at.is_given() && seed.is_given() && seed.whole() != seeds.first().copied() {
         at.problem("one `seed` or several `seeds`, not both", Some("remove one of the two".into()));
     } else if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         at.problem("a seed stands there twice: its runs would be the same", None);

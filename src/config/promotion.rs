@@ -2,13 +2,15 @@
 //! (`mlops promote --policy gate.yaml`) holds the same keys at its root and stands in for the config's section.
 //!
 //! Every number is judged on the candidate's test rows. Against production the two versions are paired row by row on
-//! rows that both have answered; see `workflows/gate`.
+//! rows that both have answered, rankings query by query; see `workflows/gate`. A config knows its task, and its rules may name
+//! that task's metrics only; a policy file may stand before models of both.
 
 use serde::{Deserialize, Serialize};
 
 use super::decode::{At, Fields};
 use crate::catalog::{find, known_hint};
 use crate::data::Task;
+use crate::error::{Error, Result};
 use crate::metrics::{METRICS, name};
 
 /// The gate.
@@ -195,17 +197,46 @@ pub struct SizeRule {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Minimum {
-    /// Test rows.
+    /// Test rows; of a ranking, documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// Test rows of the positive class; of the smallest class where there are not two.
+    /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positives: Option<u64>,
+    /// Test queries of a ranking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<u64>,
 }
 
 impl Minimum {
     fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// What calibration and subgroups are to a ranking.
+const NO_PROBABILITIES: &str = "a ranking has scores, no probabilities: there is nothing to calibrate";
+const NO_SUBGROUPS: &str = "the metrics of a ranking are of queries: there are no subgroups of documents";
+
+impl PromotionSection {
+    /// Holds the rules against the task of a model: a policy file does not know it beforehand.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the first rule that the task does not have.
+    pub fn check_task(&self, task: Task) -> Result<()> {
+        let require = self.require.iter().map(|rule| &rule.metric);
+        let versus = self.versus_production.iter().map(|rule| &rule.metric);
+        require.chain(versus).try_for_each(|metric| name(task, metric).map(|_| ()))?;
+        let rails = &self.guardrails;
+        let what = match task {
+            Task::Classification if self.minimum.queries.is_some() => {
+                "`minimum.queries`: a classification has no queries"
+            }
+            Task::Ranking if rails.calibration.is_some() => &format!("`guardrails.calibration`: {NO_PROBABILITIES}"),
+            Task::Ranking if !rails.subgroups.is_empty() => &format!("`guardrails.subgroups`: {NO_SUBGROUPS}"),
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(what).hint("leave the rule out, or give models of each task a policy of their own"))
     }
 }
 
@@ -223,8 +254,11 @@ fn word(at: &At<'_, '_>, what: &str, allowed: &[&str]) -> String {
 fn metric(fields: &mut Fields<'_, '_>, task: Option<Task>) -> String {
     let at = fields.get("metric");
     at.require("the metric of this rule");
-    // A policy is for models of either task.
+    // A policy is for models of either task; a cut is of rankings, also where the name before it is none.
     let either = |written: &str| {
+        if written.contains('@') {
+            return name(Task::Ranking, written);
+        }
         name(Task::Classification, written).or_else(|error| name(Task::Ranking, written).map_err(|_| error))
     };
     at.parsed(|written| task.map_or_else(|| either(written), |task| name(task, written))).unwrap_or_default()
@@ -397,9 +431,13 @@ pub(super) fn decode_promotion(at: &At<'_, '_>, task: Option<Task>) -> Promotion
         guardrails: decode_guardrails(&promotion.get("guardrails"), task),
         minimum: {
             let mut fields = promotion.get("minimum").fields();
-            let positives = fields.get("positives");
-            only_classes(&positives, "positive rows", task);
-            let minimum = Minimum { rows: fields.get("rows").whole(), positives: positives.whole() };
+            let queries = fields.get("queries");
+            if task == Some(Task::Classification) && queries.is_given() {
+                let hint = "`rows` and `positives` count its rows".to_owned();
+                queries.problem("a classification has no queries", Some(hint));
+            }
+            let (rows, positives) = (fields.get("rows").whole(), fields.get("positives").whole());
+            let minimum = Minimum { rows, positives, queries: queries.whole() };
             fields.finish();
             minimum
         },

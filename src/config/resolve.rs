@@ -32,12 +32,15 @@ fn input_kind(input: &Input) -> Takes {
 }
 
 /// Checks parameters as they are written; problems are noted at their places. Wrong ones get their defaults, so that
-/// their owner can look at the others too.
-fn checked(at: &At<'_, '_>, list: &[Param]) -> Params {
+/// their owner can look at the others too. `elsewhere` are those of another section.
+fn checked(at: &At<'_, '_>, list: &[Param], (place, elsewhere): (&str, &[Param])) -> Params {
     let written = at.free_map();
     let mut given: BTreeMap<_, _> = written.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
     if let Err(problems) = Params::checked(list, &given) {
-        for problem in problems {
+        for mut problem in problems {
+            if elsewhere.iter().any(|param| param.name == problem.name) {
+                problem.hint = Some(format!("`{}` belongs under `{place}`", problem.name));
+            }
             note(at, &problem);
             given.remove(&problem.name);
         }
@@ -81,7 +84,7 @@ pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
         kind.problem(other_task(family, task), Some(format!("these learn {}: {}", task.name(), kinds_of(task))));
         return None;
     }
-    config.model.params = checked(&params, family.params());
+    config.model.params = checked(&params, family.params(), ("training", family.training()));
     config.training = checked_training(&training, family);
     let together = config.model.params.joined(&config.training);
     let place = |problem: &ParamProblem| {
@@ -108,7 +111,7 @@ fn checked_training(at: &At<'_, '_>, family: &dyn Family) -> Params {
         at.problem(format!("`{}` has no training loop to set", family.name()), Some(format!("these have: {kinds}")));
         return Params::default();
     }
-    checked(at, family.training())
+    checked(at, family.training(), ("model.params", family.params()))
 }
 
 /// The metric that a threshold is chosen by: it must read the decided classes.
@@ -133,7 +136,7 @@ fn chain_of(
     for step in steps {
         let Some(kind) = step.name_of(|name| find("feature step", STEPS, name)) else { continue };
         let given = step.params.free_map().into_iter().map(|(name, (value, _))| (name, value)).collect();
-        let params = checked(&step.params, kind.params_for(&given));
+        let params = checked(&step.params, kind.params_for(&given), ("", &[]));
         if let Err(problem) = kind.configure(&params) {
             note(&step.params, &problem);
         }

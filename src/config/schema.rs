@@ -192,6 +192,7 @@ fn promotion(metric: &Value) -> Value {
             })),
             "minimum": object(&[], &json!({
                 "rows": count("test rows at least"), "positives": count("positive test rows at least"),
+                "queries": count("test queries of a ranking at least"),
             })),
             "inconclusive": {"enum": ["refuse", "promote"], "default": "refuse"},
             "otherwise": {"enum": ["staging", "none"], "default": "staging"},

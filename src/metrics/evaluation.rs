@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::metrics::accuracy::Accuracy;
 use crate::metrics::metric::{Metric, Scored, View};
 use crate::metrics::orders;
-use crate::metrics::ranking::Convention;
+use crate::metrics::ranking::{Convention, over_queries};
 use crate::metrics::reliability::Reliability;
 use crate::metrics::subgroups::Subgroups;
 use crate::stats::bootstrap;
@@ -88,6 +88,16 @@ pub struct RankingFacts {
     pub convention: Convention,
     /// The mean of each metric when empty queries count 0, are skipped, count 1.
     pub by_empty: BTreeMap<String, [Option<f64>; 3]>,
+}
+
+impl RankingFacts {
+    /// What must stand behind a metric's number: `over 1043 queries (112 without relevant documents count 0; skipped 0.471, as
+    /// 1 0.523)`.
+    #[must_use]
+    pub fn behind(&self, metric: &str) -> String {
+        let by_empty = self.by_empty.get(metric).unwrap_or(&[None; 3]);
+        over_queries(self.queries, self.empty, self.convention.empty, by_empty)
+    }
 }
 
 /// How predictions are looked at.

@@ -1,10 +1,11 @@
 //! The rows that a run was about, known by their digests: what a version has learned from must not judge it.
 //!
-//! Training and evaluations write `rows.parquet` (id, part, digest of each row; see `Rows::digests`). Runs of builds that
-//! wrote none are known by less; see `gate/subject.rs`.
+//! Training and evaluations write `rows.parquet` (id, part, digest of each row, and its query where it has one; see
+//! `Rows::digests`). Runs of builds that wrote none are known by less; see `gate/subject.rs`.
 
 use std::collections::{HashMap, HashSet};
 
+use super::predictions::Predictions;
 use super::record::ROWS;
 use crate::data::Part;
 use crate::data::parquet_file::{Cells, read};
@@ -18,6 +19,25 @@ use crate::tracking::Run;
 pub struct KnownRows {
     /// Id, part and digest of each row.
     rows: Vec<(String, String, String)>,
+    /// The query of each row of a ranking; else empty.
+    queries: Vec<String>,
+}
+
+/// The digests of rows, by what a row is known by: its query, where it has one, and its id. One document may stand under several
+/// queries, and where the queries were not written all its digests count.
+pub struct Digests<'a> {
+    by_key: HashMap<(&'a str, &'a str), Vec<&'a str>>,
+    queries: bool,
+}
+
+impl Digests<'_> {
+    /// Whether a row is known, and none of its digests is one of these.
+    #[must_use]
+    pub fn is_none_of(&self, answers: &Predictions, row: usize, these: &[HashSet<&str>]) -> bool {
+        let query = answers.queries.get(row).filter(|_| self.queries).map_or("", String::as_str);
+        let found = self.by_key.get(&(query, answers.ids[row].as_str()));
+        found.is_some_and(|digests| digests.iter().all(|digest| these.iter().all(|these| !these.contains(digest))))
+    }
 }
 
 impl KnownRows {
@@ -46,7 +66,7 @@ impl KnownRows {
         };
         let (ids, parts, digests) = (take("id")?, take("split")?, take("digest")?);
         let rows = ids.into_iter().zip(parts).zip(digests).map(|((id, part), digest)| (id, part, digest));
-        Ok(Some(Self { rows: rows.collect() }))
+        Ok(Some(Self { rows: rows.collect(), queries: columns.remove("query").unwrap_or_default() }))
     }
 
     /// The digests of the rows that a training learned from or chose by: its training and validation rows.
@@ -62,10 +82,15 @@ impl KnownRows {
         self.rows.iter().map(|row| row.2.as_str()).collect()
     }
 
-    /// The digest of each id.
+    /// The digests of the rows.
     #[must_use]
-    pub fn by_id(&self) -> HashMap<&str, &str> {
-        self.rows.iter().map(|(id, _, digest)| (id.as_str(), digest.as_str())).collect()
+    pub fn digests(&self) -> Digests<'_> {
+        let mut by_key: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
+        for (at, (id, _, digest)) in self.rows.iter().enumerate() {
+            let query = self.queries.get(at).map_or("", String::as_str);
+            by_key.entry((query, id.as_str())).or_default().push(digest.as_str());
+        }
+        Digests { by_key, queries: !self.queries.is_empty() }
     }
 
     /// The ids of a part.

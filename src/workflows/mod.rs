@@ -21,6 +21,7 @@ pub mod known_rows;
 pub mod latency;
 pub mod notices;
 pub mod paired;
+pub mod paired_ranking;
 pub mod parity;
 pub mod predict;
 pub mod predict_ranking;

@@ -1,11 +1,15 @@
 //! The stored answers of two runs, row by row: what every paired test needs.
+//!
+//! A row is known by its id, a document of a ranking by its id and its query: one document may stand under several queries.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::predictions::{self, Predictions};
+use crate::catalog::find;
 use crate::comparison::{Answers, Difference, Options, Pair, compare};
+use crate::data::Task;
 use crate::error::{Error, Result};
-use crate::metrics::Metric;
+use crate::metrics::METRICS;
 use crate::names::ExperimentName;
 use crate::project::Project;
 use crate::tracking::Run;
@@ -15,7 +19,7 @@ use crate::tracking::Run;
 pub enum Overlap {
     /// All of them.
     All,
-    /// Some; the others are left out.
+    /// Some; the others are left out. Of a ranking, the queries whose documents are the same.
     Some,
 }
 
@@ -57,11 +61,17 @@ pub fn all_answers(project: &Project, run: &Run) -> Result<Predictions> {
 /// Lays the answers of two runs side by side.
 ///
 /// # Errors
-/// `Invalid` when they are about other rows, other labels of the same rows, other classes or another positive class.
+/// `Invalid` when they are about other rows, other labels of the same rows, other classes or another positive class, or of
+/// another task.
 pub fn pair(baseline: (&Run, &Predictions), candidate: (&Run, &Predictions), overlap: Overlap) -> Result<Paired> {
     let ((old, left), (new, right)) = (baseline, candidate);
+    if left.task != right.task {
+        let what = |run: &Run, side: &Predictions| format!("run {} is a {}", run.id.short(), side.task.name());
+        return Err(Error::invalid(format!("{}, {}", what(old, left), what(new, right)))
+            .hint("two models of different tasks answer different questions"));
+    }
     check_classes(old, left, new, right)?;
-    let same = left.ids == right.ids;
+    let same = left.ids == right.ids && left.queries == right.queries;
     let (kept, found) = if same { (None, None) } else { common(old, left, new, right, overlap)?.unzip() };
     let pick =
         |side: &Predictions, rows: Option<Vec<usize>>| rows.map_or_else(|| side.clone(), |rows| side.rows(&rows));
@@ -69,8 +79,8 @@ pub fn pair(baseline: (&Run, &Predictions), candidate: (&Run, &Predictions), ove
     if let Some(row) = (0..baseline.ids.len()).find(|row| baseline.truth[*row] != candidate.truth[*row]) {
         let label = |side: &Predictions| side.labels[side.truth[row]].clone();
         return Err(Error::invalid(format!(
-            "row `{}` has the label `{}` in run {} and `{}` in run {}",
-            baseline.ids[row],
+            "{} has the label `{}` in run {} and `{}` in run {}",
+            named(&baseline, row),
             label(&baseline),
             old.id.short(),
             label(&candidate),
@@ -79,6 +89,20 @@ pub fn pair(baseline: (&Run, &Predictions), candidate: (&Run, &Predictions), ove
         .hint("the data have changed between the two: evaluate both on the same file"));
     }
     Ok(Paired { baseline, candidate })
+}
+
+/// A row in words: ``row `7` ``, ``document `d7` of query `10` ``.
+fn named(side: &Predictions, row: usize) -> String {
+    match side.queries.get(row) {
+        Some(query) => format!("document `{}` of query `{query}`", side.ids[row]),
+        None => format!("row `{}`", side.ids[row]),
+    }
+}
+
+/// What each row is known by: its query, where it has one, and its id.
+fn keys(side: &Predictions) -> impl Iterator<Item = (&str, &str)> {
+    let query = |row: usize| side.queries.get(row).map_or("", String::as_str);
+    side.ids.iter().enumerate().map(move |(row, id)| (query(row), id.as_str()))
 }
 
 fn check_classes(old: &Run, left: &Predictions, new: &Run, right: &Predictions) -> Result<()> {
@@ -107,36 +131,65 @@ fn common(
     right: &Predictions,
     overlap: Overlap,
 ) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
-    let places: HashMap<&str, usize> = right.ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect();
-    let both = left.ids.iter().enumerate().filter_map(|(row, id)| Some((row, *places.get(id.as_str())?)));
-    let (kept, found): (Vec<usize>, Vec<usize>) = both.unzip();
+    let places: HashMap<(&str, &str), usize> = keys(right).enumerate().map(|(row, key)| (key, row)).collect();
+    let both = keys(left).enumerate().filter_map(|(row, key)| Some((row, *places.get(&key)?)));
+    let mut both: Vec<(usize, usize)> = both.collect();
+    if left.task == Task::Ranking {
+        both = whole_queries(left, right, both);
+    }
+    let (kept, found): (Vec<usize>, Vec<usize>) = both.into_iter().unzip();
     let (rows, others) = (left.ids.len(), right.ids.len());
-    let unique = left.ids.iter().collect::<HashSet<_>>().len() == rows;
+    let unique = keys(left).collect::<HashSet<_>>().len() == rows;
     let twice = places.len() < others || !unique;
     let complete = kept.len() == rows && rows == others;
     if twice || kept.is_empty() || (overlap == Overlap::All && !complete) {
         let why = if twice { ", and some ids stand there twice" } else { "" };
         let (old, new, count) = (old.id.short(), new.id.short(), kept.len());
+        let unit = if left.task == Task::Ranking { "documents" } else { "rows" };
+        let of = if left.task == Task::Ranking { " in queries that are the same in both" } else { "" };
         return Err(Error::invalid(format!(
-            "runs {old} ({rows} rows) and {new} ({others} rows) answered different rows: {count} are the same{why}"
+            "runs {old} ({rows} {unit}) and {new} ({others} {unit}) answered different {unit}: {count} are the same{of}{why}"
         ))
         .hint("`mlops evaluate MODEL --data …` gives both the same rows"));
     }
     Ok(Some((kept, found)))
 }
 
+/// Of the rows that both have, those of queries that have no other row on either side: a query's value is one of all its documents.
+fn whole_queries(left: &Predictions, right: &Predictions, both: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    fn sizes<'a>(queries: impl Iterator<Item = &'a String>) -> BTreeMap<&'a str, usize> {
+        let mut sizes = BTreeMap::new();
+        queries.for_each(|query| *sizes.entry(query.as_str()).or_default() += 1);
+        sizes
+    }
+    let shared = sizes(both.iter().map(|(row, _)| &left.queries[*row]));
+    let (old, new) = (sizes(left.queries.iter()), sizes(right.queries.iter()));
+    let whole = |query: &str| shared.get(query) == old.get(query) && shared.get(query) == new.get(query);
+    both.into_iter().filter(|(row, _)| whole(&left.queries[*row])).collect()
+}
+
 impl Paired {
-    /// The paired test of a metric.
+    /// The paired test of a metric, by its name: over rows, or over queries (see `paired_ranking`).
     ///
     /// # Errors
-    /// `Invalid` when the test does not fit the metric.
-    pub fn difference(&self, metric: &'static dyn Metric, options: &Options) -> Result<Difference> {
+    /// `Invalid` for a metric that the task does not have, or when the test does not fit it.
+    pub fn difference(&self, metric: &str, options: &Options) -> Result<Difference> {
+        if self.task() == Task::Ranking {
+            return self.query_difference(metric, options);
+        }
+        let metric = find("metric", METRICS, metric)?;
         let [baseline, candidate] = [&self.baseline, &self.candidate].map(|side| Answers {
             predicted: &side.predicted,
             scores: &side.scores,
             probabilities: &side.probabilities,
         });
         compare(metric, &Pair { truth: self.truth(), n_classes: self.labels().len(), baseline, candidate }, options)
+    }
+
+    /// What both have learned.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.baseline.task
     }
 
     /// The rows' ids.

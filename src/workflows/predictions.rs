@@ -11,11 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::ranking_files::TASK;
+use super::ranking_files::{CONVENTION, TASK};
 use crate::data::Task;
 use crate::data::parquet_file::{self, Cells};
 use crate::error::{Error, Result};
-use crate::metrics::ranking::HIGHEST_GRADE;
+use crate::metrics::ranking::{Convention, HIGHEST_GRADE};
 
 /// The file's name in a run's folder.
 pub const FILE: &str = "predictions.parquet";
@@ -44,6 +44,8 @@ pub struct Predictions {
     pub probabilities: Vec<f64>,
     /// For ranking, the query of each row; the rows of a query stand together. Else empty.
     pub queries: Vec<String>,
+    /// For ranking, by what the run was judged.
+    pub convention: Option<Convention>,
     /// The value of each row in the columns that metrics are broken down by.
     pub groups: BTreeMap<String, Vec<String>>,
 }
@@ -100,6 +102,7 @@ impl Predictions {
             predicted: rows.iter().filter_map(|row| self.predicted.get(*row).copied()).collect(),
             scores: numbers(&self.scores),
             probabilities: numbers(&self.probabilities),
+            convention: self.convention,
             queries: if self.queries.is_empty() { Vec::new() } else { texts(&self.queries) },
             groups: self.groups.iter().map(|(name, cells)| (name.clone(), texts(cells))).collect(),
         }
@@ -132,7 +135,19 @@ pub fn read(path: &Path) -> Result<Predictions> {
         let scores = numbers.remove("score").ok_or_else(|| damaged("it has no column `score`"))?;
         let labels = (0..GRADES).map(|grade| grade.to_string()).collect();
         let task = Task::Ranking;
-        return Ok(Predictions { task, ids, parts, labels, truth, scores, queries, ..Predictions::default() });
+        let convention = facts.get(CONVENTION).and_then(|text| serde_json::from_str(text).ok());
+        let convention = Some(convention.ok_or_else(|| damaged("it does not say its conventions"))?);
+        return Ok(Predictions {
+            task,
+            ids,
+            parts,
+            labels,
+            truth,
+            scores,
+            queries,
+            convention,
+            ..Predictions::default()
+        });
     }
     let (ids, parts, truth, predicted) = (text("id")?, text("split")?, text("label")?, text("predicted")?);
     let two = numbers.contains_key("score");
@@ -158,7 +173,8 @@ pub fn read(path: &Path) -> Result<Predictions> {
     let (scores, probabilities) = (matrix("score")?, matrix("probability")?);
     let groups = texts.into_iter().filter_map(|(name, cells)| Some((name.strip_prefix("by:")?.to_owned(), cells)));
     let (task, groups, queries) = (Task::Classification, groups.collect(), Vec::new());
-    Ok(Predictions { task, groups, ids, parts, labels, truth, predicted, scores, probabilities, queries })
+    let convention = None;
+    Ok(Predictions { task, groups, ids, parts, labels, truth, predicted, scores, probabilities, queries, convention })
 }
 
 /// The class names: the fact as JSON, or as older builds wrote it.

@@ -16,11 +16,11 @@ use super::record::{Light, light, pairs};
 use super::release::{Released, make};
 use super::session::Session;
 use crate::bundle::Bundle;
-use crate::catalog::find;
 use crate::config::{ExperimentConfig, Policy, PromotionSection};
+use crate::data::Task;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::{crash_point, read_text};
-use crate::metrics::METRICS;
+use crate::metrics;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::project::{Located, Prefer, Project};
 use crate::registry::{mirror_staging, prepare_production};
@@ -349,7 +349,9 @@ fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidat
                 .hint("`--best f1` takes the best of them")),
         };
     };
-    let metric = find("metric", METRICS, best)?;
+    let task = located.first().map(stored_config).transpose()?.map_or_else(Task::default, |config| config.task);
+    let best = &metrics::name(task, best)?;
+    let direction = metrics::direction(best)?;
     let tracker = project.reader()?;
     let runs = located.iter().map(|one| tracker.run(one.run_id.as_str())).collect::<Result<Vec<_>>>()?;
     if !request.allow_different_data && tested_elsewhere(&runs).is_some() {
@@ -360,7 +362,7 @@ fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidat
     // The first of equals stays: it was named first.
     let chosen = (0..located.len()).reduce(|left, right| {
         let value = |at: usize| values[at].unwrap_or(f64::NAN);
-        if metric.direction().better(value(right), value(left)) { right } else { left }
+        if direction.better(value(right), value(left)) { right } else { left }
     });
     let chosen = chosen
         .filter(|chosen| values[*chosen].is_some())

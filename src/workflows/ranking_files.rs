@@ -1,8 +1,8 @@
 //! What a ranking run leaves behind of its rows: `predictions.parquet` and `per_query.parquet`.
 //!
 //! `predictions.parquet` has a row a document of the validation and test queries (or of an evaluation): `id`, `split`, `query`,
-//! `label` (the grade), `score`; its fact `mlops.task` is `ranking`. The documents of a query stand together, in the order of the
-//! data: **the order within the file is the order of ties**, so every number of the run can be had from it again.
+//! `label` (the grade), `score`; its facts are `mlops.task`: `ranking` and `mlops.convention`, by which the run was judged (JSON; the
+//! tag `convention` says it in words). The documents of a query stand together, in the order of the data: **the order within the file is the order of ties**, so every number of the run can be had from it again.
 //! `per_query.parquet` has a row a query: `query`, `split`, `documents`, `relevant`, and a column a metric, null where the query is
 //! left out of its mean. `predictions` reads the first one back.
 
@@ -10,12 +10,18 @@ use super::predictions::FILE;
 use super::record::Recorder;
 use crate::data::Task;
 use crate::data::parquet_file::{self, Values};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::{create_dir, write_relaxed};
 use crate::metrics::ranking::{Convention, RankingEstimate};
 
 /// The fact of a file that says which task it is of.
 pub const TASK: &str = "mlops.task";
+
+/// The fact of a file that says by which conventions the run was judged, as JSON.
+pub const CONVENTION: &str = "mlops.convention";
+
+/// The tag of a ranking run that says the same in words: two runs with one tag can be held against each other.
+pub const CONVENTION_TAG: &str = "convention";
 
 /// The file with the values of each query.
 pub const PER_QUERY: &str = "per_query.parquet";
@@ -33,6 +39,8 @@ pub struct RankedRows<'a> {
     pub grades: &'a [u8],
     /// Its score.
     pub scores: &'a [f64],
+    /// By what the run is judged.
+    pub convention: &'a Convention,
 }
 
 /// The queries of one part, judged.
@@ -51,14 +59,14 @@ pub struct JudgedQueries<'a> {
 }
 
 impl Recorder<'_> {
-    /// Writes `predictions.parquet` of a ranking run.
+    /// Writes `predictions.parquet` of a ranking run, and the tag that says its conventions.
     ///
     /// # Errors
-    /// `Failed` when the disk refuses or the columns do not fit.
+    /// `Failed` when the disk or the database refuses or the columns do not fit.
     pub fn ranking_predictions(&self, rows: &RankedRows<'_>) -> Result<()> {
         create_dir(&self.folder)?;
-        let facts = [("mlops.run_id", self.id.to_string()), (TASK, Task::Ranking.name().to_owned())];
-        write_relaxed(&self.folder.join(FILE), &prediction_bytes(rows, &facts)?)
+        write_relaxed(&self.folder.join(FILE), &prediction_bytes(rows, self.id.as_str())?)?;
+        self.tag(CONVENTION_TAG, &rows.convention.words())
     }
 
     /// Writes `per_query.parquet`.
@@ -73,10 +81,9 @@ impl Recorder<'_> {
 }
 
 /// The bytes of `predictions.parquet`.
-///
-/// # Errors
-/// `Failed` when the columns differ in length.
-pub fn prediction_bytes(rows: &RankedRows<'_>, facts: &[(&str, String)]) -> Result<Vec<u8>> {
+fn prediction_bytes(rows: &RankedRows<'_>, run: &str) -> Result<Vec<u8>> {
+    let convention = serde_json::to_string(rows.convention).context(|| "cannot write the convention".into())?;
+    let facts = [("mlops.run_id", run.to_owned()), (TASK, Task::Ranking.name().to_owned()), (CONVENTION, convention)];
     let labels: Vec<String> = rows.grades.iter().map(ToString::to_string).collect();
     let scores: Vec<Option<f64>> = rows.scores.iter().copied().map(Some).collect();
     let columns = [
@@ -86,7 +93,7 @@ pub fn prediction_bytes(rows: &RankedRows<'_>, facts: &[(&str, String)]) -> Resu
         ("label", Values::Text(&labels)),
         ("score", Values::Numbers(&scores)),
     ];
-    parquet_file::bytes(&columns, facts)
+    parquet_file::bytes(&columns, &facts)
 }
 
 fn per_query_bytes(parts: &[JudgedQueries<'_>], convention: &Convention, facts: &[(&str, String)]) -> Result<Vec<u8>> {
@@ -144,13 +151,15 @@ mod tests {
             queries: &texts(&["q1", "q1", "q2", "q2", "q3"]),
             grades: &[0, 31, 1, 0, 2],
             scores: &[0.25, -1e300, 0.5, 0.5, 1.0],
+            convention: &Convention { empty: Empty::One, ..Convention::new(31) },
         };
         let path = folder.path().join(FILE);
-        std::fs::write(&path, prediction_bytes(&rows, &[(TASK, "ranking".into())]).unwrap()).unwrap();
+        std::fs::write(&path, prediction_bytes(&rows, "run").unwrap()).unwrap();
         let all = predictions::read(&path).unwrap();
         assert_eq!((all.task, all.len(), all.starts()), (Task::Ranking, 5, vec![0, 2, 4, 5]));
         assert_eq!((all.grades(), all.scores.clone()), (vec![0, 31, 1, 0, 2], rows.scores.to_vec()));
         assert_eq!(all.labels[all.truth[1]], "31");
+        assert_eq!(all.convention.as_ref(), Some(rows.convention));
         let test = all.part("test");
         assert_eq!((test.queries.clone(), test.starts()), (texts(&["q2", "q2", "q3"]), vec![0, 2, 3]));
         let picked = test.rows(&[2, 0]);

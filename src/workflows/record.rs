@@ -238,9 +238,21 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when the disk refuses.
     pub fn rows(&self, ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
+        self.rows_of_queries(&[], ids, parts, digests)
+    }
+
+    /// The same with the query of each row, by which the document of a ranking is known beside its id; empty where there are none.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn rows_of_queries(&self, queries: &[String], ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
         create_dir(&self.folder)?;
         let digests: Vec<String> = digests.iter().map(|digest| format!("{digest:016x}")).collect();
-        let columns = [("id", Values::Text(ids)), ("split", Values::Text(parts)), ("digest", Values::Text(&digests))];
+        let mut columns =
+            vec![("id", Values::Text(ids)), ("split", Values::Text(parts)), ("digest", Values::Text(&digests))];
+        if !queries.is_empty() {
+            columns.push(("query", Values::Text(queries)));
+        }
         let facts = [("mlops.run_id", self.id.to_string())];
         write_relaxed(&self.folder.join(ROWS), &parquet_file::bytes(&columns, &facts)?)
     }
@@ -265,6 +277,14 @@ impl Recorder<'_> {
     /// `Failed` when it cannot be read.
     pub fn artifact(&self, path: &Path) -> Result<Artifact> {
         artifact(self.session, path)
+    }
+
+    /// Tags the run.
+    ///
+    /// # Errors
+    /// `Failed` when the database refuses.
+    pub fn tag(&self, key: &str, value: &str) -> Result<()> {
+        self.session.project.tracker()?.set_tags(&self.id, &[(key.to_owned(), value.to_owned())])
     }
 
     /// A metric at step 0, now.

@@ -135,11 +135,9 @@ impl<'a> Facts<'a> {
     fn metrics(&self) -> BTreeMap<String, Estimate> {
         let known = self.evaluation().map(|evaluation| evaluation.metrics.clone());
         known.unwrap_or_else(|| {
-            let logged = self.stored.iter().flat_map(|stored| stored.run.metrics.keys());
-            // `validation_f1` and `seconds_fit` are no metrics of the test rows.
-            let metrics =
-                logged.filter(|name| metrics::name(self.schema.task, name).is_ok_and(|known| known == **name));
-            metrics.filter_map(|name| Some((name.clone(), self.stored.as_ref()?.estimate(name)?))).collect()
+            let Some(stored) = &self.stored else { return BTreeMap::new() };
+            let known = stored.run.metrics.keys().filter(|name| metrics::direction(name).is_ok());
+            known.filter_map(|name| Some((name.clone(), stored.estimate(name)?))).collect()
         })
     }
 

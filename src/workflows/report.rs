@@ -7,6 +7,7 @@ mod compared;
 mod experiment;
 mod figures;
 mod one;
+mod ranking;
 mod stored;
 
 pub use compared::of_comparison;

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::train::{PartRows, Prepared};
 use crate::bundle::{Bundle, Golden, Prediction};
 use crate::config::ExperimentConfig;
-use crate::data::{Features, Part, Task};
+use crate::data::{Features, Input, Part, Task};
 use crate::drift::Reference;
 use crate::error::Result;
 use crate::features::Signal;
@@ -61,7 +61,11 @@ impl History {
 /// The features that weigh most, by name, heaviest first.
 fn importance(weights: &[f64], bundle: &Bundle, config: &ExperimentConfig) -> Vec<serde_json::Value> {
     const MOST: usize = 1000;
-    let columns = &config.data.columns.features;
+    // Of a LETOR file the schema knows the names, the config does not.
+    let columns = match &bundle.schema.columns.input {
+        Input::Numbers(names) => names,
+        _ => &config.data.columns.features,
+    };
     let names = bundle.features.feature_names().or_else(|| (columns.len() == weights.len()).then(|| columns.clone()));
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|left, right| weights[*right].total_cmp(&weights[*left]).then(left.cmp(right)));
@@ -127,7 +131,9 @@ pub(super) fn write_run(
         Task::Ranking => write_rankings(recorder, prepared, judged)?,
     }
     let parts: Vec<String> = prepared.rows.parts.iter().map(|part| part.name().to_owned()).collect();
-    recorder.rows(&prepared.rows.ids, &parts, &prepared.digests)?;
+    let rows = &prepared.rows;
+    let queries: Vec<String> = rows.queries.iter().map(|query| rows.query_ids[*query as usize].clone()).collect();
+    recorder.rows_of_queries(&queries, &rows.ids, &parts, &prepared.digests)?;
     recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold, judged))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;
@@ -187,14 +193,15 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
         scores.extend(prediction.scores.column(0));
         of_parts.push((part, part.query_ids(rows), part.grades(), estimates));
     }
+    let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| test.ranking.as_ref()) else { return Ok(()) };
     recorder.ranking_predictions(&RankedRows {
         ids: &ids,
         parts: &splits,
         queries: &queries,
         grades: &grades,
         scores: &scores,
+        convention: &facts.convention,
     })?;
-    let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| test.ranking.as_ref()) else { return Ok(()) };
     let judged: Vec<JudgedQueries<'_>> = of_parts
         .iter()
         .map(|(part, ids, grades, estimates)| JudgedQueries {

@@ -7,6 +7,7 @@ mod compare;
 mod concurrency;
 mod config;
 mod contracts;
+mod contracts_ranking;
 mod crash;
 mod data;
 mod drift_check;

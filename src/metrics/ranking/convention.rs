@@ -149,6 +149,22 @@ impl Convention {
     /// In a line, but for what empty queries count.
     #[must_use]
     pub fn told(&self) -> String {
+        format!("{}, highest grade {}", self.usual(), self.highest_grade)
+    }
+
+    /// What two runs must have in common, in a line: all but the highest grade, which ERR alone reckons with. That is by default
+    /// the one of the training labels, and two models of one convention may have learned from different ones.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let empty = match self.empty {
+            Empty::Zero => "count 0",
+            Empty::Skip => "are skipped",
+            Empty::One => "count 1",
+        };
+        format!("{}; queries without relevant documents {empty}", self.usual())
+    }
+
+    fn usual(&self) -> String {
         let gain = match self.gain {
             Gain::Exponential => "gain 2^grade − 1",
             Gain::Linear => "gain grade",
@@ -165,8 +181,7 @@ impl Convention {
             Divisor::Relevant => "AP over all relevant documents",
             Divisor::AtMostK => "AP@k over at most k relevant documents",
         };
-        let (relevant, highest) = (self.relevant_from, self.highest_grade);
-        format!("{gain}, {discount}, {ties}, {divisor}; relevant from grade {relevant}, highest grade {highest}")
+        format!("{gain}, {discount}, {ties}, {divisor}; relevant from grade {}", self.relevant_from)
     }
 }
 
@@ -187,7 +202,21 @@ pub fn grades(labels: &[f64]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::grades;
+    use super::{Convention, Empty, Gain, grades};
+
+    #[test]
+    fn a_convention_in_words_leaves_out_what_only_err_reckons_with() {
+        let usual = Convention::new(4);
+        assert_eq!(
+            usual.words(),
+            "gain 2^grade − 1, discount log2(rank + 1), equal scores in the order of the data, AP over all relevant \
+             documents; relevant from grade 1; queries without relevant documents count 0"
+        );
+        assert_eq!(usual.words(), Convention::new(2).words());
+        for other in [Convention { gain: Gain::Linear, ..usual }, Convention { empty: Empty::One, ..usual }] {
+            assert_ne!(usual.words(), other.words());
+        }
+    }
 
     #[test]
     fn labels_are_whole_numbers_up_to_31() {

@@ -152,7 +152,9 @@ pub fn ranked<'a>(queries: &Queries<'_>, convention: &'a Convention) -> Result<V
         Ranked::new(&scores[here.clone()], &grades[here], convention)
             .map_err(|error| Error::invalid(format!("query {}: {}", query + 1, error.message)))
     };
-    starts.windows(2).enumerate().map(one).collect()
+    // The first error in the order of queries, whoever finds one first.
+    let lists: Vec<Result<Ranked<'a>>> = starts.par_windows(2).enumerate().map(one).collect();
+    lists.into_iter().collect()
 }
 
 /// What a query counts; NaN when it is left out.
@@ -175,23 +177,26 @@ impl RankingEstimate {
     /// `ndcg@10 0.426 [0.410, 0.440] over 1043 queries (112 without relevant documents count 0; skipped 0.471, as 1 0.523)`.
     #[must_use]
     pub fn line(&self) -> String {
-        let number = |value: Option<f64>| value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.3}"));
-        let mut line = format!("{} {}", self.name, number(self.value));
-        if let Some((low, high)) = self.interval {
-            line += &format!(" [{low:.3}, {high:.3}]");
-        }
-        line += &format!(" over {} queries", self.queries);
-        if self.empty > 0 {
-            let words = [("count 0", "counted 0"), ("are skipped", "skipped"), ("count 1", "as 1")];
-            let present = Empty::ALL.iter().position(|rule| *rule == self.convention).unwrap_or(0);
-            let others = (0..3).filter(|rule| *rule != present);
-            let others: Vec<String> =
-                others.map(|rule| format!("{} {}", words[rule].1, number(self.by_empty[rule]))).collect();
-            line +=
-                &format!(" ({} without relevant documents {}; {})", self.empty, words[present].0, others.join(", "));
-        }
-        line
+        let number = self.value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.3}"));
+        let interval = self.interval.map_or_else(String::new, |(low, high)| format!(" [{low:.3}, {high:.3}]"));
+        let over = over_queries(self.queries, self.empty, self.convention, &self.by_empty);
+        format!("{} {number}{interval} {over}", self.name)
     }
+}
+
+/// `over 1043 queries (112 without relevant documents count 0; skipped 0.471, as 1 0.523)`: what must stand behind a number.
+#[must_use]
+pub fn over_queries(queries: usize, empty: usize, present: Empty, by_empty: &[Option<f64>; 3]) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.3}"));
+    let line = format!("over {queries} {}", if queries == 1 { "query" } else { "queries" });
+    if empty == 0 {
+        return line;
+    }
+    let words = [("count 0", "counted 0"), ("are skipped", "skipped"), ("count 1", "as 1")];
+    let present = Empty::ALL.iter().position(|rule| *rule == present).unwrap_or(0);
+    let others = (0..3).filter(|rule| *rule != present);
+    let others: Vec<String> = others.map(|rule| format!("{} {}", words[rule].1, number(by_empty[rule]))).collect();
+    format!("{line} ({empty} without relevant documents {}; {})", words[present].0, others.join(", "))
 }
 
 /// What LETOR 4.0's script prints: P@1…10, MAP, NDCG@1…10, `MeanNDCG`.

@@ -16,7 +16,7 @@ pub mod recall_at;
 mod goldens;
 
 pub use convention::{Convention, Discount, Divisor, Empty, Gain, HIGHEST_GRADE, Ties, grades};
-pub use evaluation::{Draws, LetorScript, Queries, RankingEstimate, Wanted, evaluate, letor_script};
+pub use evaluation::{Draws, LetorScript, Queries, RankingEstimate, Wanted, evaluate, letor_script, over_queries};
 pub use list::Ranked;
 pub use metric::RankingMetric;
 

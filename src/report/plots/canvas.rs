@@ -83,6 +83,9 @@ pub(super) fn look(at: usize) -> Look {
 /// A dashed grey line: chance, perfect calibration.
 pub(super) const REFERENCE: Look = Look { colour: GREY, dash: Some((8, 8)), mark: Mark::Cross };
 
+/// A solid dark line: a mean, zero.
+pub(super) const SOLID: Look = Look { colour: INK, dash: None, mark: Mark::Circle };
+
 /// What stands above a plot.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sheet<'t> {

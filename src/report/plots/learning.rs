@@ -1,9 +1,11 @@
-//! Learning curves: what a fit told of each step, one panel a quantity; training and validation share a panel.
+//! Learning curves: what a fit told of each step or epoch, one panel a quantity; training and validation share a panel. A dashed
+//! line stands at the epoch that was kept.
 
 use std::collections::BTreeMap;
 
 use super::canvas::{
-    Axes, HEAD, LEFT, LEFT_TOP, Look, SIZE, Sheet, Style, Ticks, drawn, int, line, look, mark, plain, plane, px, text,
+    Axes, HEAD, LEFT, LEFT_TOP, Look, REFERENCE, SIZE, Sheet, Style, Ticks, drawn, int, line, look, mark, plain, plane,
+    px, text,
 };
 use crate::error::Result;
 
@@ -19,9 +21,19 @@ pub struct Learning<'a> {
     pub title: &'a str,
     /// How many steps.
     pub subtitle: &'a str,
-    /// What was told of each step: `step` and quantities by name.
+    /// What was told of each step: `step` or `epoch`, and quantities by name.
     pub history: &'a [BTreeMap<String, f64>],
+    /// The step or epoch whose model was kept, where it is not the last.
+    pub kept: Option<f64>,
 }
+
+/// What the history counts: epochs, or steps.
+fn counted(history: &[BTreeMap<String, f64>]) -> &'static str {
+    if history.iter().any(|row| row.contains_key("epoch")) { "epoch" } else { "step" }
+}
+
+/// The prefixes of quantities, and where these were measured.
+const PLACES: [(&str, &str); 3] = [("train_", "train"), ("validation_", "validation"), ("val_", "validation")];
 
 /// A quantity, and its curves by where it was measured.
 type Panel = (String, Vec<(String, Vec<(f64, f64)>)>);
@@ -30,11 +42,15 @@ type Panel = (String, Vec<(String, Vec<(f64, f64)>)>);
 fn panels(history: &[BTreeMap<String, f64>]) -> Vec<Panel> {
     let mut panels: BTreeMap<String, BTreeMap<String, Vec<(f64, f64)>>> = BTreeMap::new();
     for (at, row) in history.iter().enumerate() {
-        let step = row.get("step").copied().unwrap_or(at as f64);
-        for (key, value) in row.iter().filter(|(key, value)| *key != "step" && value.is_finite()) {
-            let place = ["train_", "validation_"].iter().find(|place| key.starts_with(**place));
-            let name = place.map_or(key.as_str(), |place| &key[place.len()..]);
-            let place = place.map_or("", |place| place.trim_end_matches('_'));
+        let step = row.get(counted(history)).copied().unwrap_or(at as f64);
+        // How long a step took is no result: it would be other bytes each time.
+        let told = row
+            .iter()
+            .filter(|(key, value)| !["step", "epoch", "seconds"].contains(&key.as_str()) && value.is_finite());
+        for (key, value) in told {
+            let place = PLACES.iter().find(|(prefix, _)| key.starts_with(prefix));
+            let name = place.map_or(key.as_str(), |(prefix, _)| &key[prefix.len()..]);
+            let place = place.map_or("", |(_, place)| place);
             panels.entry(name.to_owned()).or_default().entry(place.to_owned()).or_default().push((step, *value));
         }
     }
@@ -75,10 +91,21 @@ pub fn learning(given: &Learning<'_>) -> Result<Option<String>> {
             let (from, to) = range(all().map(|point| point.0));
             let (low, high) = range(all().map(|point| point.1));
             let room = (high - low) * 0.04;
-            let axes = Axes { x: from..to, y: low - room..high + room, x_name: "step", y_name: "", ticks: Ticks::Both };
+            let axes = Axes {
+                x: from..to,
+                y: low - room..high + room,
+                x_name: counted(given.history),
+                y_name: "",
+                ticks: Ticks::Both,
+            };
             let bold = Style { weight: plotters::style::FontStyle::Bold, ..plain(12.0) };
             text(root, (px(corner.0 + 10), px(corner.1)), name, bold, LEFT_TOP)?;
             let plane = plane(root, (corner.0, corner.1 + 16), (size.0, size.1 - 26), &axes)?;
+            if let Some(kept) = given.kept.filter(|kept| (from..to).contains(kept)) {
+                plane.line(&[(kept, low - room), (kept, high + room)], &REFERENCE)?;
+                let top = plane.at((kept, high + room));
+                text(root, (top.0 + px(4), top.1 + px(8)), "kept", plain(10.5), LEFT)?;
+            }
             for (at, (place, points)) in curves.iter().enumerate() {
                 let look = look(at);
                 let points = thinned(points);
@@ -122,7 +149,7 @@ mod tests {
         let history: Vec<_> = (0..60).map(|step| row(step, &keys)).collect();
         let names: Vec<String> = panels(&history).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["learning_rate", "loss", "ndcg@10"]);
-        let given = Learning { title: "학습", subtitle: "60 steps", history: &history };
+        let given = Learning { title: "학습", subtitle: "60 steps", history: &history, kept: None };
         let svg = check(|| learning(&given).unwrap().unwrap());
         for word in ["학습", "validation", "ndcg@10", "step"] {
             assert!(svg.contains(word), "{word}");
@@ -130,11 +157,33 @@ mod tests {
     }
 
     #[test]
+    fn epochs_are_counted_and_the_kept_one_is_marked() {
+        let history: Vec<_> = (1..=12)
+            .map(|epoch| {
+                let mut row = row(epoch, &["loss", "val_ndcg@10", "learning_rate", "seconds"]);
+                row.remove("step");
+                row.insert("epoch".into(), epoch as f64);
+                row
+            })
+            .collect();
+        let found = panels(&history);
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["learning_rate", "loss", "ndcg@10"]);
+        assert_eq!((found[2].1[0].0.as_str(), found[2].1[0].1[0].0), ("validation", 1.0));
+        let drawn = |kept| {
+            check(|| learning(&Learning { title: "t", subtitle: "s", history: &history, kept }).unwrap().unwrap())
+        };
+        let svg = drawn(Some(4.0));
+        assert!(svg.contains("epoch") && svg.contains("kept"));
+        assert!(!drawn(Some(12.0)).contains("kept"), "the last one needs no mark");
+    }
+
+    #[test]
     fn one_step_many_steps_no_numbers() {
         for steps in [1, 2, 100_000] {
             let mut history: Vec<_> = (0..steps).map(|step| row(step, &["train_loss"])).collect();
             history[0].insert("train_loss".into(), f64::NAN);
-            let given = Learning { title: "t", subtitle: "s", history: &history };
+            let given = Learning { title: "t", subtitle: "s", history: &history, kept: None };
             let drawn = learning(&given).unwrap();
             assert_eq!(drawn.is_some(), steps > 1, "{steps}");
             if steps > 1 {
@@ -142,6 +191,6 @@ mod tests {
                 assert!(svg.len() < 40_000, "{}", svg.len());
             }
         }
-        assert!(learning(&Learning { title: "", subtitle: "", history: &[] }).unwrap().is_none());
+        assert!(learning(&Learning { title: "", subtitle: "", history: &[], kept: None }).unwrap().is_none());
     }
 }

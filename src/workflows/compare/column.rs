@@ -3,9 +3,8 @@
 
 use serde::Serialize;
 
-use crate::catalog::find;
 use crate::error::{Error, Result};
-use crate::metrics::{Direction, METRICS};
+use crate::metrics::{self, Direction};
 use crate::tracking::{Metric, Run, Tracker};
 
 /// Which point of a metric's history.
@@ -133,15 +132,15 @@ const HIGHER_IS_BETTER: [&str; 16] = [
     "throughput",
 ];
 
-/// The direction of a metric: its own where the catalog knows it (also with `validation_` or `train_` before it), else
+/// The direction of a metric: its own where a catalog knows it (also with `validation_`, `val_` or `train_` before it), else
 /// what the words of its name say.
 ///
 /// # Errors
 /// `Invalid` when they say nothing.
 pub fn direction(metric: &str) -> Result<Direction> {
-    let base = metric.trim_start_matches("validation_").trim_start_matches("train_");
-    if let Ok(metric) = find("metric", METRICS, base) {
-        return Ok(metric.direction());
+    let base = ["validation_", "val_", "train_"].iter().find_map(|part| metric.strip_prefix(part)).unwrap_or(metric);
+    if let Ok(direction) = metrics::direction(base) {
+        return Ok(direction);
     }
     let lower = metric.to_lowercase();
     let words = || lower.split(|letter: char| !letter.is_alphanumeric());
@@ -183,6 +182,7 @@ mod tests {
         let known = |name: &str| direction(name).expect("it has one");
         assert_eq!((known("f1"), known("validation_log_loss")), (Direction::Maximize, Direction::Minimize));
         assert_eq!((known("my_loss"), known("val-accuracy")), (Direction::Minimize, Direction::Maximize));
+        assert_eq!((known("ndcg@10"), known("val_err@5")), (Direction::Maximize, Direction::Maximize));
         assert_eq!((known("train_loss"), known("seconds_fit")), (Direction::Minimize, Direction::Minimize));
         for unknown in ["n_iter", "temperature", "mapper"] {
             assert!(direction(unknown).expect_err("nobody knows").message.contains("has no direction"), "{unknown}");

@@ -3,11 +3,12 @@
 use super::super::paired::{Overlap, answers, pair};
 use super::column::Column;
 use super::flips::{Flips, changed};
+use super::queries::{QueryChanges, moved};
 use super::table::Request;
-use crate::catalog::find;
 use crate::comparison::{Difference, Options, TestKind, Verdict, correct_for_many};
+use crate::data::Task;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::METRICS;
+use crate::metrics;
 use crate::names::RunId;
 use crate::project::Project;
 use crate::tracking::Run;
@@ -46,6 +47,8 @@ pub(super) struct Tested {
     pub differences: Vec<Difference>,
     /// The rows whose answer changed with each, where that was asked for.
     pub flips: Vec<Flips>,
+    /// The queries that moved with each, where that was asked for.
+    pub queries: Vec<QueryChanges>,
     /// Why there is none, where one could have been expected.
     pub why_not: Option<String>,
 }
@@ -129,8 +132,8 @@ pub(super) fn differences(
         let why = "the runs were judged with an average or a positive label of their own";
         return if wish.made == Made::Always { Err(Error::invalid(why)) } else { none(why.into()) };
     }
-    let metric = match find("metric", METRICS, &judged.metric) {
-        Ok(metric) if judged.is_last_value() => metric,
+    let metric = match metrics::direction(&judged.metric) {
+        Ok(_) if judged.is_last_value() => judged.metric.as_str(),
         _ if wish.made == Made::Always => {
             return Err(Error::invalid(format!("`{}` is no metric of rows: it has no paired test", judged.text))
                 .hint("`mlops schema --list metrics` shows those that have"));
@@ -161,7 +164,7 @@ fn was_tested(run: &Run) -> bool {
 fn all(
     project: &Project,
     request: &Request,
-    metric: &'static dyn crate::metrics::Metric,
+    metric: &str,
     runs: &[Run],
     baseline: &Run,
     options: &Options,
@@ -172,8 +175,10 @@ fn all(
     for run in runs.iter().filter(|run| run.id != baseline.id) {
         let paired = pair((baseline, &old), (run, &answers(project, run)?), overlap)?;
         tested.differences.push(paired.difference(metric, options)?);
-        if request.why {
-            tested.flips.push(changed(baseline, run, &paired));
+        match (request.why, paired.task()) {
+            (false, _) => {}
+            (true, Task::Classification) => tested.flips.push(changed(baseline, run, &paired)),
+            (true, Task::Ranking) => tested.queries.push(moved(baseline, run, &paired, metric)?),
         }
         tested.candidates.push(run.id.clone());
     }

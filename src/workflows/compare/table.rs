@@ -7,9 +7,11 @@ use serde::Serialize;
 use super::super::record::{Light, light, pairs};
 use super::super::session::Session;
 use super::column::Column;
+use super::conventions::Conventions;
 use super::flips::{Flips, tell};
 use super::paired_test::{Tested, Wish, check_same_rows, check_same_view, differences};
-use super::select::runs_of;
+use super::queries::QueryChanges;
+use super::select::{primary_of, runs_of};
 use crate::comparison::{Difference, Verdict};
 use crate::error::{Error, Result};
 use crate::metrics::Direction;
@@ -37,7 +39,7 @@ pub struct Request {
     pub allow_different_data: bool,
     /// The paired test, and whether it must be made.
     pub test: Wish,
-    /// Name the rows whose answer changed.
+    /// Name the rows whose answer changed, or the queries that moved.
     pub why: bool,
 }
 
@@ -86,6 +88,12 @@ pub struct Outcome {
     /// The rows whose answer changed, one entry a candidate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flips: Vec<Flips>,
+    /// The queries whose value changed, one entry a candidate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<QueryChanges>,
+    /// What a reader should know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Compares runs.
@@ -101,7 +109,7 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         check_same_rows(&runs)?;
     }
     check_same_view(&runs)?;
-    let primary = runs[0].tags.get("primary").cloned().unwrap_or_else(|| "f1".into());
+    let primary = primary_of(project, &runs)?;
     let judged = request.metric.as_deref().map_or_else(|| Ok(Column::last(&primary)), Column::parse)?;
     known(&runs, &judged)?;
     let direction = match (request.order, judged.direction()) {
@@ -117,9 +125,9 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if let Some(baseline) = baseline.as_ref().filter(|_| !tested.flips.is_empty()) {
         tell(session, baseline, &mut tested.flips)?;
     }
-    let flips = std::mem::take(&mut tested.flips);
-    let mut outcome = table(project, request, runs, (&judged, direction), baseline.as_ref(), &tested)?;
-    outcome.flips = flips;
+    let (flips, queries) = (std::mem::take(&mut tested.flips), std::mem::take(&mut tested.queries));
+    let mut outcome = table(project, request, &runs, (&judged, direction), baseline.as_ref(), &tested)?;
+    (outcome.flips, outcome.queries) = (flips, queries);
     light(session, &recorded(request, &outcome, started_ms));
     Ok(outcome)
 }
@@ -200,13 +208,14 @@ pub fn differing(runs: &[Run]) -> Vec<String> {
 /// The columns: what the runs are judged by, what was asked for, else the usual metrics that any run has.
 fn columns(request: &Request, judged: &Column, runs: &[Run]) -> Result<Vec<Column>> {
     let usual = ["f1", "accuracy", "precision", "recall", "roc_auc", "average_precision", "log_loss"];
+    let usual = usual.into_iter().chain(["ndcg@10", "ndcg@5", "map", "mrr", "precision@10", "recall@10", "err@10"]);
     let mut columns = vec![judged.clone()];
     let mut more = request.columns.iter().map(|text| Column::parse(text)).collect::<Result<Vec<_>>>()?;
     more.iter().try_for_each(|column| known(runs, column))?;
     let sorted = request.sort.as_deref().map(Column::parse).transpose()?;
     if more.is_empty() {
         let has = |name: &&str| runs.iter().any(|run| run.metrics.contains_key(*name));
-        more = usual.iter().copied().filter(has).map(Column::last).collect();
+        more = usual.filter(has).map(Column::last).collect();
     }
     for column in sorted.into_iter().chain(more) {
         if !columns.contains(&column) {
@@ -219,24 +228,25 @@ fn columns(request: &Request, judged: &Column, runs: &[Run]) -> Result<Vec<Colum
 fn table(
     project: &Project,
     request: &Request,
-    runs: Vec<Run>,
+    runs: &[Run],
     (judged, direction): (&Column, Direction),
     baseline: Option<&Run>,
     tested: &Tested,
 ) -> Result<Outcome> {
     let tracker = project.reader()?;
-    let params = differing(&runs);
-    let columns = columns(request, judged, &runs)?;
+    let conventions = Conventions::of(runs, baseline, judged, tested)?;
+    let params = differing(runs);
+    let columns = columns(request, judged, runs)?;
     let sort = request.sort.as_deref().map(Column::parse).transpose()?;
-    sort.iter().try_for_each(|column| known(&runs, column))?;
+    sort.iter().try_for_each(|column| known(runs, column))?;
     let order = match &sort {
         Some(sort) if sort == judged => direction,
         Some(sort) => sort.direction()?,
         None => direction,
     };
-    let keyed = runs.into_iter().map(|run| {
-        let key = sort.as_ref().unwrap_or(judged).value(tracker, &run)?;
-        Ok((key, judged.value(tracker, &run)?, run))
+    let keyed = runs.iter().map(|run| {
+        let key = conventions.value(sort.as_ref().unwrap_or(judged), tracker, run)?;
+        Ok((key, conventions.value(judged, tracker, run)?, run.clone()))
     });
     let mut keyed = keyed.collect::<Result<Vec<(Option<f64>, Option<f64>, Run)>>>()?;
     keyed.sort_by(|(left, _, one), (right, _, other)| {
@@ -265,7 +275,8 @@ fn table(
         .filter(|(at, (.., run))| *at < top || (request.baseline.is_some() && is_baseline(run)));
     let rows = shown.map(|(_, (_, value, run))| {
         let difference = value.zip(reference).map(|(value, reference)| value - reference);
-        let values = columns.iter().map(|column| Ok((column.text.clone(), column.value(tracker, &run)?)));
+        let value_of = |column: &Column| Ok((column.text.clone(), conventions.value(column, tracker, &run)?));
+        let values = columns.iter().map(value_of);
         Ok(Row {
             value,
             columns: values.collect::<Result<_>>()?,
@@ -290,5 +301,7 @@ fn table(
         no_test,
         verdict: tested.worst(),
         flips: Vec::new(),
+        queries: Vec::new(),
+        notes: conventions.notes,
     })
 }

@@ -3,6 +3,7 @@
 use super::super::paired::Paired;
 use super::check::{Check, Kind, Verdict};
 use crate::config::{Bound, Minimum, Require};
+use crate::data::Task;
 use crate::metrics::{Estimate, Evaluation};
 
 /// A rule in words: `>= 0.55`, `lower bound >= 0.55`.
@@ -58,27 +59,61 @@ pub fn require(rule: &Require, estimate: Option<&Estimate>) -> Check {
     Check::new(Kind::Require, &rule.metric, value, words(rule), verdict).detail(detail)
 }
 
-/// Holds the number of test rows, and of positive ones, against what is wanted.
+/// How many rows an answer rests on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    rows: Option<usize>,
+    positives: Option<usize>,
+    queries: Option<usize>,
+}
+
+/// Holds the number of test rows, and of positive ones, against what is wanted; of a ranking, of documents, relevant ones and
+/// queries.
 #[must_use]
 pub fn minimum(wanted: &Minimum, evaluation: Option<&Evaluation>) -> Vec<Check> {
-    let rows = evaluation.map(|evaluation| evaluation.rows);
-    let positives = evaluation.and_then(|evaluation| positive(&evaluation.support));
-    [("test rows", wanted.rows, rows), ("positive test rows", wanted.positives, positives)]
-        .into_iter()
-        .filter_map(|(name, wanted, found)| Some(enough(name, wanted?, found)))
-        .collect()
+    let counted = evaluation.map_or_else(Counted::default, |evaluation| match &evaluation.ranking {
+        None => Counted { rows: Some(evaluation.rows), positives: positive(&evaluation.support), queries: None },
+        Some(facts) => {
+            let grades = evaluation.labels.iter().map(|label| label.parse::<u8>().unwrap_or_default());
+            let relevant = grades.zip(&evaluation.support);
+            let relevant = relevant.filter(|(grade, _)| *grade >= facts.convention.relevant_from);
+            let positives = relevant.map(|(_, documents)| *documents).sum();
+            Counted { rows: Some(evaluation.rows), positives: Some(positives), queries: Some(facts.queries) }
+        }
+    });
+    held("test", wanted, counted, evaluation.is_some_and(|evaluation| evaluation.ranking.is_some()))
 }
 
 /// The same of the rows on which two versions are compared, where those are others than the test rows.
 #[must_use]
 pub fn compared(wanted: &Minimum, rows: &Paired) -> Vec<Check> {
-    let mut support = vec![0; rows.labels().len()];
-    rows.truth().iter().for_each(|class| support[*class] += 1);
-    let (count, positives) = (Some(rows.ids().len()), positive(&support));
-    [("compared rows", wanted.rows, count), ("positive compared rows", wanted.positives, positives)]
-        .into_iter()
-        .filter_map(|(name, wanted, found)| Some(enough(name, wanted?, found)))
-        .collect()
+    let ranks = rows.task() == Task::Ranking;
+    let positives = if ranks {
+        let from = rows.baseline.convention.map_or(1, |convention| usize::from(convention.relevant_from));
+        Some(rows.truth().iter().filter(|grade| **grade >= from).count())
+    } else {
+        let mut support = vec![0; rows.labels().len()];
+        rows.truth().iter().for_each(|class| support[*class] += 1);
+        positive(&support)
+    };
+    let queries = ranks.then(|| rows.baseline.starts().len() - 1);
+    held("compared", wanted, Counted { rows: Some(rows.ids().len()), positives, queries }, ranks)
+}
+
+fn held(which: &str, wanted: &Minimum, counted: Counted, ranks: bool) -> Vec<Check> {
+    let (rows, positives) = if ranks {
+        (format!("{which} documents"), format!("relevant {which} documents"))
+    } else {
+        (format!("{which} rows"), format!("positive {which} rows"))
+    };
+    [
+        (rows, wanted.rows, counted.rows),
+        (positives, wanted.positives, counted.positives),
+        (format!("{which} queries"), wanted.queries, counted.queries),
+    ]
+    .into_iter()
+    .filter_map(|(name, wanted, found)| Some(enough(&name, wanted?, found)))
+    .collect()
 }
 
 /// Rows of the positive class of two, of the smallest class of more.

@@ -29,7 +29,7 @@ pub struct Gate {
 /// Holds a candidate against the rules.
 ///
 /// # Errors
-/// `Invalid` when a rule needs what was not stored; `Failed` when a stored file is damaged.
+/// `Invalid` when a rule is of another task or needs what was not stored; `Failed` when a stored file is damaged.
 pub fn judge(
     session: &Session<'_>,
     rules: &PromotionSection,
@@ -37,6 +37,7 @@ pub fn judge(
     production: Option<&Subject>,
 ) -> Result<Gate> {
     let project = session.project;
+    rules.check_task(candidate.config.task)?;
     let evaluation = candidate.evaluation(project)?;
     let stored = |rule: &Require| {
         let known = evaluation.and_then(|evaluation| evaluation.metrics.get(&rule.metric)).cloned();

@@ -1,4 +1,4 @@
-//! A candidate against the version in production, row by row on rows that both have answered.
+//! A candidate against the version in production, row by row on rows that both have answered; rankings query by query.
 
 use serde::Serialize;
 
@@ -6,11 +6,10 @@ use super::super::known_rows::KnownRows;
 use super::super::paired::{Overlap, Paired, answers, pair};
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
-use crate::catalog::find;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
+use crate::data::Task;
 use crate::error::{ErrorKind, Result};
-use crate::metrics::METRICS;
 use crate::names::RunId;
 use crate::project::Project;
 use crate::stats::sample_size::Aim;
@@ -19,9 +18,12 @@ use crate::tracking::Run;
 /// The rows of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ComparedOn {
-    /// How many rows.
+    /// How many rows; of rankings, documents.
     pub rows: usize,
-    /// Rows that were left out: one of the two has learned from them.
+    /// Of rankings, how many queries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queries: Option<usize>,
+    /// Rows that were left out: one of the two has learned from them, or of rankings from a document of their query.
     pub learned: usize,
     /// The run with the candidate's answers.
     pub candidate: RunId,
@@ -74,7 +76,8 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
     };
     let (candidate, production) = (new.id.clone(), old.id.clone());
     let test_ids = tested_on(new).unwrap_or_default();
-    Ok(Ok((ComparedOn { rows: paired.ids().len(), learned, candidate, production, test_ids }, paired)))
+    let queries = (paired.task() == Task::Ranking).then(|| paired.baseline.starts().len() - 1);
+    Ok(Ok((ComparedOn { rows: paired.ids().len(), queries, learned, candidate, production, test_ids }, paired)))
 }
 
 /// The rows that neither of the two has learned from, and how many were left out; none when nothing is left, or when it
@@ -88,11 +91,10 @@ fn unseen(
     let rows = [KnownRows::of(project, new)?, KnownRows::of(project, old)?];
     let learned = [candidate.known_rows(project)?, production.known_rows(project)?];
     if let (Some(rows), [Some(one), Some(other)]) = (rows.iter().flatten().next(), &learned) {
-        let (digests, learned) = (rows.by_id(), [one.learned(), other.learned()]);
-        let fresh =
-            |id: &str| digests.get(id).is_some_and(|digest| learned.iter().all(|learned| !learned.contains(digest)));
+        let (digests, learned) = (rows.digests(), [one.learned(), other.learned()]);
         let ids = paired.ids();
-        let kept: Vec<usize> = (0..ids.len()).filter(|row| fresh(&ids[*row])).collect();
+        let fresh = |row: usize| digests.is_none_of(&paired.baseline, row, &learned);
+        let kept = whole(&paired, (0..ids.len()).map(fresh).collect());
         let left_out = ids.len() - kept.len();
         return Ok(match (kept.is_empty(), left_out) {
             (true, _) => None,
@@ -108,6 +110,17 @@ fn unseen(
         }
     }
     Ok(Some((paired, 0)))
+}
+
+/// The rows to keep: those that are fresh; of rankings those of queries that are fresh as a whole.
+fn whole(paired: &Paired, mut fresh: Vec<bool>) -> Vec<usize> {
+    if paired.task() == Task::Ranking {
+        for ends in paired.baseline.starts().windows(2) {
+            let all = fresh[ends[0]..ends[1]].iter().all(|fresh| *fresh);
+            fresh[ends[0]..ends[1]].fill(all);
+        }
+    }
+    fresh.into_iter().enumerate().filter(|(_, fresh)| *fresh).map(|(row, _)| row).collect()
 }
 
 /// Holds the candidate against production by one rule.
@@ -133,7 +146,7 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
         Some(Ok((on, paired))) => (on, paired),
     };
     let options = Options { alpha: rule.alpha, seed, ..Options::default() };
-    let difference = paired.difference(find("metric", METRICS, &rule.metric)?, &options)?;
+    let difference = paired.difference(&rule.metric, &options)?;
     let decision = decide(&difference, asked);
     let verdict = match decision.outcome {
         Outcome::Pass => Verdict::Pass,
@@ -154,8 +167,14 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
     });
     let mut detail = words_of(&difference, verdict, distance);
     if on.learned > 0 {
-        detail +=
-            &format!("; {} more left out: one of the two learned from them", crate::text::thousands(on.learned as u64));
+        let rows = crate::text::thousands(on.learned as u64);
+        detail += &match on.queries {
+            None => format!("; {rows} more left out: one of the two learned from them"),
+            Some(_) => format!("; {rows} more documents left out: one of the two learned from their queries"),
+        };
+    }
+    if let Some(other) = paired.other_convention() {
+        detail += &format!("; {other}");
     }
     Ok(Check { difference: Some(Box::new(difference.clone())), ..line(difference.effect, verdict).detail(detail) })
 }
@@ -167,17 +186,15 @@ fn words_of(found: &Difference, verdict: Verdict, distance: Option<f64>) -> Stri
     };
     // One-sided at alpha on each side: two-sided at twice alpha.
     let level = ((1.0 - 2.0 * found.alpha) * 1000.0).round() / 10.0;
-    let mut text = format!(
-        "{level} % interval [{lower:+.4}, {upper:+.4}]; {}, {} rows",
-        found.test,
-        crate::text::thousands(found.n)
-    );
+    let mut text =
+        format!("{level} % interval [{lower:+.4}, {upper:+.4}]; {}, {}", found.test, found.unit.counted(found.n));
     let aim = Aim { alpha: found.alpha, ..Aim::default() };
     let needed = distance.zip(found.se).and_then(|(distance, se)| aim.rows(found.n, distance, se));
     if let (Verdict::Inconclusive, Some(rows)) = (verdict, needed.filter(|rows| *rows > found.n)) {
-        text += &format!("; about {} rows would decide", crate::text::thousands(rows));
+        text += &format!("; about {} would decide", found.unit.counted(rows));
     }
-    if let Some(note) = &found.note {
+    // Where p and the two-sided interval disagree is of no account here: the one-sided bound decides.
+    if let Some(note) = found.note.as_ref().filter(|_| !found.is_at_the_edge()) {
         text += &format!("; {note}");
     }
     text

@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::report::document::{Align, Block, Document, Figure, Table, Tone};
 use crate::report::numbers::{count, optional, plural};
 use crate::report::plots::comparison::{self, Comparison, Entry};
-use crate::workflows::compare::{Flips, Outcome, Row};
+use crate::report::plots::gains::{Gains, gains};
+use crate::workflows::compare::{Flips, MovedDocument, Outcome, QueryChange, QueryChanges, Row};
 
 /// Changed rows of each candidate in the table.
 const CHANGED: usize = 20;
@@ -24,8 +25,12 @@ pub fn of_comparison(outcome: &Outcome) -> Result<Document> {
     }
     document.push(Block::Figure(plot(outcome)?));
     tests(&mut document, outcome);
+    outcome.notes.iter().for_each(|note| document.note(note));
     for flips in &outcome.flips {
         changed(&mut document, flips);
+    }
+    for (at, found) in outcome.queries.iter().enumerate() {
+        moved(&mut document, outcome, found, at)?;
     }
     Ok(document)
 }
@@ -113,13 +118,15 @@ fn tests(document: &mut Document, outcome: &Outcome) {
     if tested.is_empty() {
         return;
     }
+    let unit = tested[0].1.unit;
+    let decide = format!("{} that would decide", unit.name());
     let mut table = Table::of(&[
         ("candidate", Align::Left),
         ("gain [95 % interval]", Align::Right),
         (if tested.len() > 1 { "p (Holm)" } else { "p" }, Align::Right),
         ("verdict", Align::Left),
-        ("rows that would decide", Align::Right),
-        ("rows", Align::Right),
+        (decide.as_str(), Align::Right),
+        (unit.name(), Align::Right),
         ("test", Align::Left),
     ]);
     table.rows.extend(tested.iter().map(|(row, found)| {
@@ -136,7 +143,60 @@ fn tests(document: &mut Document, outcome: &Outcome) {
         ]
     }));
     document.push(Block::Table(table));
-    document.text("A gain is positive where the candidate is better. The rows that would decide do so in 8 of 10 cases if the gain seen here is the true one.");
+    document.text(format!("A gain is positive where the candidate is better. The {decide} do so in 8 of 10 cases if the gain seen here is the true one."));
+}
+
+/// The queries that moved with one candidate: the gain of each as a plot, and those that moved most in both directions.
+fn moved(document: &mut Document, outcome: &Outcome, found: &QueryChanges, at: usize) -> Result<()> {
+    let row = outcome.rows.iter().find(|row| row.run.id == found.candidate);
+    let candidate = row.map_or_else(|| found.candidate.short().to_owned(), name);
+    let baseline = outcome.rows.iter().find(|row| row.run.id == found.baseline);
+    let baseline = baseline.map_or_else(|| found.baseline.short().to_owned(), name);
+    document.section(format!("Queries that moved: {baseline} to {candidate}"));
+    let (better, worse, all) = (count(found.better), count(found.worse), count(found.queries));
+    document.text(format!("{better} better, {worse} worse in {} of {all} queries.", found.metric));
+    let difference = row.and_then(|row| row.difference.as_ref());
+    let sure = difference.and_then(|found| Some(format!(", mean gain {:+.4}{}", found.effect?, interval(found))));
+    let title = format!("Gain of each query: {candidate} against {baseline}");
+    let subtitle = format!("{all} queries{}", sure.unwrap_or_default());
+    let axis = format!("gain in {}", found.metric);
+    let svg = gains(&Gains { title: &title, subtitle: &subtitle, metric: &axis, gains: &found.gains })?;
+    let name = if at == 0 { "gains".to_owned() } else { format!("gains_{}", at + 1) };
+    document.push(Block::Figure(Figure { name, caption: format!("{title}; {subtitle}"), svg }));
+    let mut table = Table::of(&[
+        ("", Align::Left),
+        ("query", Align::Left),
+        ("documents", Align::Right),
+        ("relevant", Align::Right),
+        ("baseline", Align::Right),
+        ("candidate", Align::Right),
+        ("gain", Align::Right),
+        ("documents that moved most: grade, rank to rank", Align::Left),
+    ]);
+    let document_of = |one: &MovedDocument| {
+        format!("{} (grade {}) {} to {}", one.id, one.grade, one.baseline_rank, one.candidate_rank)
+    };
+    for better in [false, true] {
+        let kind = |query: &&QueryChange| (query.gain > 0.0) == better;
+        table.rows.extend(found.examples.iter().filter(kind).take(CHANGED / 2).map(|query| {
+            vec![
+                if better { "better" } else { "worse" }.to_owned(),
+                query.query.clone(),
+                count(query.documents),
+                count(query.relevant),
+                format!("{:.4}", query.baseline),
+                format!("{:.4}", query.candidate),
+                format!("{:+.4}", query.gain),
+                query.moved.iter().map(document_of).collect::<Vec<_>>().join(", "),
+            ]
+        }));
+    }
+    let more = found.examples.len() - table.rows.len();
+    document.push(Block::Table(table));
+    if more > 0 {
+        document.note(format!("… and {} more.", count(more)));
+    }
+    Ok(())
 }
 
 fn changed(document: &mut Document, flips: &Flips) {

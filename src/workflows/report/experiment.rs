@@ -102,7 +102,7 @@ fn verdict(stored: &[Stored], metric: &str, total: usize) -> String {
 }
 
 fn leaderboard(stored: &[Stored], metric: &str) -> Table {
-    let order = ["f1", "accuracy", "roc_auc", "average_precision", "log_loss", "ndcg@10"];
+    let order = ["f1", "accuracy", "roc_auc", "average_precision", "log_loss", "ndcg@10", "map", "mrr"];
     let present = |name: &&&str| **name != metric && stored.iter().any(|one| one.run.metrics.contains_key(**name));
     let others: Vec<&str> = order.iter().filter(present).copied().collect();
     let head = format!("{metric} [95 % interval]");
@@ -130,8 +130,10 @@ fn plot(stored: &[Stored], name: &str, metric: &str) -> Result<Figure> {
     };
     let entries: Vec<Entry> = stored.iter().filter_map(entry).collect();
     let shown = entries.len().min(comparison::MOST);
-    let rows =
-        stored[0].judged().map_or_else(String::new, |(part, one)| format!(", {part} rows, n = {}", count(one.rows)));
+    let rows = stored[0].judged().map_or_else(String::new, |(part, one)| match &one.ranking {
+        None => format!(", {part} rows, n = {}", count(one.rows)),
+        Some(facts) => format!(", {} {part} queries", count(facts.queries)),
+    });
     let title = format!("{metric} of the runs of {name}");
     let subtitle = format!("{} best first{rows}, whiskers: 95 % interval", plural(shown, "run"));
     let given = Comparison { title: &title, subtitle: &subtitle, metric, entries: &entries };

@@ -1,11 +1,12 @@
 //! Plots of a run, from its predictions and its history.
 
-use super::stored::Stored;
+use super::stored::{Feature, Stored};
 use crate::error::Result;
 use crate::report::document::{Block, Document, Figure};
-use crate::report::numbers::{count, told};
+use crate::report::numbers::{count, plural, told};
 use crate::report::plots::confusion::{Confusion, confusion};
 use crate::report::plots::curves::{self, Curve};
+use crate::report::plots::impact::{Bar, Impact, impact};
 use crate::report::plots::learning::{Learning, learning};
 use crate::report::plots::precision_recall::{PrecisionRecall, precision_recall};
 use crate::report::plots::reliability::{Reliability, reliability};
@@ -14,16 +15,18 @@ use crate::workflows::predictions::Predictions;
 
 /// The most classes that have a curve of their own.
 const MOST_CURVES: usize = 10;
+/// The features whose importance is drawn.
+const FEATURES: usize = 20;
 
 /// The title of a plot: what it shows, and of what.
-fn titled(what: &str, stored: &Stored) -> String {
+pub fn titled(what: &str, stored: &Stored) -> String {
     match stored.tag("model").zip(stored.tag("version")) {
         Some((model, version)) => format!("{what}: {model} v{version}"),
         None => format!("{what}: run {}", stored.run.id.short()),
     }
 }
 
-fn add(document: &mut Document, name: &str, title: &str, subtitle: &str, svg: String) {
+pub fn add(document: &mut Document, name: &str, title: &str, subtitle: &str, svg: String) {
     document.push(Block::Figure(Figure { name: name.into(), caption: format!("{title}; {subtitle}"), svg }));
 }
 
@@ -146,11 +149,50 @@ pub fn ece(found: &crate::metrics::Reliability) -> String {
     }
 }
 
+/// The features that weigh most, where the model says so.
+pub fn importance(document: &mut Document, stored: &Stored) -> Result<()> {
+    let whole: f64 = stored.importance.iter().map(|feature| feature.importance).sum();
+    if stored.importance.is_empty() || whole.is_nan() || whole <= 0.0 {
+        return Ok(());
+    }
+    let bar = |feature: &Feature| Bar {
+        parameter: feature.feature.clone(),
+        importance: feature.importance / whole,
+        interval: None,
+    };
+    let bars: Vec<Bar> = stored.importance.iter().take(FEATURES).map(bar).collect();
+    let title = titled("Feature importance", stored);
+    let used = stored.importance.iter().filter(|feature| feature.importance > 0.0).count();
+    let subtitle = format!(
+        "the first {} of {} that the model uses, each as a share of all",
+        count(bars.len().min(used)),
+        plural(used, "feature")
+    );
+    document.section("Feature importance");
+    add(
+        document,
+        "importance",
+        &title,
+        &subtitle,
+        impact(&Impact { title: &title, subtitle: &subtitle, bars: &bars })?,
+    );
+    Ok(())
+}
+
 /// Learning curves, where the fit told of its steps.
 pub fn history(document: &mut Document, stored: &Stored) -> Result<()> {
     let steps = stored.history.len();
-    let (title, subtitle) = (titled("Learning curves", stored), format!("{} steps", count(steps)));
-    let given = Learning { title: &title, subtitle: &subtitle, history: &stored.history };
+    let epochs = stored.history.iter().any(|row| row.contains_key("epoch"));
+    let kept = ["best_epoch", "best_tree"].iter().find_map(|name| stored.run.metrics.get(*name).copied());
+    let (title, subtitle) = (
+        titled("Learning curves", stored),
+        match kept.filter(|_| epochs) {
+            Some(kept) => format!("{}, dashed: the one that was kept, {kept}", plural(steps, "epoch")),
+            None if epochs => plural(steps, "epoch"),
+            None => format!("{} steps", count(steps)),
+        },
+    );
+    let given = Learning { title: &title, subtitle: &subtitle, history: &stored.history, kept };
     if let Some(svg) = learning(&given)? {
         document.section("Learning curves");
         add(document, "learning", &title, &subtitle, svg);

@@ -1,11 +1,10 @@
 //! The report of one run, or of a model version and the run that made it.
 
-use super::figures;
 use super::stored::Stored;
-use crate::catalog::find;
+use super::{figures, ranking};
 use crate::comparison::Options;
 use crate::error::{ErrorKind, Result};
-use crate::metrics::{Direction, Evaluation, METRICS};
+use crate::metrics::{Direction, Evaluation};
 use crate::names::Version;
 use crate::project::{Located, Project};
 use crate::report::document::{Align, Block, Document, Table, Tone};
@@ -93,8 +92,13 @@ pub fn details(document: &mut Document, stored: &Stored) -> Result<()> {
     data_window(document, stored);
     metrics(document, stored);
     subgroups(document, stored);
-    figures::predictions(document, stored)?;
+    if ranking::is_ranking(stored) {
+        ranking::queries(document, stored)?;
+    } else {
+        figures::predictions(document, stored)?;
+    }
     figures::history(document, stored)?;
+    figures::importance(document, stored)?;
     truncation(document, stored);
     named(document, "Parameters", stored.run.params.iter());
     let long = ["data_fingerprint", "test_ids"];
@@ -122,7 +126,10 @@ fn run_verdict(stored: &Stored) -> (Tone, String) {
 /// The primary metric in words, after `before`; empty where there is none.
 fn primary(stored: &Stored, before: &str) -> String {
     let Some(estimate) = stored.estimate(&stored.primary) else { return String::new() };
-    let rows = stored.judged().map_or_else(String::new, |(part, one)| format!(" on {} {part} rows", count(one.rows)));
+    let rows = stored.judged().map_or_else(String::new, |(part, one)| match &one.ranking {
+        None => format!(" on {} {part} rows", count(one.rows)),
+        Some(facts) => format!(" {} ({part})", facts.behind(&stored.primary)),
+    });
     format!("{before}{} {}{rows}", stored.primary, told(&estimate))
 }
 
@@ -241,7 +248,8 @@ fn against_production(project: &Project, versioned: &Versioned, stored: &Stored)
         let effect = baseline.zip(candidate).map(|(baseline, candidate)| sign * (candidate - baseline));
         let row = ComparisonRow { metric, baseline, candidate, effect, ..ComparisonRow::default() };
         // The tests of these take milliseconds however many rows there are.
-        let quick = ["f1", "accuracy", "roc_auc"].contains(&row.metric.as_str()) || row.metric == stored.primary;
+        let quick = ["f1", "accuracy", "roc_auc", "ndcg@10", "map", "mrr"].contains(&row.metric.as_str());
+        let quick = quick || row.metric == stored.primary;
         rows.push(match &paired {
             Ok(paired) if quick => tested(paired, row),
             _ => row,
@@ -251,8 +259,9 @@ fn against_production(project: &Project, versioned: &Versioned, stored: &Stored)
     if tested_elsewhere(&[other.run.clone(), stored.run.clone()]).is_some() {
         notes.push("The two were tested on different rows: their values cannot be compared.".to_owned());
     }
-    if let Err(why) = &paired {
-        notes.push(format!("No paired test: {why}."));
+    match &paired {
+        Err(why) => notes.push(format!("No paired test: {why}.")),
+        Ok(paired) => notes.extend(paired.other_convention().map(|what| format!("In what was tested, {what}."))),
     }
     let version = |version: Version| version.to_string();
     Ok(Some(ComparisonSection {
@@ -275,9 +284,8 @@ const SEED: u64 = 42;
 
 /// A line with what the paired test says, where the metric has one.
 fn tested(paired: &Paired, row: ComparisonRow) -> ComparisonRow {
-    let Ok(metric) = find("metric", METRICS, &row.metric) else { return row };
     let options = Options { seed: SEED, ..Options::default() };
-    let Ok(found) = paired.difference(metric, &options) else { return row };
+    let Ok(found) = paired.difference(&row.metric, &options) else { return row };
     let verdict = serde_json::to_value(found.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
     ComparisonRow {
         effect: found.effect,
@@ -342,7 +350,11 @@ fn metrics(document: &mut Document, stored: &Stored) {
         .iter()
         .map(|(part, evaluation)| {
             let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
-            format!("{part}{}, n = {}", if sure { " [95 % interval]" } else { "" }, count(evaluation.rows))
+            let n = match &evaluation.ranking {
+                None => format!("n = {}", count(evaluation.rows)),
+                Some(facts) => format!("{} queries, {} documents", count(facts.queries), count(evaluation.rows)),
+            };
+            format!("{part}{}, {n}", if sure { " [95 % interval]" } else { "" })
         })
         .collect();
     let mut columns = vec![("metric", Align::Left)];
@@ -353,6 +365,10 @@ fn metrics(document: &mut Document, stored: &Stored) {
         table.rows.push(std::iter::once(name.clone()).chain(stored.parts.iter().map(cell)).collect());
     }
     document.push(Block::Table(table));
+    if let Some(facts) = &judged.ranking {
+        ranking::conventions(document, stored, facts);
+        return;
+    }
     let positive = judged.positive.as_ref().map_or_else(String::new, |label| format!("; positive class {label}"));
     let support = judged.labels.iter().zip(&judged.support).take(20);
     let support = support.map(|(label, rows)| format!("{label}: {}", count(*rows))).collect::<Vec<_>>().join(", ");

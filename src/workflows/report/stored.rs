@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{ErrorKind, Result};
-use crate::metrics::{Estimate, Evaluation};
+use crate::metrics::ranking::Draws;
+use crate::metrics::{Estimate, Evaluation, Intervals};
 use crate::names::ExperimentName;
 use crate::project::Project;
 use crate::tracking::{Input, Run};
 use crate::workflows::predictions::{self, Predictions};
-use crate::workflows::reading::DataWindow;
+use crate::workflows::promote::read_config;
+use crate::workflows::reading::{DataWindow, stream};
 
 /// Everything that is stored of a run.
 pub struct Stored {
@@ -23,6 +26,8 @@ pub struct Stored {
     pub environment: BTreeMap<String, String>,
     pub history: Vec<BTreeMap<String, f64>>,
     pub window: Option<DataWindow>,
+    /// The features that weigh most, heaviest first; empty where the model does not say so.
+    pub importance: Vec<Feature>,
     pub inputs: Vec<Input>,
     /// What was said of each row, or why that is not known.
     pub predictions: std::result::Result<Predictions, String>,
@@ -30,6 +35,13 @@ pub struct Stored {
     folder: PathBuf,
     /// Files that could not be read.
     pub damaged: Vec<String>,
+}
+
+/// A feature and how much it weighs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Feature {
+    pub feature: String,
+    pub importance: f64,
 }
 
 /// The order of parts in tables.
@@ -49,6 +61,7 @@ impl Stored {
             environment: BTreeMap::new(),
             history: Vec::new(),
             window: None,
+            importance: Vec::new(),
             inputs,
             predictions: Err(String::new()),
             damaged: Vec::new(),
@@ -60,6 +73,7 @@ impl Stored {
         stored.environment = stored.document("environment.json").unwrap_or_default();
         stored.history = stored.document("training_history.json").unwrap_or_default();
         stored.window = stored.document("data.json");
+        stored.importance = stored.document("importance.json").unwrap_or_default();
         stored.predictions =
             predictions::read(&stored.folder.join(predictions::FILE)).map_err(|error| match error.kind {
                 ErrorKind::NotFound => {
@@ -113,6 +127,15 @@ impl Stored {
             self.damaged.push(name.to_owned());
         }
         read.ok()
+    }
+
+    /// How the intervals of the run were drawn: by its config, else as is usual.
+    pub fn draws(&self) -> Draws {
+        let usual = Intervals::default();
+        let (replicates, seed) = read_config(&self.folder).map_or((usual.replicates, usual.seed), |config| {
+            (config.evaluation.bootstrap, stream(config.seed, "bootstrap"))
+        });
+        Draws { replicates, seed, level: 0.95 }
     }
 
     /// The part that decides: the test rows, or the one part of an evaluation.

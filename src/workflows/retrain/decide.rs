@@ -9,12 +9,11 @@ use super::super::promote::{Request, promote, stored_config};
 use super::super::session::Session;
 use super::state::{Decided, End, State, Trained};
 use super::train::TAG;
-use crate::catalog::find;
 use crate::config::{Bound, Mode, Policy, PromotionSection, Versus};
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
-use crate::metrics::METRICS;
+use crate::metrics;
 use crate::names::Version;
 use crate::project::{Prefer, Project};
 use crate::tracking::{LedgerEntry, Run, Search, Stage, View};
@@ -31,12 +30,12 @@ fn best(candidates: &[Trained]) -> Result<(&Trained, Version, &'static str)> {
         return Err(Error::failed(format!("no candidate could be trained: {}", why.join("; ")))
             .hint("production is untouched; mend the configs and run this again"));
     };
-    let metric = find("metric", METRICS, &first.metric)?;
+    let direction = metrics::direction(&first.metric)?;
     let on_validation = alive.iter().all(|(one, _)| one.validation.is_some());
     let value = |one: &Trained| if on_validation { one.validation } else { one.test };
     let better = |left: &Trained, right: &Trained| {
         let [left, right] = [left, right].map(|one| value(one).unwrap_or(f64::NAN));
-        metric.direction().better(right, left)
+        direction.better(right, left)
     };
     let chosen = alive.iter().copied().reduce(|left, right| if better(left.0, right.0) { right } else { left });
     let (best, version) = chosen.ok_or_else(|| Error::failed("no candidate"))?;
