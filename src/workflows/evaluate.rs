@@ -150,7 +150,6 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
         data.extend(request.tags.iter().map(|(key, value)| (key.as_str(), value.clone())));
         // Only a view of its own is noted: runs without these tags were judged as the model is.
-        data.extend(request.empty.map(|empty| ("empty_queries", empty.name().to_owned())));
         if view != View::default() {
             data.push(("average", outcome.metrics.average.clone()));
             data.extend(outcome.metrics.positive.iter().map(|label| ("positive", label.clone())));

@@ -77,6 +77,7 @@ pub(super) fn queries(
         queries: &of_rows,
         grades: &grades,
         scores: &scores,
+        convention: &convention,
     })?;
     let ids: Vec<String> = starts[..starts.len() - 1].iter().map(|start| of_rows[*start].clone()).collect();
     let judged = JudgedQueries { part, ids: &ids, starts: &starts, grades: &grades, estimates: &estimates };
