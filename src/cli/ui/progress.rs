@@ -124,6 +124,10 @@ impl State {
 
     /// The live line is the epoch's; on paper every few seconds, with `-v` each.
     fn epoch(&mut self, epoch: &Epoch<'_>) {
+        // Epochs of before a resumption are told for the history alone.
+        if epoch.line.is_empty() {
+            return;
+        }
         if let Some(bar) = &self.bar {
             if self.total != epoch.epochs && self.stage_began.elapsed() > SHOW_AFTER {
                 self.total = epoch.epochs;
