@@ -1,5 +1,6 @@
 //! `mlops train`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -105,7 +106,9 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         Ok(Answer { trained, seeds, promotion })
     })?;
     if !door.global.quiet && !door.global.json {
-        answer.trained.iter().flat_map(|one| &one.warnings).for_each(|text| error::warning(text));
+        // Several seeds say the same of the same rows.
+        let told: BTreeSet<&String> = answer.trained.iter().flat_map(|one| &one.warnings).collect();
+        told.into_iter().for_each(|text| error::warning(text));
     }
     door.answer("train", &answer, || {
         let quiet = door.global.quiet;
