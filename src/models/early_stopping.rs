@@ -17,6 +17,7 @@ use crate::metrics::ranking::{Convention, Draws, Queries, Wanted, evaluate};
 pub const NAME: &str = "early_stopping";
 const METRIC: &str = "ndcg@10";
 const PATIENCE: usize = 10;
+const KEYS: [&str; 2] = ["metric", "patience"];
 const EXAMPLE: &str = "{metric: ndcg@10, patience: 10}, or null";
 
 const SCHEMA: &str = r#"{
@@ -64,7 +65,6 @@ impl EarlyStopping {
                 return Err(problem(format!("`{NAME}` expects {EXAMPLE}, got `{other}`"), "name metric and patience"));
             }
         };
-        const KEYS: [&str; 2] = ["metric", "patience"];
         if let Some(key) = given.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(problem(format!("unknown key `{key}` in `{NAME}`"), known_hint(key, KEYS)));
         }
