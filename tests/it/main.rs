@@ -24,6 +24,7 @@ mod peers;
 mod predict;
 mod prediction_log;
 mod promote;
+mod ranking_data;
 mod report;
 mod retrain;
 mod retrain_killed;
