@@ -137,12 +137,17 @@ pub fn request(columns: &Columns, split: Option<&Split>, labels: Labels<'_>, que
         _ => None,
     };
     split.into_iter().for_each(&mut want);
-    let roles = [&columns.id, &columns.label, &columns.query].into_iter().flatten().chain(split);
+    let mut roles: Vec<String> = Vec::new();
+    for name in [&columns.id, &columns.label, &columns.query].into_iter().flatten().chain(split) {
+        if !roles.contains(name) {
+            roles.push(name.clone());
+        }
+    }
     let vectors = match &columns.input {
         Input::Text { .. } => None,
         Input::Embedding(name) => Some(VectorColumns::Embedding(name.clone())),
         Input::Numbers(names) => Some(VectorColumns::Numbers(names.clone())),
-        Input::All => Some(VectorColumns::All { except: roles.cloned().collect(), found: Vec::new() }),
+        Input::All => Some(VectorColumns::All { except: roles, found: Vec::new() }),
     };
     Request { columns: names, vectors, query: query.map(str::to_owned), letor: columns.letor }
 }

@@ -29,6 +29,7 @@ mod predict;
 mod predict_ranking;
 mod prediction_log;
 mod promote;
+mod ranking_data;
 mod report;
 mod retrain;
 mod retrain_killed;
