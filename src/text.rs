@@ -156,6 +156,12 @@ pub fn cut(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// A number of things: `1 query`, `1,043 queries`.
+#[must_use]
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(number as u64), if number == 1 { one } else { many })
+}
+
 /// A number with a comma after every three digits: `10,000`.
 #[must_use]
 pub fn thousands(number: u64) -> String {

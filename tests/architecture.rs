@@ -69,10 +69,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustc_hash", &["features/", "embeddings/"]),
     ("safetensors", &["tensors.rs", "embeddings/"]),
     ("saphyr_parser", &["config/"]),
-    (
-        "serde_yaml",
-        &["config/", "report/model_card.rs", "schedule/quote.rs", "workflows/record.rs", "workflows/promote.rs"],
-    ),
+    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs", "workflows/promote.rs"]),
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("statrs", &["stats/"]),
     ("strsim", &["catalog.rs"]),

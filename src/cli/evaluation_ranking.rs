@@ -19,7 +19,7 @@ pub fn metrics(evaluation: &Evaluation, facts: &RankingFacts, shown: &[String]) 
         let estimate = evaluation.metrics.get(name)?;
         let mut row = vec![name.clone(), format::estimate(estimate), format::interval(estimate)];
         let by = facts.by_empty.get(name).copied().unwrap_or_default();
-        row.extend(others.iter().map(|at| format::optional(by[*at])));
+        row.extend(others.iter().map(|at| by[*at].map_or_else(|| "n/a".to_owned(), |value| format!("{value:.4}"))));
         Some(row)
     };
     let rows: Vec<Vec<String>> = shown.iter().chain(more).filter_map(row).collect();

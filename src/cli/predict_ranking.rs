@@ -1,9 +1,10 @@
 //! Rankings as files: CSV, NDJSON and Parquet with `qid`, `docid`, `score`, `rank`, and the run format of TREC.
 //!
 //! A TREC run has a line a document: `qid Q0 docid rank score run_id`, set apart by spaces, so an id with white space cannot
-//! stand in it: that is an error, not an id that is changed in silence. `trec_eval` reads scores, not ranks, and puts
+//! stand in it, nor can a document twice in a query: that is an error, not an id that is changed in silence. `trec_eval` reads scores, not ranks, and puts
 //! documents of equal scores into the order of their ids, the last first.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -44,8 +45,15 @@ fn ndjson(outcome: &Outcome) -> Result<String> {
 
 fn trec(outcome: &Outcome) -> Result<String> {
     let run = format!("{}-{}", outcome.model, outcome.version);
-    let mut text = String::new();
+    let (mut text, mut seen) = (String::new(), HashSet::new());
     for one in &outcome.rows {
+        if !seen.insert((&one.qid, &one.docid)) {
+            let (qid, docid) = (&one.qid, &one.docid);
+            return Err(Error::invalid(format!(
+                "a TREC run cannot hold the document `{docid}` of query `{qid}` twice"
+            ))
+            .hint("`trec_eval` refuses it; --format csv, ndjson and parquet take such documents"));
+        }
         for (what, id) in [("query", &one.qid), ("document", &one.docid)] {
             if id.is_empty() || id.contains(char::is_whitespace) {
                 return Err(Error::invalid(format!("a TREC run cannot hold the {what} id `{id}`"))
@@ -128,5 +136,7 @@ mod tests {
             assert!(error.message.contains(told), "{}", error.message);
             assert!(text(&outcome(&[(qid, docid, 1.0)]), "csv").is_ok());
         }
+        let twice = text(&outcome(&[("1", "a", 1.0), ("2", "a", 1.0), ("2", "a", 0.5)]), "trec").unwrap_err();
+        assert_eq!(twice.message, "a TREC run cannot hold the document `a` of query `2` twice");
     }
 }

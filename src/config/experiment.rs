@@ -11,6 +11,7 @@ use super::evaluation::{self, EvaluationSection, RawEvaluation};
 use super::promotion::{PromotionSection, decode_promotion};
 use crate::catalog::Params;
 use crate::data::{Columns, Split, Task};
+use crate::error::{Context, Result};
 use crate::names::{ExperimentName, ModelName};
 
 /// A whole experiment config.
@@ -67,13 +68,13 @@ pub struct StepSection {
 }
 
 impl Serialize for StepSection {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_map([(&self.kind, &self.params)])
     }
 }
 
 impl<'de> Deserialize<'de> for StepSection {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let map = BTreeMap::<String, Params>::deserialize(deserializer)?;
         let mut steps = map.into_iter();
         match (steps.next(), steps.next()) {
@@ -222,6 +223,14 @@ impl ExperimentConfig {
     #[must_use]
     pub fn columns(&self) -> Columns {
         self.data.roles()
+    }
+
+    /// The config with every default filled in, as YAML.
+    ///
+    /// # Errors
+    /// `Failed` when a value cannot be written, which would be a bug.
+    pub fn rendered(&self) -> Result<String> {
+        serde_yaml::to_string(self).context(|| "cannot write the config".into())
     }
 
     /// How rows are split.

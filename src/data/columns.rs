@@ -69,6 +69,16 @@ impl Input {
         }
     }
 
+    /// The columns, as far as they are named.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Text { columns, .. } | Self::Numbers(columns) => columns,
+            Self::Embedding(name) => std::slice::from_ref(name),
+            Self::All => &[],
+        }
+    }
+
     /// The text columns, where the input is text.
     #[must_use]
     pub fn text_columns(&self) -> &[String] {

@@ -9,6 +9,7 @@ use super::rows::{Inputs, Rows};
 use super::split::Part;
 use super::vectors::{Place, Vectors};
 use crate::error::{Error, Result};
+use crate::text::counted;
 
 /// Names in a warning, at most.
 const SHOWN: usize = 3;
@@ -42,8 +43,8 @@ impl Rows {
             let shown: Vec<String> = parts_of.iter().take(SHOWN).map(one).collect();
             let more = if parts_of.len() > SHOWN { ", …" } else { "" };
             all.warnings.push(format!(
-                "{} queries stand in more than one file ({}{more}): each is taken as another query; the test is no test of what was trained on",
-                parts_of.len(),
+                "{} in more than one file ({}{more}): each is taken for another query, but files that share queries do not test what was learned",
+                counted(parts_of.len(), "query stands", "queries stand"),
                 shown.join(", ")
             ));
         }
@@ -158,13 +159,13 @@ mod tests {
         let matrix = all.matrix(&[1, 3]).unwrap();
         assert_eq!(matrix, ndarray::array![[2.0, 0.0], [4.0, 0.0]]);
         assert_eq!(all.n_read, 5);
-        assert!(all.warnings[0].contains("1 queries stand in several places"), "{:?}", all.warnings);
+        assert!(all.warnings[0].contains("the documents of 1 query stand in several places"), "{:?}", all.warnings);
         assert!(
             all.warnings[1].contains("test.txt has the features 1 to 1, training had 1 to 2"),
             "{:?}",
             all.warnings
         );
-        assert!(all.warnings[2].starts_with("1 queries stand in more than one file (`8` in train and test)"));
+        assert!(all.warnings[2].starts_with("1 query stands in more than one file (`8` in train and test)"));
         // Rows are known again alone and among others.
         assert_eq!(all.digests()[3..], digests[..]);
         assert_eq!(all.ids_digest(&[3, 4]), tested);

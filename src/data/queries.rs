@@ -6,6 +6,7 @@ use super::labels::{HIGHEST_GRADE, canonical};
 use super::split::{Keys, Part, make};
 use super::table::Table;
 use crate::error::{Error, Result};
+use crate::text::counted;
 
 /// The queries of the kept rows, which stand together.
 #[derive(Debug, Default)]
@@ -65,9 +66,9 @@ pub(super) fn grouped(table: &Table, column: &str, kept: &mut Vec<usize>) -> Res
     rows.sort_by_key(|(query, _)| *query);
     (queries.of_row, *kept) = rows.into_iter().unzip();
     let warning = format!(
-        "{}: the documents of {} queries stand in several places (first: query `{}`); they were brought together",
+        "{}: the documents of {} stand in several places (first: query `{}`); they were brought together",
         table.source(),
-        scattered.len(),
+        counted(scattered.len(), "query", "queries"),
         queries.ids[first as usize]
     );
     Ok((queries, Some(warning)))
@@ -149,7 +150,8 @@ pub(super) fn ids(table: &Table, column: Option<&str>, kept: &[usize], queries: 
     let mut warnings = Vec::new();
     if n_without > 0 {
         let source = table.source();
-        warnings.push(format!("{source}: {n_without} documents have no id; the numbers of their rows stand for it"));
+        let without = counted(n_without, "document has no id", "documents have no id");
+        warnings.push(format!("{source}: {without}; row numbers stand for it"));
     }
     let (mut seen, mut twice) = (BTreeSet::new(), Vec::new());
     for (at, id) in ids.iter().enumerate() {
@@ -163,8 +165,8 @@ pub(super) fn ids(table: &Table, column: Option<&str>, kept: &[usize], queries: 
     if let Some(first) = twice.first() {
         let (query, source) = (&queries.ids[queries.of_row[*first] as usize], table.source());
         warnings.push(format!(
-            "{source}: {} documents have an id that their query has already (first: `{}` of query `{query}`)",
-            twice.len(),
+            "{source}: {} that another one of the same query has (first: `{}` of query `{query}`)",
+            counted(twice.len(), "document has an id", "documents have an id"),
             ids[*first]
         ));
     }
@@ -181,8 +183,7 @@ pub(super) fn drawn(queries: &Queries, shares: [f64; 3], seed: u64) -> Result<Ve
     let n = queries.ids.len();
     if n < wanted.len() {
         let names: Vec<&str> = wanted.iter().map(|part| part.name()).collect();
-        let message =
-            format!("{n} {} cannot be split into {}", if n == 1 { "query" } else { "queries" }, names.join(", "));
+        let message = format!("{} cannot be split into {}", counted(n, "query", "queries"), names.join(", "));
         return Err(Error::invalid(message)
             .hint("a query is never cut: bring more queries, or files of their own under `data.files`"));
     }
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(found.warnings.len(), 2);
         assert!(
             found.warnings[1]
-                .ends_with("1 documents have an id that their query has already (first: `a` of query `q`)")
+                .ends_with("1 document has an id that another one of the same query has (first: `a` of query `q`)")
         );
         assert!(read(&["", "", " ", "", ""]).are_numbers);
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::evaluate_ranking;
 use super::gate::{Check, require};
 use super::judge::{Answered, judge, values_by};
+use super::predict_ranking::{check_queries, document_ids};
 use super::promote::stored_config;
 use super::reading::{From, number_texts, read_rows, read_training_rows, signal};
 use super::record::{PredictionColumns, Recorder, What, code_tags, recorded};
@@ -127,7 +128,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             Task::Classification => (classes(session, recorder, asked, of_rows, (input, view))?, None),
             Task::Ranking => evaluate_ranking::queries(session, recorder, asked, of_rows, input)?,
         };
-        let source = request.data.clone().unwrap_or_else(|| experiment.config.data.place());
+        let source = request.data.clone().unwrap_or_else(|| source_of(&experiment, part));
         let viewed = view != View::default() || request.empty.is_some();
         let outcome = Outcome {
             run_id: recorder.id.clone(),
@@ -151,7 +152,6 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
         data.extend(request.tags.iter().map(|(key, value)| (key.as_str(), value.clone())));
         // Only a view of its own is noted: runs without these tags were judged as the model is.
-        data.extend(request.empty.map(|empty| ("empty_queries", empty.name().to_owned())));
         if view != View::default() {
             data.push(("average", outcome.metrics.average.clone()));
             data.extend(outcome.metrics.positive.iter().map(|label| ("positive", label.clone())));
@@ -159,6 +159,13 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         log(session, recorder, &experiment, &located, &outcome, &data, &environment)?;
         Ok(outcome)
     })
+}
+
+/// Where the rows of a part of the config's data come from.
+fn source_of(experiment: &Experiment, part: Option<Part>) -> String {
+    let data = &experiment.config.data;
+    let of_part = data.files.as_ref().and_then(|files| files.parts().find(|(known, _)| Some(*known) == part));
+    of_part.map_or_else(|| data.place(), |(_, file)| file.to_owned())
 }
 
 /// Judges the rows at these positions and keeps what was said of each.
@@ -302,8 +309,16 @@ fn rows_of(
                 .hint("the config makes its split from its own data; leave `--split` out to use all rows"));
         }
     };
-    let columns =
-        Columns { id: known_id(session, data, request, &bundle.schema.columns)?, ..bundle.schema.columns.clone() };
+    let columns = &bundle.schema.columns;
+    let id = match bundle.schema.task {
+        Task::Classification => known_id(session, data, request, columns)?,
+        Task::Ranking => {
+            let known = known_columns(session, data, request)?;
+            check_queries(data, columns, &known)?;
+            document_ids(columns, &known)
+        }
+    };
+    let columns = Columns { id, ..columns.clone() };
     let from = From {
         source: data,
         query: request.query.as_deref(),

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::predict_ranking::{self, ranked};
+use super::predict_ranking::{self, check_queries, document_ids, ranked};
 use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_facts};
 use super::promote::{stored_config, version_tags};
 use super::reading::{From, number_texts, read_rows, signal};
@@ -155,7 +155,14 @@ fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Co
     let source = session.project.expand(&request.input)?;
     let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
     let columns = &bundle.schema.columns;
-    let columns = Columns { id: columns.id.clone().filter(|id| known.contains(id)), ..columns.clone() };
+    let id = match bundle.schema.task {
+        Task::Classification => columns.id.clone().filter(|id| known.contains(id)),
+        Task::Ranking => {
+            check_queries(&source, columns, &known)?;
+            document_ids(columns, &known)
+        }
+    };
+    let columns = Columns { id, ..columns.clone() };
     let (query, labels) = (request.query.as_deref(), Labels::Ignore);
     let from =
         From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] };

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::session::Session;
 use crate::bundle::{Bundle, with_queries};
+use crate::catalog::known_hint;
 use crate::data::rows::{Inputs, Rows};
-use crate::data::{Features, Task};
+use crate::data::{Columns, Features, Input, Task};
 use crate::error::{Error, Result};
 use crate::features::Signal;
 use crate::names::{ModelName, Version};
@@ -56,6 +57,31 @@ pub(super) fn check(located: &Located, log: bool) -> Result<()> {
         .hint("leave `--log` out; `--output ranks.parquet` keeps the scores of all documents"))
 }
 
+/// How tables name the column of queries.
+const QUERY_NAMES: [&str; 8] = ["qid", "query_id", "queryid", "query", "srch_id", "search_id", "group_id", "group"];
+
+/// Whose column of ids the model knows may be another one here: a LETOR file has `docid`.
+pub(super) fn document_ids(columns: &Columns, known: &[String]) -> Option<String> {
+    let is_feature = |name: &String| matches!(&columns.input, Input::Numbers(names) if names.contains(name));
+    let named = columns.id.clone().filter(|id| known.contains(id));
+    named.or_else(|| known.iter().find(|name| *name == "docid" && !is_feature(name)).cloned())
+}
+
+/// Refuses rows that do not say of which query they are.
+///
+/// # Errors
+/// `Invalid`, with the column that looks like it.
+pub(super) fn check_queries(source: &str, columns: &Columns, known: &[String]) -> Result<()> {
+    let Some(query) = columns.query.as_ref().filter(|query| !known.contains(query)) else { return Ok(()) };
+    let named = |name: &&String| QUERY_NAMES.contains(&name.to_lowercase().as_str());
+    let hint = match known.iter().find(named) {
+        Some(like) => format!("did you mean `{like}`? the model knows it as `{query}`: rename it"),
+        None => known_hint(query, known.iter().map(String::as_str).collect::<Vec<_>>()),
+    };
+    Err(Error::invalid(format!("`{source}` has no column `{query}`: documents are ranked within their query"))
+        .hint(hint))
+}
+
 /// Scores and ranks rows that were read with their queries; takes their inputs.
 ///
 /// # Errors
@@ -68,7 +94,9 @@ pub(super) fn ranked(
     input: Signal,
 ) -> Result<Outcome> {
     if let Some((number, id)) = rows.skipped.first() {
-        let id = id.as_ref().map_or_else(String::new, |id| format!(" (`{id}`)"));
+        // Row numbers stand in for ids that are not there.
+        let id = id.as_ref().filter(|id| **id != number.to_string());
+        let id = id.map_or_else(String::new, |id| format!(" (`{id}`)"));
         let (count, all) = (rows.skipped.len(), rows.n_read);
         return Err(Error::invalid(format!("{count} of {all} documents have no features, first in row {number}{id}"))
             .hint("a ranking without some of its documents would be another one: fill them in, or leave them out"));
@@ -127,7 +155,28 @@ fn by_rank(rows: &Rows, starts: &[usize], scores: &[f64]) -> Result<Vec<Document
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflows::fixtures::rows_of_queries;
+    use crate::workflows::fixtures::{ranker, rows_of_queries};
+
+    #[test]
+    fn the_columns_of_queries_and_documents_are_found() {
+        let columns = ranker(&[1.0], 0.0).schema.columns;
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let refused = |known: &[&str]| check_queries("f.csv", &columns, &names(known)).unwrap_err();
+        assert!(check_queries("f.csv", &columns, &names(&["qid", "1"])).is_ok());
+        assert_eq!(
+            refused(&["1", "Query_ID"]).message,
+            "`f.csv` has no column `qid`: documents are ranked within their query"
+        );
+        let hint = refused(&["1", "Query_ID"]).hint.unwrap();
+        assert_eq!(hint, "did you mean `Query_ID`? the model knows it as `qid`: rename it");
+        assert!(refused(&["1", "x"]).hint.unwrap().ends_with("1, x"));
+        let without = Columns { id: None, ..columns.clone() };
+        assert_eq!(document_ids(&without, &names(&["docid", "1"])).as_deref(), Some("docid"));
+        assert_eq!(document_ids(&without, &names(&["1"])), None);
+        let of_url = Columns { id: Some("url".into()), input: Input::Numbers(names(&["docid"])), ..columns };
+        assert_eq!(document_ids(&of_url, &names(&["docid", "url"])).as_deref(), Some("url"));
+        assert_eq!(document_ids(&of_url, &names(&["docid"])), None, "it is a feature");
+    }
 
     #[test]
     fn documents_are_ranked_within_their_query_and_ties_keep_their_order() {

@@ -86,31 +86,49 @@ impl RowCounts {
 
 /// Reads rows.
 ///
-/// The documents of a LETOR file have the ids of their comments, where no column of ids is named.
+/// Where documents have queries and no column of ids is named, `docid` is it: of a LETOR file, the ids in the comments.
 ///
 /// # Errors
 /// `Invalid` with file, row and column when the data do not fit.
 pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
     let source = session.project.expand(from.source)?;
     let root = session.project.layout.root();
-    let columns =
-        Columns { id: from.columns.id.clone().or(comments(&source, root, from.columns)?), ..from.columns.clone() };
+    let columns = Columns { id: id_column(&source, root, &from)?, ..from.columns.clone() };
     let mut request = request(&columns, from.split, from.labels, from.query);
     let more = from.by.iter().filter(|name| !request.columns.contains(name)).cloned();
     let more: Vec<String> = more.collect();
     request.columns.extend(more);
-    let table = read(&source, &request, root)?;
+    let table = read(&source, &request, root).map_err(|error| named_otherwise(error, &columns))?;
     let cells = cells_by(&table, from.by)?;
     Ok(prepare(table, &columns, from.split, from.labels, from.seed, from.blank)?.with(cells))
 }
 
-/// The column of document ids that a LETOR file has.
-fn comments(source: &str, root: &Path, columns: &Columns) -> Result<Option<String>> {
-    if columns.id.is_some() || columns.query.is_none() {
-        return Ok(None);
+/// Says how a column is named that a ranking config need not name.
+fn named_otherwise(error: Error, columns: &Columns) -> Error {
+    let usual = [("label", "label", &columns.label), ("query", "qid", &columns.query)];
+    let is_missing = |name: &str| error.message.ends_with(&format!("has no column `{name}`"));
+    let role = usual.iter().find(|(_, usual, name)| name.as_deref() == Some(*usual) && is_missing(usual));
+    match (role, &error.hint, &columns.query) {
+        (Some((role, ..)), Some(hint), Some(_)) => {
+            let hint = format!("{hint}; another name is told with `columns: {{{role}: …}}` under `data`");
+            error.hint(hint)
+        }
+        _ => error,
     }
-    let (format, _) = resolve(source, root)?;
-    Ok((format == "letor").then(|| "docid".to_owned()))
+}
+
+/// The usual column of document ids.
+const DOCUMENT: &str = "docid";
+
+/// The column of ids.
+fn id_column(source: &str, root: &Path, from: &From<'_>) -> Result<Option<String>> {
+    let columns = from.columns;
+    let mut roles = columns.label.iter().chain(&columns.query).chain(columns.input.names());
+    if columns.id.is_some() || columns.query.is_none() || roles.any(|name| name == DOCUMENT) {
+        return Ok(columns.id.clone());
+    }
+    let is_there = column_names(source, from.query, root)?.iter().any(|name| name == DOCUMENT);
+    Ok(is_there.then(|| DOCUMENT.to_owned()))
 }
 
 /// Reads the rows that a config trains and tests on, with the columns that make groups.
@@ -160,8 +178,8 @@ fn others(session: &Session<'_>, source: &str, learned: &Columns, from: From<'_>
         return Ok(None);
     }
     let known = column_names(&location, from.query, root)?;
-    let roles = [&learned.id, &learned.label, &learned.query];
-    let is_other = |name: &&String| !names.contains(name) && !roles.contains(&&Some((*name).clone()));
+    let roles = [learned.id.as_deref(), learned.label.as_deref(), learned.query.as_deref(), Some(DOCUMENT)];
+    let is_other = |name: &&String| !names.contains(name) && !roles.contains(&Some(name.as_str()));
     let others: Vec<String> = known.iter().filter(is_other).take(5).map(|name| format!("`{name}`")).collect();
     Ok((!others.is_empty())
         .then(|| format!("{source}: columns that the training file does not have are left out: {}", others.join(", "))))

@@ -180,7 +180,7 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when the disk refuses.
     pub fn config(&self, config: &ExperimentConfig) -> Result<String> {
-        let text = serde_yaml::to_string(config).context(|| "cannot write the config".into())?;
+        let text = config.rendered()?;
         write_relaxed(&self.folder.join("config.yaml"), text.as_bytes())?;
         Ok(text)
     }

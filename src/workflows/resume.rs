@@ -50,8 +50,7 @@ pub(super) struct Earlier {
 
 /// SHA-256 of the config as it is rendered.
 fn digest(config: &ExperimentConfig) -> Result<String> {
-    let text = serde_yaml::to_string(config).context(|| "cannot write the config".into())?;
-    Ok(sha256(text.as_bytes()))
+    Ok(sha256(config.rendered()?.as_bytes()))
 }
 
 fn earlier_of(session: &Session<'_>, run: &Run, config: &ExperimentConfig) -> Option<Earlier> {

@@ -16,6 +16,7 @@ use super::piece::Piece;
 use super::settings::{Base, Missing};
 use crate::data::dataset::Features;
 use crate::error::{Error, Result};
+use crate::text::counted;
 
 /// How the features are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -199,7 +200,8 @@ impl Reading {
         let mut warnings = Vec::new();
         if let Some((count, line)) = self.unsorted {
             warnings.push(format!(
-                "{name}: the indices of {count} lines do not ascend, first in line {line}; they were sorted"
+                "{name}: the indices of {} not ascend, first in line {line}; they were sorted",
+                counted(count, "line do", "lines do")
             ));
         }
         warnings.extend(narrow);
@@ -233,7 +235,8 @@ impl Reading {
             }
             if let (Order::ByQuery, Some((count, first))) = (options.order, &groups.scattered) {
                 warnings.push(format!(
-                    "{name}: the documents of {count} queries stand in several places (first: query `{first}`); they were brought together"
+                    "{name}: the documents of {} stand in several places (first: query `{first}`); they were brought together",
+                    counted(*count, "query", "queries")
                 ));
             }
             (letor.offsets, letor.queries) = (groups.offsets, groups.queries);
@@ -245,8 +248,11 @@ impl Reading {
             if !fills {
                 fill_zero(&mut letor.features);
             }
-            let became = if fills { "the smallest value of their feature in the query" } else { "0" };
-            warnings.push(format!("{name}: {} values are NULL; they became {became}", self.n_nulls));
+            let became = if fills { "the smallest value of the feature in the query" } else { "0" };
+            warnings.push(format!(
+                "{name}: {} {became}",
+                counted(self.n_nulls, "value is NULL; it became", "values are NULL; they became")
+            ));
         }
         letor.warnings = warnings;
         Ok(letor)

@@ -40,11 +40,11 @@ fn a_file_becomes_documents_by_query() {
     assert_eq!(ids, [Some("d1"), None, None, Some("d3")]);
     assert_eq!(letor.warnings.len(), 2);
     assert!(
-        letor.warnings[0].contains("1 queries") && letor.warnings[0].contains("query `10`"),
+        letor.warnings[0].contains("1 query ") && letor.warnings[0].contains("query `10`"),
         "{}",
         letor.warnings[0]
     );
-    assert!(letor.warnings[1].contains("1 values are NULL"));
+    assert!(letor.warnings[1].contains("1 value is NULL"));
     assert!(!letor.starts_at_zero);
 }
 
@@ -106,7 +106,7 @@ fn files_that_belong_together_have_the_same_columns() {
     assert_eq!(both[0].features, Features::Dense(array![[0., 1., 2., 0., 0., 0., 0.], [0., 4., 0., 1., 0., 0., 0.]]));
     assert_eq!(both[1].features, Features::Dense(array![[5., 0., 0., 0., 0., 0., 1.]]));
     assert!(both[0].starts_at_zero && both[1].starts_at_zero);
-    assert!(both[0].warnings[0].contains("1 lines do not ascend, first in line 2"));
+    assert!(both[0].warnings[0].contains("1 line do not ascend, first in line 2"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::data::letor::{self, Options, Order, Others};
 use crate::data::table::{Table, no_such_column};
 use crate::data::vectors::Vectors;
 use crate::error::{Context, Error, Result};
-use crate::text::thousands;
+use crate::text::{counted, thousands};
 
 /// The columns besides the features.
 const NAMES: [&str; 3] = ["label", "qid", "docid"];
@@ -46,17 +46,20 @@ impl Named for Letor {
     }
 }
 
-/// The lines at the start of a file that are whole and no comments.
-fn start(path: &Path) -> Result<Vec<String>> {
+/// The start of a file: its whole lines.
+fn start(path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
     let file = File::open(path).context(|| format!("cannot read `{}`", path.display()))?;
     let read = file.take(START).read_to_end(&mut bytes).context(|| format!("cannot read `{}`", path.display()))?;
     if read as u64 == START {
         bytes.truncate(memchr::memrchr(b'\n', &bytes).unwrap_or(bytes.len()));
     }
-    let text = String::from_utf8_lossy(bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(&bytes));
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    Ok(String::from_utf8_lossy(bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(&bytes)).into_owned())
+}
+
+/// Lines without their comments; blank ones are left out.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).filter(|line| !line.is_empty())
 }
 
 /// The index of a feature, from its name.
@@ -78,14 +81,18 @@ impl Source for Letor {
         if has_extension(path, &[".letor", ".svm", ".svmlight", ".libsvm"]) {
             return true;
         }
-        let first = start(path).ok().and_then(|lines| lines.into_iter().next());
-        first.is_some_and(|line| line.split_ascii_whitespace().nth(1).is_some_and(|word| word.starts_with("qid:")))
+        let Ok(text) = start(path) else { return false };
+        match lines(&text).next() {
+            Some(line) => line.split_ascii_whitespace().nth(1).is_some_and(|word| word.starts_with("qid:")),
+            // Comments without a document are told by the reader.
+            None => text.trim_start().starts_with('#'),
+        }
     }
 
     /// The features are those of the first lines.
     fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
-        let lines = start(path)?;
-        let words = lines.iter().flat_map(|line| line.split_ascii_whitespace().skip(2));
+        let text = start(path)?;
+        let words = lines(&text).flat_map(|line| line.split_ascii_whitespace().skip(2));
         let indices = words.filter_map(|word| word.split_once(':')).filter_map(|(index, _)| index.parse::<u32>().ok());
         let mut seen: BTreeSet<u32> = indices.collect();
         // Zeros are left out: what lies between is a feature too.
@@ -213,7 +220,8 @@ fn chosen(
     let mut absent = names.iter().zip(&columns).filter(|(_, column)| column.is_none()).map(|(name, _)| name);
     if let Some(absent_first) = absent.next() {
         let count = 1 + absent.count();
-        warnings.push(format!("{name}: no line has {count} of the features (first: {absent_first}); they count 0"));
+        let absent = counted(count, "feature that is asked for", "of the features that are asked for");
+        warnings.push(format!("{name}: no line has {absent} (first: {absent_first}); what is absent counts 0"));
     }
     let mut matrix = Array2::zeros((n_rows, names.len()));
     for (mut row, at) in matrix.outer_iter_mut().zip(0..) {
@@ -291,7 +299,12 @@ mod tests {
     fn files_are_known_by_name_or_first_line() {
         let (_folder, path) = written("\n  # a comment\n2 qid:1 1:0.5\n");
         assert!(Letor.reads(&path) && Letor.reads(Path::new("a.SVM")) && Letor.reads(Path::new("x/a.letor")));
-        for other in ["id,text\n1,qid:2\n", "", "# only\n", "2 1:0.5 2:1\n", "qid:1 1:2\n"] {
+        let (_folder, path) = written("# only\n");
+        assert!(
+            Letor.reads(&path)
+                && Letor.read(&path, &request(&[], all())).unwrap_err().message.ends_with("has no documents")
+        );
+        for other in ["id,text\n1,qid:2\n", "", "\n", "2 1:0.5 2:1\n", "qid:1 1:2\n"] {
             let (_folder, path) = written(other);
             assert!(!Letor.reads(&path), "{other}");
         }
@@ -327,7 +340,10 @@ mod tests {
         assert_eq!((table.vectors().unwrap().row(0), table.feature_names().len()), (&[1.0, 0.5][..], 2));
         let table = read_text(TEXT, &request(&[], numbers(&["1", "2", "3", "4"]))).unwrap();
         assert_eq!(table.vectors().unwrap().row(2), [7.0, 0.0, 0.0, 0.0]);
-        assert!(table.warnings()[0].ends_with("no line has 1 of the features (first: 4); they count 0"));
+        assert!(
+            table.warnings()[0]
+                .ends_with("no line has 1 feature that is asked for (first: 4); what is absent counts 0")
+        );
         let error = read_text(TEXT, &request(&[], numbers(&["1", "length"]))).unwrap_err();
         assert!(error.message.ends_with("has no column `length`"), "{}", error.message);
         let error = read_text(TEXT, &request(&["query"], all())).unwrap_err();

@@ -52,9 +52,19 @@ fn refuse_half_floats(path: &Path, wanted: &[String]) -> Result<()> {
 enum Cells {
     Text(Series),
     Lists(Series),
+    /// Numbers of the rows' vectors.
+    Numbers(Series),
 }
 
 impl Cells {
+    fn of_slot(column: &Column, name: &str, slot: Slot) -> Result<Self> {
+        if !matches!(slot, Slot::Number) || !column.dtype().is_primitive_numeric() {
+            return Self::new(column, name);
+        }
+        let numbers = column.as_materialized_series().cast(&DataType::Float32);
+        numbers.map(Self::Numbers).context(|| format!("{name}: column `{}` is no number", column.name()))
+    }
+
     fn new(column: &Column, name: &str) -> Result<Self> {
         let series = column.as_materialized_series();
         let unreadable = || format!("{name}: column `{}` has the type {}", series.name(), series.dtype());
@@ -83,6 +93,10 @@ impl Cells {
     fn cell(&self, row: usize, slot: Slot) -> Result<Cell<'_>> {
         let series = match self {
             Self::Text(series) | Self::Lists(series) => series,
+            Self::Numbers(series) => {
+                let numbers = series.f32().context(|| format!("row {} is no number", row + 1))?;
+                return Ok(numbers.get(row).map_or(Cell::Null, Cell::Number));
+            }
         };
         Ok(match series.get(row).context(|| format!("row {} cannot be read", row + 1))? {
             AnyValue::Null => Cell::Null,
@@ -197,9 +211,9 @@ fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Tabl
     for start in (0..all).step_by(ROWS_AT_ONCE) {
         let slice = reader(path)?.with_columns(Some(wanted.clone())).with_slice(Some((start, ROWS_AT_ONCE)));
         let frame: DataFrame = slice.finish().map_err(|cause| not_parquet(path, cause))?;
-        let cells = slots.iter().map(|(column, _)| {
+        let cells = slots.iter().map(|(column, slot)| {
             let column = frame.column(column).context(|| format!("{name}: column `{column}` is not there"))?;
-            Cells::new(column, &name)
+            Cells::of_slot(column, &name, *slot)
         });
         let cells = cells.collect::<Result<Vec<_>>>()?;
         let mut piece = Piece::new(request, start + 1, builder.width());

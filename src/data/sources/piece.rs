@@ -24,6 +24,8 @@ pub enum Cell<'a> {
     Null,
     /// Text, or the text of a number or boolean.
     Text(std::borrow::Cow<'a, str>),
+    /// A number that came as one.
+    Number(f32),
     /// A vector that came as numbers.
     Numbers(Vec<f32>),
 }
@@ -73,12 +75,9 @@ impl Piece {
         }
     }
 
-    fn no_number(&self, place: Place<'_>, found: &str) -> Error {
+    fn no_number(&self, place: Place<'_>, found: &str, hint: &str) -> Error {
         let error = place.error(format!("expected a number, {found}"));
-        if !self.takes_all {
-            return error;
-        }
-        error.hint("every column that is not named otherwise is a feature: list those that are under `features`")
+        if self.takes_all { error.hint(hint) } else { error }
     }
 
     /// Adds a row: `cell` gives the cell of the `i`-th entry of `slots`.
@@ -102,6 +101,7 @@ impl Piece {
                 (Slot::Column(at), value) => self.columns[*at].push(match value {
                     Cell::Null => None,
                     Cell::Text(text) => Some(text.into_owned()),
+                    Cell::Number(number) => Some(number.to_string()),
                     Cell::Numbers(_) => return Err(place.error("expected text, found a list of numbers")),
                 }),
                 (Slot::Embedding, value) => {
@@ -109,6 +109,7 @@ impl Piece {
                     match value {
                         Cell::Null => vectors.push_absent(),
                         Cell::Text(text) => vectors.push_text(text.as_bytes(), place)?,
+                        Cell::Number(number) => vectors.push([number], place)?,
                         Cell::Numbers(values) => match values.iter().position(|value| !value.is_finite()) {
                             Some(at) => return Err(place.error(format!("number {} is NaN or infinite", at + 1))),
                             None => vectors.push(values, place)?,
@@ -117,19 +118,33 @@ impl Piece {
                 }
                 (Slot::Number, Cell::Null) => null_number = Some(place),
                 (Slot::Number, Cell::Text(text)) if text.trim().is_empty() => null_number = Some(place),
+                (Slot::Number, Cell::Number(number)) if number.is_finite() => numbers.push(number),
+                (Slot::Number, Cell::Number(number)) => {
+                    return Err(place.error(format!("expected a finite number, got `{number}`")));
+                }
                 (Slot::Number, Cell::Text(text)) => {
                     let number = match fast_float2::parse::<f32, _>(text.trim().as_bytes()) {
                         Ok(number) => number,
                         Err(_) if text.eq_ignore_ascii_case("true") => 1.0,
                         Err(_) if text.eq_ignore_ascii_case("false") => 0.0,
-                        Err(_) => return Err(self.no_number(place, &format!("got `{}`", cut(&text, 80)))),
+                        Err(_) => return Err(self.no_number(
+                            place,
+                            &format!("got `{}`", cut(&text, 80)),
+                            "every column that is not named otherwise is a feature: list those that are under `features`",
+                        )),
                     };
                     if !number.is_finite() {
                         return Err(place.error(format!("expected a finite number, got `{text}`")));
                     }
                     numbers.push(number);
                 }
-                (Slot::Number, Cell::Numbers(_)) => return Err(self.no_number(place, "found a list")),
+                (Slot::Number, Cell::Numbers(_)) => {
+                    return Err(self.no_number(
+                        place,
+                        "found a list",
+                        "a column of vectors is named as `embedding`; or list the columns to use under `features`",
+                    ));
+                }
             }
         }
         if matches!(slots.last(), Some((_, Slot::Number))) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::SOURCES;
 use super::chunk::{Ask, Chunk};
 use super::piece::Builder;
-use super::source::{Request, Source};
+use super::source::{Request, Source, has_extension};
 use crate::data::table::Table;
 use crate::error::{Context, Error, Result};
 
@@ -31,9 +31,12 @@ fn named_source(location: &str) -> Result<(Option<&'static dyn Source>, PathBuf)
 fn source_of(path: &Path, location: &str) -> Result<&'static dyn Source> {
     let found = SOURCES.iter().find(|source| source.reads(path)).copied();
     found.ok_or_else(|| {
-        Error::invalid(format!("cannot tell the format of `{location}` from its name")).hint(
-            ".csv .tsv .ndjson .jsonl .json .parquet .db .sqlite .letor are known; or write `csv:PATH`, `letor:PATH`, …",
-        )
+        let error = Error::invalid(format!("cannot tell the format of `{location}` from its name"));
+        error.hint(if has_extension(path, &[".txt", ".dat"]) {
+            "a text file is read where its first line is LETOR's: `2 qid:10 1:0.03`; or write `csv:PATH`, …"
+        } else {
+            ".csv .tsv .ndjson .jsonl .json .parquet .db .sqlite .letor are known; or write `csv:PATH`, `letor:PATH`, …"
+        })
     })
 }
 
