@@ -119,7 +119,9 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         rows.inputs = Inputs::Texts(Vec::new());
         let ids: Vec<String> = positions.iter().map(|position| rows.ids[*position].clone()).collect();
         let parts = vec![part_name.to_owned(); positions.len()];
-        recorder.rows(&ids, &parts, &positions.iter().map(|position| digests[*position]).collect::<Vec<_>>())?;
+        let queries: Vec<String> = positions.iter().filter_map(|at| rows.query(*at).map(str::to_owned)).collect();
+        let digests: Vec<u64> = positions.iter().map(|position| digests[*position]).collect();
+        recorder.rows(&queries, &ids, &parts, &digests)?;
         let asked = (request, &experiment, &bundle);
         let of_rows = (&rows, positions.as_slice(), part_name);
         let (evaluation, letor_script) = match bundle.schema.task {

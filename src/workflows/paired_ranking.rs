@@ -76,6 +76,8 @@ pub(super) fn convention_of(side: &Predictions) -> Result<&Convention> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::comparison::{TestKind, Unit, Verdict};
     use crate::data::Task;
@@ -97,9 +99,9 @@ pub(super) mod tests {
             lifecycle: "active".into(),
             start_ms: 0,
             end_ms: Some(1),
-            params: Default::default(),
-            metrics: Default::default(),
-            tags: Default::default(),
+            params: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            tags: BTreeMap::new(),
         }
     }
 

@@ -233,19 +233,12 @@ impl Recorder<'_> {
         write_relaxed(&self.folder.join("predictions.parquet"), &parquet_file::bytes(&written, &facts)?)
     }
 
-    /// Writes `rows.parquet`: by which digests the rows are known again elsewhere; see `known_rows`.
+    /// Writes `rows.parquet`: by which digests the rows are known again elsewhere, see `known_rows`; with the query of each row,
+    /// by which the document of a ranking is known beside its id, empty where there are none.
     ///
     /// # Errors
     /// `Failed` when the disk refuses.
-    pub fn rows(&self, ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
-        self.rows_of_queries(&[], ids, parts, digests)
-    }
-
-    /// The same with the query of each row, by which the document of a ranking is known beside its id; empty where there are none.
-    ///
-    /// # Errors
-    /// `Failed` when the disk refuses.
-    pub fn rows_of_queries(&self, queries: &[String], ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
+    pub fn rows(&self, queries: &[String], ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
         create_dir(&self.folder)?;
         let digests: Vec<String> = digests.iter().map(|digest| format!("{digest:016x}")).collect();
         let mut columns =

@@ -132,8 +132,8 @@ pub(super) fn write_run(
     }
     let parts: Vec<String> = prepared.rows.parts.iter().map(|part| part.name().to_owned()).collect();
     let rows = &prepared.rows;
-    let queries: Vec<String> = rows.queries.iter().map(|query| rows.query_ids[*query as usize].clone()).collect();
-    recorder.rows_of_queries(&queries, &rows.ids, &parts, &prepared.digests)?;
+    let queries: Vec<String> = (0..rows.ids.len()).filter_map(|at| rows.query(at).map(str::to_owned)).collect();
+    recorder.rows(&queries, &rows.ids, &parts, &prepared.digests)?;
     recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold, judged))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;
