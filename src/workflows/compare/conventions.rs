@@ -1,8 +1,8 @@
 //! Ranking runs that were judged by other conventions than the baseline: one name, two metrics.
 //!
 //! With a baseline, the paired test values both by the baseline's conventions, and the table shows that value; the other ranking
-//! metrics of such a run are not shown. Without one there is nothing to value them by, and the comparison is refused. (What the
-//! conventions are is known from a tag of the run; see `ranking_files`.)
+//! metrics of such a run are not shown. Without one there is nothing to value them by, and a comparison by a ranking metric is
+//! refused. (What the conventions are is known from a tag of the run; see `ranking_files`.)
 
 use std::collections::BTreeSet;
 
@@ -27,17 +27,24 @@ fn tag(run: &Run) -> Option<&String> {
     run.tags.get(CONVENTION_TAG)
 }
 
+/// Whether a column shows a ranking metric, of whichever part.
+fn ranks(column: &Column) -> bool {
+    let base = ["validation_", "train_", "val_"].iter().find_map(|part| column.metric.strip_prefix(part));
+    Wanted::parse(base.unwrap_or(&column.metric)).is_ok()
+}
+
 impl<'a> Conventions<'a> {
     /// Looks at the runs.
     ///
     /// # Errors
-    /// `Invalid` when runs differ in their conventions and no paired test was made.
+    /// `Invalid` when runs differ in their conventions, are judged by them, and no paired test was made.
     pub fn of(runs: &'a [Run], baseline: Option<&Run>, judged: &'a Column, tested: &'a Tested) -> Result<Self> {
         let of = baseline.unwrap_or(&runs[0]);
         let differs = |run: &&Run| tag(run).zip(tag(of)).is_some_and(|(one, other)| one != other);
         let others: Vec<&Run> = runs.iter().filter(differs).collect();
         let words = |run: &Run| tag(run).cloned().unwrap_or_default();
         if let Some(other) = others.first()
+            && ranks(judged)
             && tested.candidates.is_empty()
         {
             return Err(Error::invalid(format!(
@@ -51,15 +58,21 @@ impl<'a> Conventions<'a> {
             ))
             .hint("`--baseline RUN` values the others by that run's conventions, from their stored predictions"));
         }
-        let note = |run: &&Run| {
+        let shown = if ranks(judged) {
             format!(
-                "run {} was judged by other conventions ({}): its {} is valued here by those of {} ({}), its other ranking \
-                 metrics are not shown",
-                run.id.short(),
-                words(run),
+                "its {} is valued here by those of {} ({}), its other ranking",
                 judged.metric,
                 of.id.short(),
                 words(of)
+            )
+        } else {
+            "its ranking".to_owned()
+        };
+        let note = |run: &&Run| {
+            let run_words = words(run);
+            format!(
+                "run {} was judged by other conventions ({run_words}): {shown} metrics are not shown",
+                run.id.short()
             )
         };
         let notes = others.iter().map(note).collect();
@@ -74,13 +87,9 @@ impl<'a> Conventions<'a> {
         if !self.others.contains(&run.id) {
             return column.value(tracker, run);
         }
-        if column == self.judged {
+        if column == self.judged && ranks(column) {
             return Ok(self.tested.of(&run.id).and_then(|found| found.candidate));
         }
-        let base = ["validation_", "train_", "val_"].iter().find_map(|part| column.metric.strip_prefix(part));
-        match Wanted::parse(base.unwrap_or(&column.metric)) {
-            Ok(_) => Ok(None),
-            Err(_) => column.value(tracker, run),
-        }
+        if ranks(column) { Ok(None) } else { column.value(tracker, run) }
     }
 }
