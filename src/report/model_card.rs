@@ -185,12 +185,9 @@ impl ModelCard {
         if !self.description.trim().is_empty() {
             card.text(&self.description);
         }
-        card.text(format!(
-            "A {} of the experiment {}, run {}.",
-            self.kind.replace('_', " "),
-            self.experiment,
-            self.run_id
-        ));
+        let kind = self.kind.replace('_', " ");
+        let what = if self.modality == Modality::Ranking { format!("ranking model ({kind})") } else { kind };
+        card.text(format!("A {what} of the experiment {}, run {}.", self.experiment, self.run_id));
         card.section("Intended use");
         card.text(self.intended_use.as_deref().unwrap_or(UNKNOWN));
         self.answers(&mut card);
@@ -285,7 +282,8 @@ impl ModelCard {
         }
         let right = |name| (name, Align::Right);
         let left = ("what", Align::Left);
-        let mut table = Table::of(&[left, right("rows at once"), right("p50 ms"), right("p95 ms"), right("p99 ms")]);
+        let at_once = if self.modality == Modality::Ranking { "documents at once" } else { "rows at once" };
+        let mut table = Table::of(&[left, right(at_once), right("p50 ms"), right("p95 ms"), right("p99 ms")]);
         table.rows.extend(self.latency.iter().map(|(what, rows, times)| {
             let times = times.iter().map(|time| if *time < 0.001 { "< 0.001".into() } else { value(*time) });
             [what.clone(), count(*rows as usize)].into_iter().chain(times).collect()
@@ -519,6 +517,8 @@ mod tests {
         for line in [
             "Means over 157 queries, 52 of which have no relevant document and count 0. Conventions: gain 2^grade − 1, ",
             "Scores are no probabilities",
+            "A ranking model (logistic regression) of the experiment",
+            "documents at once",
             "157 queries decide the metrics: look at the intervals.",
             "mlops predict reviews/3 --input documents.txt --output ranks.csv",
         ] {
