@@ -26,6 +26,7 @@ fn the_verdict_comes_first_and_every_section_is_there() {
         "Metrics",
         "Errors and curves",
         "Learning curves",
+        "Feature importance",
         "Parameters",
         "Environment",
         "History",
@@ -87,7 +88,7 @@ fn the_same_store_gives_the_same_bytes() {
     let text = project.read("a.md");
     assert!(text.contains("](a_files/roc.svg)") && text.chars().count() < 65_536);
     let page = project.read("a.html");
-    assert_eq!(page.matches("<svg ").count(), 5, "comparison needs two runs");
+    assert_eq!(page.matches("<svg ").count(), 6, "comparison needs two runs");
     assert!(page.contains("Best of 1 finished run by f1"));
     for outside in ["<script", "<link", "src=", "url("] {
         assert!(!page.contains(outside), "{outside}");
@@ -157,7 +158,7 @@ fn labels_and_names_with_markup_stay_text() {
     project.run(&["report", "points", "--out", "r.html"]).ok();
     let page = project.read("r.html");
     assert!(!page.contains("<script") && !page.contains("<b>") && page.contains("&lt;script&gt;alert(1)"));
-    assert_eq!(page.matches("<svg ").count(), 5, "labels with commas are read back");
+    assert_eq!(page.matches("<svg ").count(), 6, "labels with commas are read back");
     let text = project.run(&["report", "points"]).ok().stdout;
     assert!(text.contains("\\<script>alert(1)\\</script>") && !text.contains("\n<script"), "{text}");
 }
