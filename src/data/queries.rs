@@ -37,23 +37,23 @@ pub(super) fn grouped(table: &Table, column: &str, kept: &mut Vec<usize>) -> Res
             table.place(*row, column).error("the query is missing").hint(hint)
         };
         let cell = cells[*row].ok_or_else(missing)?;
-        let query = match last {
-            Some((same, query)) if same == cell => query,
-            _ => match of_cell.get(cell) {
-                Some(query) => *query,
-                None => {
-                    let id = canonical(Some(cell)).ok_or_else(missing)?;
-                    let next = queries.ids.len() as u32;
-                    let query = *of_id.entry(id.clone()).or_insert(next);
-                    if query == next {
-                        queries.ids.push(id);
-                        // It begins here: nothing of it stood elsewhere.
-                        last = Some((cell, query));
-                    }
-                    of_cell.insert(cell, query);
-                    query
-                }
-            },
+        let known = match last {
+            Some((same, query)) if same == cell => Some(query),
+            _ => of_cell.get(cell).copied(),
+        };
+        let query = if let Some(query) = known {
+            query
+        } else {
+            let id = canonical(Some(cell)).ok_or_else(missing)?;
+            let next = queries.ids.len() as u32;
+            let query = *of_id.entry(id.clone()).or_insert(next);
+            if query == next {
+                queries.ids.push(id);
+                // It begins here: nothing of it stood elsewhere.
+                last = Some((cell, query));
+            }
+            of_cell.insert(cell, query);
+            query
         };
         if last.is_some_and(|(_, before)| before != query) && scattered.insert(query) {
             first_scattered.get_or_insert(query);
@@ -123,7 +123,7 @@ pub(super) fn check_present(table: &Table, column: &str) -> Result<()> {
 /// The ids of documents.
 pub(super) struct Ids {
     /// One per kept row; the row's number where it has none.
-    pub ids: Vec<String>,
+    pub of_row: Vec<String>,
     /// Whether no row has an id of its own.
     pub are_numbers: bool,
     /// What a person should know.
@@ -145,7 +145,7 @@ pub(super) fn ids(table: &Table, column: Option<&str>, kept: &[usize], queries: 
     let n_without = kept.iter().filter(|row| given(**row).is_none()).count();
     let ids: Vec<String> = kept.iter().map(|row| given(*row).map_or_else(|| number(*row), str::to_owned)).collect();
     if n_without == kept.len() {
-        return Ok(Ids { ids, are_numbers: true, warnings: Vec::new() });
+        return Ok(Ids { of_row: ids, are_numbers: true, warnings: Vec::new() });
     }
     let mut warnings = Vec::new();
     if n_without > 0 {
@@ -170,7 +170,7 @@ pub(super) fn ids(table: &Table, column: Option<&str>, kept: &[usize], queries: 
             ids[*first]
         ));
     }
-    Ok(Ids { ids, are_numbers: false, warnings })
+    Ok(Ids { of_row: ids, are_numbers: false, warnings })
 }
 
 /// Draws whole queries: the shares are shares of the queries, and every part that is wanted gets one.
@@ -283,7 +283,7 @@ mod tests {
         let found = read(&["a", "b", "c", "a", "b"]);
         assert!(!found.are_numbers && found.warnings.is_empty());
         let found = read(&["a", "b", "a", "", "b"]);
-        assert_eq!(found.ids, ["a", "b", "a", "4", "b"]);
+        assert_eq!(found.of_row, ["a", "b", "a", "4", "b"]);
         assert_eq!(found.warnings.len(), 2);
         assert!(
             found.warnings[1]

@@ -185,9 +185,8 @@ fn texts(table: &Table, columns: &[String], json_fields: &[String], blank: Blank
 
 fn label_cells(table: &Table, columns: &Columns, labels: Labels<'_>) -> Result<Option<Vec<Option<String>>>> {
     let column = match (labels, &columns.label) {
-        (Labels::Ignore, _) => return Ok(None),
         // Grades are read with the rows that are kept: a document without one is no row to skip.
-        (Labels::Grades, Some(_)) => return Ok(None),
+        (Labels::Ignore, _) | (Labels::Grades, Some(_)) => return Ok(None),
         (_, Some(column)) => column,
         (_, None) => return Err(Error::invalid("no label column is named").hint("add `label: …` under `data.columns`")),
     };
@@ -280,7 +279,7 @@ pub fn prepare(
         (Some(queries), column) => {
             let found = queries::ids(&table, column.as_deref(), &kept, queries)?;
             warnings.extend(found.warnings);
-            (found.ids, found.are_numbers)
+            (found.of_row, found.are_numbers)
         }
         (None, None) => (kept.iter().map(|row| (table.before() + row + 1).to_string()).collect(), true),
         (None, Some(id)) => (ids_of(&table, id, &kept, !matches!(labels, Labels::Ignore))?, false),
