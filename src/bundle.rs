@@ -322,6 +322,7 @@ pub(crate) mod tests {
                 label: Some("label".into()),
                 query: Some("qid".into()),
                 input: Input::Numbers(names),
+                letor: crate::data::letor::Settings::default(),
             },
             labels: Vec::new(),
             class_weights: None,
