@@ -164,9 +164,17 @@ fn chain_of(
     // A step that cannot be configured has been noted above.
     let chain = Chain::configure(&found).ok()?;
     if let Err((index, message)) = chain.check(input_kind(&config.columns().input)) {
-        let hint = Some("text columns need `- tfidf: {}` or `- embedding: {model: hashing}` first".to_owned());
+        let hint = if steps.get(index).is_some_and(|step| step.kind == "per_query") {
+            "move it to the front".to_owned()
+        } else {
+            "text columns need `- tfidf: {}` or `- embedding: {model: hashing}` first".to_owned()
+        };
+        let hint = Some(hint);
         steps.get(index).map_or(features, |step| &step.name).problem(message, hint);
         return None;
+    }
+    if chain.reads_queries() && config.task == Task::Classification {
+        features.problem("`per_query` needs queries, which belong to ranking", Some("min_max scales by column".into()));
     }
     Some(chain)
 }

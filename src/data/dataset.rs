@@ -78,7 +78,7 @@ impl Features {
         }
     }
 
-    /// Refuses NaN and infinities: no model here gives them a meaning.
+    /// Refuses NaN and infinities: no model here gives them a meaning. Columns and rows are counted from 1.
     ///
     /// # Errors
     /// `Invalid`, naming the first row (by its id) and column.
@@ -96,7 +96,7 @@ impl Features {
         };
         let Some((row, column)) = place else { return Ok(()) };
         let id = ids.get(row).map_or(String::new(), |id| format!(" (id `{id}`)"));
-        Err(Error::invalid(format!("feature {column} of row {}{id} is NaN or infinite", row + 1))
+        Err(Error::invalid(format!("feature {} of row {}{id} is NaN or infinite", column + 1, row + 1))
             .hint("fill or drop such values before training"))
     }
 }

@@ -425,6 +425,6 @@ mod tests {
         let narrow = Features::Dense(Array2::zeros((2, 2)));
         assert_eq!(model.predict(&narrow).unwrap_err().message, "expected 3 features, got 2");
         let broken = Features::Dense(Array2::from_elem((2, 3), f32::NAN));
-        assert_eq!(model.predict(&broken).unwrap_err().message, "feature 0 of row 1 is NaN or infinite");
+        assert_eq!(model.predict(&broken).unwrap_err().message, "feature 1 of row 1 is NaN or infinite");
     }
 }

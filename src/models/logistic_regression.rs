@@ -498,7 +498,7 @@ mod tests {
         let mut broken = two();
         let Features::Dense(x) = &mut broken.features else { unreachable!("the test data is dense") };
         x[[2, 3]] = f32::NAN;
-        assert_eq!(refused(&broken), "feature 3 of row 3 (id `r2`) is NaN or infinite");
+        assert_eq!(refused(&broken), "feature 4 of row 3 (id `r2`) is NaN or infinite");
         let mut empty = two();
         empty.features = Features::Dense(Array2::zeros((0, 5)));
         empty.targets = Targets::Classes { index: vec![], labels: vec!["no".into(), "yes".into()] };

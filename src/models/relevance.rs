@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(message(&data(&[0, 32], &[0, 2])), "the grade of training row 2 is 32, more than 31");
         let mut broken = data(&[0, 1], &[0, 2]);
         broken.features = Features::Dense(ndarray::array![[0.0, 1.0], [f32::NAN, 0.0]]);
-        assert_eq!(message(&broken), "training rows: feature 0 of row 2 (id `a`) is NaN or infinite");
+        assert_eq!(message(&broken), "training rows: feature 1 of row 2 (id `a`) is NaN or infinite");
         broken.features = Features::Dense(Array2::zeros((2, 0)));
         assert_eq!(message(&broken), "the training rows have no features");
         broken.features = Features::Dense(Array2::zeros((3, 2)));

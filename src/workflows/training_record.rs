@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Number;
+
 use super::judge::values_by;
 use super::ranking_files::{JudgedQueries, RankedRows};
 use super::reading::DataWindow;
@@ -26,7 +28,7 @@ use crate::tracking;
 /// What was heard during the fit.
 #[derive(Default)]
 pub(super) struct History {
-    pub rows: Vec<BTreeMap<String, f64>>,
+    pub rows: Vec<BTreeMap<String, Number>>,
     steps: Vec<(String, f64, usize)>,
     pub warnings: Vec<String>,
 }
@@ -37,8 +39,10 @@ impl History {
             Event::Progress { .. } => {}
             Event::Epoch(row) => {
                 crash_point(&format!("train.epoch_{}", row.epoch));
-                let values = row.values.iter().cloned();
-                self.rows.push([("epoch".to_owned(), row.epoch as f64)].into_iter().chain(values).collect());
+                // A value that is no number has no place in JSON.
+                let values =
+                    row.values.iter().filter_map(|(key, value)| Some((key.clone(), Number::from_f64(*value)?)));
+                self.rows.push([("epoch".to_owned(), Number::from(row.epoch))].into_iter().chain(values).collect());
                 // How long it took is no result.
                 let results = row.values.iter().filter(|(key, _)| key != "seconds");
                 self.steps.extend(results.map(|(key, value)| (key.clone(), *value, row.epoch)));
@@ -46,12 +50,11 @@ impl History {
             Event::Warning(text) => self.warnings.push((*text).to_owned()),
             Event::Metric { key, value, step } => {
                 self.steps.push(((*key).to_owned(), *value, *step));
-                let number = *step as f64;
+                let (number, value) = (Number::from(*step), Number::from_f64(*value));
+                let value = value.map(|value| ((*key).to_owned(), value));
                 match self.rows.last_mut() {
-                    Some(row) if row.get("step") == Some(&number) => {
-                        row.insert((*key).to_owned(), *value);
-                    }
-                    _ => self.rows.push(BTreeMap::from([("step".to_owned(), number), ((*key).to_owned(), *value)])),
+                    Some(row) if row.get("step") == Some(&number) => row.extend(value),
+                    _ => self.rows.push([("step".to_owned(), number)].into_iter().chain(value).collect()),
                 }
             }
         }

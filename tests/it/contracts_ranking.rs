@@ -224,7 +224,7 @@ fn what_no_ranker_can_learn_from_is_said() {
         if let Features::Dense(matrix) = &mut data.features {
             matrix[[9, 2]] = f32::NAN;
         }
-        let nan = "training rows: feature 2 of row 10 (id `9`) is NaN or infinite";
+        let nan = "training rows: feature 3 of row 10 (id `9`) is NaN or infinite";
         assert_eq!(message(*family, &data), nan, "{}", family.name());
     }
 }

@@ -75,7 +75,7 @@ fn the_run_keeps_history_predictions_and_values_of_each_query() {
     let rows = history.as_array().unwrap();
     assert_eq!(rows.len(), 5);
     for (row, epoch) in rows.iter().zip(1..) {
-        assert_eq!(row["epoch"], f64::from(epoch));
+        assert_eq!(row["epoch"], epoch);
         for key in ["loss", "val_ndcg@10", "learning_rate", "seconds"] {
             assert!(row[key].is_f64(), "{key}: {row}");
         }

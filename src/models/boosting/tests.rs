@@ -211,7 +211,7 @@ fn nothing_to_learn_and_wrong_input() {
     let mut wrong = data().0;
     wrong[[3, 1]] = f32::NAN;
     let error = plan().fit(&Features::Dense(wrong), &silent, 1, go).unwrap_err();
-    assert!(error.message.contains("feature 1 of row 4"));
+    assert!(error.message.contains("feature 2 of row 4"));
     // One feature that is the same everywhere, and fewer rows than two leaves take.
     let constant = Features::Dense(Array2::ones((300, 1)));
     assert!(plan().fit(&constant, &logistic(), 1, go).unwrap().trees().is_empty());

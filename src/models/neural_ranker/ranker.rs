@@ -195,7 +195,7 @@ mod tests {
         let model = fit(&LIST_NET, json!({"epochs": 1}), &|_| ()).unwrap();
         let message = |rows: Array2<f32>| model.predict(&Features::Dense(rows)).unwrap_err().message;
         assert_eq!(message(Array2::zeros((2, 2))), "expected 3 features, got 2");
-        assert_eq!(message(Array2::from_elem((2, 3), f32::NAN)), "feature 0 of row 1 is NaN or infinite");
+        assert_eq!(message(Array2::from_elem((2, 3), f32::NAN)), "feature 1 of row 1 is NaN or infinite");
         assert_eq!(message(Array2::from_elem((2, 3), f32::MAX)), "the score of row 1 is not a finite number");
         assert_eq!(model.predict(&Features::Dense(Array2::zeros((0, 3)))).unwrap().dim(), (0, 1));
         let folder = tempfile::tempdir().unwrap();
