@@ -331,11 +331,8 @@ pub(crate) mod tests {
             highest_grade: Some(2),
         };
         let rows = Signal::Matrix(Features::Dense(Array2::zeros((1, weights.len()))));
-        let (features, _) = Chain::configure(&[])
-            .ok()
-            .expect("no step refuses")
-            .fit_transform(rows, &Setting::bare(".".as_ref()))
-            .unwrap();
+        let chain = Chain::configure(&[]).unwrap_or_else(|(_, problem)| panic!("{problem:?}"));
+        let (features, _) = chain.fit_transform(rows, &Setting::bare(".".as_ref())).unwrap();
         Bundle { schema, features, model: Box::new(Weighted { weights: weights.to_vec(), start }) }
     }
 

@@ -93,7 +93,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
 }
 
 fn summary(outcome: &Outcome, gate: bool) -> String {
-    let part = outcome.part.map(|part| part.name());
+    let part = outcome.part.map(crate::data::Part::name);
     let (rows, what, input) = match &outcome.metrics.ranking {
         None => (format::plural(outcome.metrics.rows, "row"), "rows", "text or vector"),
         Some(facts) => {

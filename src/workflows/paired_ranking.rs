@@ -28,7 +28,7 @@ impl Paired {
     /// # Errors
     /// `Invalid` when a score is NaN, or there are no queries.
     pub fn query_values(&self, metric: &Wanted) -> Result<QueryValues> {
-        let convention = convention_of(&self.baseline)?;
+        let convention = *convention_of(&self.baseline)?;
         let [baseline, candidate] = [&self.baseline, &self.candidate].map(|side| values(side, metric, convention));
         let mut found = QueryValues::default();
         for (place, (baseline, candidate)) in baseline?.into_iter().zip(candidate?).enumerate() {
@@ -59,11 +59,11 @@ impl Paired {
 }
 
 /// The value of each query, NaN where the convention leaves it out.
-fn values(side: &Predictions, metric: &Wanted, convention: &Convention) -> Result<Vec<f64>> {
+fn values(side: &Predictions, metric: &Wanted, convention: Convention) -> Result<Vec<f64>> {
     let (grades, starts) = (side.grades(), side.starts());
     let queries = Queries { scores: &side.scores, grades: &grades, starts: &starts };
     let none = Draws { replicates: 0, seed: 0, level: 0.95 };
-    let mut found = evaluate(&queries, &[*metric], convention, none)?;
+    let mut found = evaluate(&queries, &[*metric], &convention, none)?;
     Ok(found.pop().map(|estimate| estimate.per_query).unwrap_or_default())
 }
 

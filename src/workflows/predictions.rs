@@ -90,8 +90,8 @@ impl Predictions {
         let classes = if self.task == Task::Ranking { 1 } else { self.labels.len() };
         let texts = |cells: &[String]| rows.iter().map(|row| cells[*row].clone()).collect::<Vec<_>>();
         let numbers = |cells: &[f64]| {
-            let row = |row: &usize| cells.get(row * classes..(row + 1) * classes).unwrap_or_default();
-            rows.iter().flat_map(|at| row(at)).copied().collect()
+            let of_row = |row: &usize| cells.get(row * classes..(row + 1) * classes).unwrap_or_default();
+            rows.iter().flat_map(of_row).copied().collect()
         };
         Self {
             task: self.task,
@@ -174,7 +174,7 @@ pub fn read(path: &Path) -> Result<Predictions> {
     let groups = texts.into_iter().filter_map(|(name, cells)| Some((name.strip_prefix("by:")?.to_owned(), cells)));
     let (task, groups, queries) = (Task::Classification, groups.collect(), Vec::new());
     let convention = None;
-    Ok(Predictions { task, groups, ids, parts, labels, truth, predicted, scores, probabilities, queries, convention })
+    Ok(Predictions { task, ids, parts, labels, truth, predicted, scores, probabilities, queries, convention, groups })
 }
 
 /// The class names: the fact as JSON, or as older builds wrote it.

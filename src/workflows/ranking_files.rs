@@ -76,7 +76,7 @@ impl Recorder<'_> {
     pub fn per_query(&self, parts: &[JudgedQueries<'_>], convention: &Convention) -> Result<()> {
         create_dir(&self.folder)?;
         let facts = [("mlops.run_id", self.id.to_string()), (TASK, Task::Ranking.name().to_owned())];
-        write_relaxed(&self.folder.join(PER_QUERY), &per_query_bytes(parts, convention, &facts)?)
+        write_relaxed(&self.folder.join(PER_QUERY), &per_query_bytes(parts, *convention, &facts)?)
     }
 }
 
@@ -96,7 +96,7 @@ fn prediction_bytes(rows: &RankedRows<'_>, run: &str) -> Result<Vec<u8>> {
     parquet_file::bytes(&columns, &facts)
 }
 
-fn per_query_bytes(parts: &[JudgedQueries<'_>], convention: &Convention, facts: &[(&str, String)]) -> Result<Vec<u8>> {
+fn per_query_bytes(parts: &[JudgedQueries<'_>], convention: Convention, facts: &[(&str, String)]) -> Result<Vec<u8>> {
     let (mut queries, mut splits) = (Vec::new(), Vec::new());
     let (mut documents, mut relevant): (Vec<Option<f64>>, Vec<Option<f64>>) = (Vec::new(), Vec::new());
     let names: Vec<&str> =
@@ -182,7 +182,7 @@ mod tests {
         let judged = JudgedQueries { part: "test", ids: &ids, starts: &starts, grades: &grades, estimates: &estimates };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(PER_QUERY);
-        std::fs::write(&path, per_query_bytes(&[judged, judged], &convention, &[]).unwrap()).unwrap();
+        std::fs::write(&path, per_query_bytes(&[judged, judged], convention, &[]).unwrap()).unwrap();
         let (columns, _) = parquet_file::read(&path).unwrap();
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names[..6], ["query", "split", "documents", "relevant", "mrr", "ndcg@1"]);
@@ -195,6 +195,6 @@ mod tests {
         assert_eq!((mrr[0], mrr[2]), (0.5, 0.5));
         assert!(mrr[1].is_nan() && mrr[3].is_nan());
         let other = JudgedQueries { estimates: &estimates[1..], ..judged };
-        assert!(per_query_bytes(&[judged, other], &convention, &[]).unwrap_err().message.contains("are others"));
+        assert!(per_query_bytes(&[judged, other], convention, &[]).unwrap_err().message.contains("are others"));
     }
 }

@@ -280,12 +280,12 @@ mod tests {
         Request { columns: columns.iter().map(ToString::to_string).collect(), vectors, ..Request::default() }
     }
 
-    fn all() -> Option<VectorColumns> {
-        Some(VectorColumns::All { except: Vec::new(), found: Vec::new() })
+    fn all() -> VectorColumns {
+        VectorColumns::All { except: Vec::new(), found: Vec::new() }
     }
 
-    fn numbers(names: &[&str]) -> Option<VectorColumns> {
-        Some(VectorColumns::Numbers(names.iter().map(ToString::to_string).collect()))
+    fn numbers(names: &[&str]) -> VectorColumns {
+        VectorColumns::Numbers(names.iter().map(ToString::to_string).collect())
     }
 
     fn read_text(text: &str, request: &Request) -> Result<Table> {
@@ -302,7 +302,7 @@ mod tests {
         let (_folder, path) = written("# only\n");
         assert!(
             Letor.reads(&path)
-                && Letor.read(&path, &request(&[], all())).unwrap_err().message.ends_with("has no documents")
+                && Letor.read(&path, &request(&[], Some(all()))).unwrap_err().message.ends_with("has no documents")
         );
         for other in ["id,text\n1,qid:2\n", "", "\n", "2 1:0.5 2:1\n", "qid:1 1:2\n"] {
             let (_folder, path) = written(other);
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_file_becomes_a_table_in_its_own_order() {
-        let table = read_text(TEXT, &request(&["label", "qid", "docid", "3"], all())).unwrap();
+        let table = read_text(TEXT, &request(&["label", "qid", "docid", "3"], Some(all()))).unwrap();
         let cells =
             |name: &str| table.cells(name).unwrap().map(|cell| cell.unwrap_or("-").to_owned()).collect::<Vec<_>>();
         assert_eq!(cells("label"), ["2", "0", "1"]);
@@ -336,28 +336,28 @@ mod tests {
 
     #[test]
     fn features_are_chosen_by_index() {
-        let table = read_text(TEXT, &request(&[], numbers(&["3", "1"]))).unwrap();
+        let table = read_text(TEXT, &request(&[], Some(numbers(&["3", "1"])))).unwrap();
         assert_eq!((table.vectors().unwrap().row(0), table.feature_names().len()), (&[1.0, 0.5][..], 2));
-        let table = read_text(TEXT, &request(&[], numbers(&["1", "2", "3", "4"]))).unwrap();
+        let table = read_text(TEXT, &request(&[], Some(numbers(&["1", "2", "3", "4"])))).unwrap();
         assert_eq!(table.vectors().unwrap().row(2), [7.0, 0.0, 0.0, 0.0]);
         assert!(
             table.warnings()[0]
                 .ends_with("no line has 1 feature that is asked for (first: 4); what is absent counts 0")
         );
-        let error = read_text(TEXT, &request(&[], numbers(&["1", "length"]))).unwrap_err();
+        let error = read_text(TEXT, &request(&[], Some(numbers(&["1", "length"])))).unwrap_err();
         assert!(error.message.ends_with("has no column `length`"), "{}", error.message);
-        let error = read_text(TEXT, &request(&["query"], all())).unwrap_err();
+        let error = read_text(TEXT, &request(&["query"], Some(all()))).unwrap_err();
         assert!(error.hint.unwrap().contains("the columns are label, qid, docid, 1, 2, 3"));
         let error = read_text(TEXT, &request(&[], Some(VectorColumns::Embedding("v".into())))).unwrap_err();
         assert!(error.message.contains("no column `v` of vectors"));
-        assert!(read_text("1 qid:1\n", &request(&[], all())).unwrap_err().message.starts_with("no line of"));
+        assert!(read_text("1 qid:1\n", &request(&[], Some(all()))).unwrap_err().message.starts_with("no line of"));
     }
 
     #[test]
     fn what_was_learned_from_is_asked_for_again() {
         let asked = |names: &[&str], text: &str| {
             let letor = Settings { others: Others::Refuse, ..Settings::default() };
-            read_text(text, &Request { letor, ..request(&[], numbers(names)) })
+            read_text(text, &Request { letor, ..request(&[], Some(numbers(names))) })
         };
         let table = asked(&["1", "2", "3", "4"], TEXT).unwrap();
         assert_eq!(table.vectors().unwrap().row(0), [0.5, 0.0, 1.0, 0.0]);
@@ -378,7 +378,7 @@ mod tests {
     fn the_first_index_is_told_or_found_out() {
         let read = |first_index: Base, text: &str| {
             let letor = Settings { first_index, ..Settings::default() };
-            read_text(text, &Request { letor, ..request(&[], all()) })
+            read_text(text, &Request { letor, ..request(&[], Some(all())) })
         };
         assert_eq!(read(Base::Auto, "1 qid:1 0:5 1:6\n").unwrap().feature_names(), ["0", "1"]);
         assert_eq!(read(Base::Zero, "1 qid:1 1:6\n").unwrap().feature_names(), ["0", "1"]);
@@ -389,16 +389,16 @@ mod tests {
     #[test]
     fn a_matrix_of_zeros_beyond_all_sense_is_refused() {
         let rows = |index: &str| format!("1 qid:1 1:1 2:2\n{}0 qid:1 {index}:4\n", "1 qid:1 1:3\n".repeat(98));
-        let error = read_text(&rows("90000000"), &request(&["label"], all())).unwrap_err();
+        let error = read_text(&rows("90000000"), &request(&["label"], Some(all()))).unwrap_err();
         assert!(
             error
                 .message
                 .ends_with("100 rows of 90,000,000 features would take 33.5 GiB of memory, nearly all of it zeros")
         );
         assert!(error.hint.unwrap().starts_with("is feature 90000000 in line 100 meant?"));
-        let table = read_text(&rows("90000000"), &request(&[], numbers(&["90000000", "1"]))).unwrap();
+        let table = read_text(&rows("90000000"), &request(&[], Some(numbers(&["90000000", "1"])))).unwrap();
         assert_eq!(table.vectors().unwrap().row(99), [4.0, 0.0]);
-        let table = read_text(&rows("800000"), &request(&[], all())).unwrap();
+        let table = read_text(&rows("800000"), &request(&[], Some(all()))).unwrap();
         assert_eq!((table.vectors().unwrap().row(99)[799_999], table.feature_names().len()), (4.0, 800_000));
     }
 }

@@ -164,7 +164,7 @@ impl Convention {
         format!("{}; queries without relevant documents {empty}", self.usual())
     }
 
-    fn usual(&self) -> String {
+    fn usual(self) -> String {
         let gain = match self.gain {
             Gain::Exponential => "gain 2^grade − 1",
             Gain::Linear => "gain grade",

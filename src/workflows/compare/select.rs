@@ -32,12 +32,9 @@ pub fn find_run(project: &Project, named: &str) -> Result<Run> {
 
 /// What runs are judged by when nobody says it: the first run's primary metric, an evaluation's being that of the training
 /// behind it; of runs that were logged by hand `f1`, or `ndcg@10` where that is what they have.
-///
-/// # Errors
-/// `Failed` when the database cannot be read.
-pub(super) fn primary_of(project: &Project, runs: &[Run]) -> Result<String> {
+pub(super) fn primary_of(project: &Project, runs: &[Run]) -> String {
     if let Some(primary) = runs.first().and_then(|run| run.tags.get("primary")) {
-        return Ok(primary.clone());
+        return primary.clone();
     }
     let trained = runs.first().and_then(|run| run.tags.get("trained_by"));
     let trained = trained.map(|id| project.reader()?.run(id)).transpose();
@@ -45,7 +42,7 @@ pub(super) fn primary_of(project: &Project, runs: &[Run]) -> Result<String> {
     let primary = trained.ok().flatten().and_then(|run| run.tags.get("primary").cloned());
     let has = |name: &str| runs.iter().any(|run| run.metrics.contains_key(name));
     let usual = if has("f1") || !has("ndcg@10") { "f1" } else { "ndcg@10" };
-    Ok(primary.filter(|name| has(name)).unwrap_or_else(|| usual.to_owned()))
+    primary.filter(|name| has(name)).unwrap_or_else(|| usual.to_owned())
 }
 
 /// The runs that an item names: a run, all training runs of an experiment, the run of a model version.

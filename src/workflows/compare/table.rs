@@ -109,7 +109,7 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         check_same_rows(&runs)?;
     }
     check_same_view(&runs)?;
-    let primary = primary_of(project, &runs)?;
+    let primary = primary_of(project, &runs);
     let judged = request.metric.as_deref().map_or_else(|| Ok(Column::last(&primary)), Column::parse)?;
     known(&runs, &judged)?;
     let direction = match (request.order, judged.direction()) {

@@ -67,7 +67,7 @@ pub fn queries(document: &mut Document, stored: &Stored) -> Result<()> {
             return Ok(());
         }
     };
-    let (Some(convention), false) = (&rows.convention, rows.is_empty()) else {
+    let (Some(convention), false) = (rows.convention, rows.is_empty()) else {
         document.note(format!("No plots: no predictions of {part} documents are stored."));
         return Ok(());
     };
@@ -84,7 +84,7 @@ pub fn queries(document: &mut Document, stored: &Stored) -> Result<()> {
 fn values(
     stored: &Stored,
     rows: &Predictions,
-    convention: &Convention,
+    convention: Convention,
     primary: Wanted,
 ) -> Result<(Vec<Cut>, RankingEstimate)> {
     let mut wanted = vec![primary];
@@ -93,7 +93,7 @@ fn values(
     }
     let (grades, starts) = (rows.grades(), rows.starts());
     let queries = Queries { scores: &rows.scores, grades: &grades, starts: &starts };
-    let mut found = evaluate(&queries, &wanted, convention, stored.draws())?;
+    let mut found = evaluate(&queries, &wanted, &convention, stored.draws())?;
     let cuts = found.drain(1..).enumerate();
     let cuts =
         cuts.filter_map(|(at, one)| Some(Cut { k: at + 1, value: one.value?, interval: one.interval })).collect();
@@ -123,7 +123,7 @@ fn lie(document: &mut Document, stored: &Stored, part: &str, found: &RankingEsti
 }
 
 /// The queries with the lowest values; those without relevant documents say nothing of the model.
-fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, convention: &Convention) {
+fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, convention: Convention) {
     let (starts, grades) = (rows.starts(), rows.grades());
     let relevant = |query: usize| {
         grades[starts[query]..starts[query + 1]].iter().filter(|grade| **grade >= convention.relevant_from).count()
