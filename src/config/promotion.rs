@@ -436,8 +436,9 @@ pub(super) fn decode_promotion(at: &At<'_, '_>, task: Option<Task>) -> Promotion
                 let hint = "`rows` and `positives` count its rows".to_owned();
                 queries.problem("a classification has no queries", Some(hint));
             }
-            let (rows, positives) = (fields.get("rows").whole(), fields.get("positives").whole());
-            let minimum = Minimum { rows, positives, queries: queries.whole() };
+            let (rows, positives) = (fields.get("rows").whole(), fields.get("positives"));
+            only_classes(&positives, "positive rows", task);
+            let minimum = Minimum { rows, positives: positives.whole(), queries: queries.whole() };
             fields.finish();
             minimum
         },
