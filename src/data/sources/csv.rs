@@ -10,7 +10,7 @@ use std::path::Path;
 use super::blocks::{Blocks, Records, parse_records};
 use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
-use super::source::{Request, Source, has_extension};
+use super::source::{Request, Source, has_extension, whole};
 use crate::catalog::Named;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Error, Result};
@@ -221,12 +221,7 @@ impl Source for Csv {
     }
 
     fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        let mut whole = None;
-        parts(path, request, usize::MAX, &mut |table| {
-            whole = Some(table);
-            Ok(())
-        })?;
-        Ok(whole.expect("the last part is given, or it has no rows and is an error"))
+        whole(|visit| parts(path, request, usize::MAX, visit))
     }
 
     fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {

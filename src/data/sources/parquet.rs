@@ -8,7 +8,7 @@ use polars::prelude::{AnyValue, ArrowField, Column, DataFrame, DataType, Parquet
 
 use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
-use super::source::{Request, Source, VectorColumns, has_extension};
+use super::source::{Request, Source, VectorColumns, has_extension, whole};
 use crate::catalog::Named;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Context, Error, Result};
@@ -131,12 +131,7 @@ impl Source for Parquet {
     }
 
     fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        let mut whole = None;
-        parts(path, request, usize::MAX, &mut |table| {
-            whole = Some(table);
-            Ok(())
-        })?;
-        Ok(whole.expect("the last part is given, or it has no rows and is an error"))
+        whole(|visit| parts(path, request, usize::MAX, visit))
     }
 
     fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {

@@ -121,6 +121,16 @@ pub trait Source: Named + Sync {
     }
 }
 
+/// The one table of a source that is read in parts, when its parts may have any size.
+pub(super) fn whole(parts: impl FnOnce(&mut dyn FnMut(Table) -> Result<()>) -> Result<()>) -> Result<Table> {
+    let mut whole = None;
+    parts(&mut |table| {
+        whole = Some(table);
+        Ok(())
+    })?;
+    Ok(whole.expect("the last part is given, or it has no rows and is an error"))
+}
+
 /// True when the path ends with one of these (lower-case, with the dot).
 pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
