@@ -120,11 +120,22 @@ pub fn describe(outcome: &Outcome) -> String {
             .iter()
             .map(|one| {
                 let mark = if one.chosen { good("best") } else { String::new() };
-                vec![one.named.clone(), format!("{} {}", one.model, one.version), format::optional(one.value), mark]
+                vec![
+                    one.named.clone(),
+                    format!("{} {}", one.model, one.version),
+                    format::optional(one.validation),
+                    format::optional(one.value),
+                    mark,
+                ]
             })
             .collect();
-        let columns =
-            [("candidate", Align::Left), ("version", Align::Left), ("value", Align::Right), ("", Align::Left)];
+        let columns = [
+            ("candidate", Align::Left),
+            ("version", Align::Left),
+            ("validation", Align::Right),
+            ("test", Align::Right),
+            ("", Align::Left),
+        ];
         text += &(table(&columns, &rows) + "\n");
     }
     text += &gate(&outcome.gate.checks);

@@ -41,11 +41,13 @@ pub struct Options {
     pub replicates: usize,
     /// The seed of both.
     pub seed: u64,
+    /// The effect beside 0 that a gate asks about: −margin, or the least effect. The bounds agree with the sign flips there, too.
+    pub edge: f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { test: TestKind::Auto, level: 0.95, alpha: 0.05, replicates: 10_000, seed: 0 }
+        Self { test: TestKind::Auto, level: 0.95, alpha: 0.05, replicates: 10_000, seed: 0, edge: 0.0 }
     }
 }
 
@@ -258,8 +260,15 @@ fn by_values(kind: TestKind, gains: &[f64], options: &Options) -> Option<Evidenc
         TestKind::Permutation => {
             let found = sign_flip(gains, options.replicates, options.seed);
             let draws = if found.exact { "exact".into() } else { thousands(options.replicates as u64) };
-            if found.p / 2.0 > options.alpha {
-                bootstrap.bounds = (bootstrap.bounds.0.min(0.0), bootstrap.bounds.1.max(0.0));
+            let mut widen = |p: f64, edge: f64| {
+                if p / 2.0 > options.alpha {
+                    bootstrap.bounds = (bootstrap.bounds.0.min(edge), bootstrap.bounds.1.max(edge));
+                }
+            };
+            widen(found.p, 0.0);
+            if options.edge != 0.0 {
+                let beyond: Vec<f64> = gains.iter().map(|gain| gain - options.edge).collect();
+                widen(sign_flip(&beyond, options.replicates, options.seed).p, options.edge);
             }
             (found.p, format!("paired sign-flip permutation, {draws}"))
         }

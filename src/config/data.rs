@@ -143,6 +143,9 @@ pub struct SplitSection {
     /// Rows with the same value of this column stay together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The seed of the draw; the experiment's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Oldest rows train, newest test, by this column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
@@ -288,6 +291,7 @@ fn decode_split(at: &At<'_, '_>, column: Option<String>, task: Task) -> SplitSec
         stratify: split.get("stratify").flag(),
         group: split.get("group").text(),
         time: split.get("time").text(),
+        seed: split.get("seed").whole(),
     };
     split.finish();
     let made = section.train.is_some() || section.validation.is_some() || section.test.is_some();

@@ -160,7 +160,11 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     let training = fields.get("training");
     let evaluation = evaluation::decode(&fields.get("evaluation"), task);
     let promotion = decode_promotion(&fields.get("promotion"), Some(task));
-    let drift = decode_drift(&fields.get("drift"));
+    let drift_at = fields.get("drift");
+    if drift_at.is_given() && task == Task::Ranking {
+        drift_at.problem("drift of rankers is not checked", Some("remove the section".into()));
+    }
+    let drift = decode_drift(&drift_at);
     fields.finish();
     let kind_name = kind.text().unwrap_or_default();
     let config = ExperimentConfig {

@@ -66,6 +66,7 @@ fn data() -> Value {
                 "stratify": {"type": "boolean", "description": "each class in the same shares"},
                 "group": text("rows with the same value stay together"),
                 "time": text("oldest rows train, newest test"),
+                "seed": {"type": "integer", "minimum": 0, "description": "of the draw; the experiment's when absent"},
             })),
         }),
     );

@@ -533,7 +533,9 @@ impl Rows {
     pub fn digests(&self) -> Vec<u64> {
         let digest = |position: usize| {
             let mut hasher = Sha256::new();
-            let id = self.anchor.is_empty().then_some(self.ids[position].as_str());
+            // A document is known by its query and features: one file may name it, another number it.
+            let named = self.anchor.is_empty() && self.queries.is_empty();
+            let id = named.then_some(self.ids[position].as_str());
             for field in id.into_iter().chain(self.query(position)) {
                 hasher.update((field.len() as u64).to_le_bytes());
                 hasher.update(field);

@@ -10,7 +10,7 @@ use super::gate::{Check, require};
 use super::judge::{Answered, judge, values_by};
 use super::predict_ranking::{check_queries, document_ids};
 use super::promote::stored_config;
-use super::reading::{From, number_texts, read_rows, read_training_rows, signal};
+use super::reading::{From, number_texts, read_rows, read_rows_as, signal};
 use super::record::{PredictionColumns, Recorder, What, code_tags, recorded};
 use super::session::Session;
 use crate::bundle::Bundle;
@@ -291,7 +291,7 @@ fn rows_of(
     let by = groups_of(session, request, experiment)?;
     let Some(data) = &request.data else {
         session.stage(&format!("reading {}", config.data.place()))?;
-        let rows = read_training_rows(session, config, labels, &by)?;
+        let rows = read_rows_as(session, config, &bundle.schema.columns, labels, &by)?;
         let part = request.part.unwrap_or(Part::Test);
         let positions = rows.of_part(part);
         if positions.is_empty() {

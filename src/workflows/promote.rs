@@ -5,6 +5,7 @@
 //! one transaction (compare-and-swap on the present holder), switch the link. A crash before the transaction changes
 //! nothing that anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde_json::json;
 
 use super::compare::tested_elsewhere;
 use super::gate::{Gate, Kind, Subject, Verdict, judge, overall, refusal};
+use super::ranking_files::CONVENTION_TAG;
 use super::record::{Light, light, pairs};
 use super::release::{Released, make};
 use super::session::Session;
@@ -58,6 +60,8 @@ pub struct Candidate {
     pub version: Version,
     /// The value of the metric on the test rows.
     pub value: Option<f64>,
+    /// The same on the validation rows, by which the one is chosen where every candidate has it.
+    pub validation: Option<f64>,
     /// Whether it is the one.
     pub chosen: bool,
 }
@@ -358,20 +362,31 @@ fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidat
         return Err(Error::invalid("the candidates were tested on different rows")
             .hint("train them on the same data and split, or add `--allow-different-data`"));
     }
+    let conventions: BTreeSet<Option<&String>> = runs.iter().map(|run| run.tags.get(CONVENTION_TAG)).collect();
+    if conventions.len() > 1 {
+        return Err(Error::invalid("the candidates were judged by different conventions")
+            .hint("`mlops compare` values two of them by the same; `evaluation.ranking` of their configs says which"));
+    }
     let values: Vec<Option<f64>> = runs.iter().map(|run| run.metrics.get(best).copied()).collect();
+    // The best of many on the test rows is flattered by them: validation rows choose, where every candidate has some.
+    let of_validation = format!("validation_{best}");
+    let validation: Vec<Option<f64>> = runs.iter().map(|run| run.metrics.get(&of_validation).copied()).collect();
+    let same_rows = runs.iter().map(|run| run.tags.get("data_fingerprint")).collect::<BTreeSet<_>>().len() == 1;
+    let by = if same_rows && validation.iter().all(Option::is_some) { &validation } else { &values };
     // The first of equals stays: it was named first.
     let chosen = (0..located.len()).reduce(|left, right| {
-        let value = |at: usize| values[at].unwrap_or(f64::NAN);
+        let value = |at: usize| by[at].unwrap_or(f64::NAN);
         if direction.better(value(right), value(left)) { right } else { left }
     });
     let chosen = chosen
-        .filter(|chosen| values[*chosen].is_some())
+        .filter(|chosen| by[*chosen].is_some())
         .ok_or_else(|| Error::new(ErrorKind::Refused, format!("no candidate has a value of `{best}`")))?;
     let candidates = located.iter().enumerate().map(|(at, one)| Candidate {
         named: request.candidates[at].clone(),
         model: one.model.clone(),
         version: one.version,
         value: values[at],
+        validation: validation[at],
         chosen: at == chosen,
     });
     let candidates = candidates.collect();

@@ -143,14 +143,28 @@ pub fn read_training_rows(
     labels: Labels<'_>,
     by: &[String],
 ) -> Result<Rows> {
-    let (columns, split) = (config.columns(), config.split());
+    read_rows_as(session, config, &config.columns(), labels, by)
+}
+
+/// The same with the columns as a model has learned them: its features, in its order, whatever the files have today.
+///
+/// # Errors
+/// As `read_rows`.
+pub fn read_rows_as(
+    session: &Session<'_>,
+    config: &ExperimentConfig,
+    columns: &Columns,
+    labels: Labels<'_>,
+    by: &[String],
+) -> Result<Rows> {
+    let split = config.split();
     let from = From {
         source: &config.data.source,
         query: config.data.query.as_deref(),
-        columns: &columns,
+        columns,
         split: Some(&split),
         labels,
-        seed: stream(config.seed, "split"),
+        seed: stream(config.data.split.seed.unwrap_or(config.seed), "split"),
         blank: Blank::Skip,
         by,
     };

@@ -1,18 +1,19 @@
 //! `train --resume`: going on where an interrupted training stood.
 //!
 //! While a network trains, its run's folder holds `checkpoint.safetensors` (`models::nn::checkpoint`) and `checkpoint.json`, which
-//! says for which config and which rows it is good. Both go when the training is done. A later training of the same config on the
+//! says for which config and which rows it is good. Both go when such a training is done. A later training of the same config on the
 //! same rows copies the newest of them into its own folder and goes on; it ends with the bytes of an uninterrupted one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::record::{Recorder, write_json};
 use super::session::Session;
-use crate::config::ExperimentConfig;
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::config::{Experiment, ExperimentConfig};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{create_dir, read_text, sha256, write_atomic};
+use crate::models::Family;
 use crate::names::RunId;
 use crate::tracking::{Run, Search, Status, View};
 
@@ -29,7 +30,7 @@ pub enum Resume {
 }
 
 /// What a checkpoint is good for.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
     format_version: u32,
@@ -60,13 +61,44 @@ fn earlier_of(session: &Session<'_>, run: &Run, config: &ExperimentConfig) -> Op
     folder.join(CHECKPOINT).is_file().then(|| Earlier { run: run.id.clone(), folder, head })
 }
 
+/// The trainings of the experiment that did not end well and have a checkpoint, newest first.
+fn interrupted(session: &Session<'_>, config: &ExperimentConfig) -> Result<Vec<(Run, Earlier)>> {
+    let (project, name) = (session.project, &config.experiment.name);
+    let tracker = project.tracker()?;
+    let experiment = tracker.ensure_experiment(name, &config.experiment.description, project.now_ms())?;
+    let search = Search {
+        experiments: &[experiment.id],
+        filter: "command = 'train' AND (status = 'KILLED' OR status = 'FAILED')",
+        order: &[],
+        limit: 1_000_000,
+        offset: 0,
+        view: View::Active,
+    };
+    let runs = tracker.search_runs(&search)?.into_iter();
+    Ok(runs.filter_map(|run| Some((run.clone(), earlier_of(session, &run, config)?))).collect())
+}
+
+/// Why a run failed.
+fn reason(run: &Run) -> &str {
+    run.tags.get("error").map_or("nobody knows why", String::as_str)
+}
+
+/// Whether trainings of a kind leave something to go on from.
+pub(super) fn keeps_checkpoints(family: &dyn Family) -> bool {
+    family.training().iter().any(|param| param.name == "checkpoint_every")
+}
+
 /// The checkpoint to go on from.
 ///
 /// # Errors
-/// `NotFound` when there is none, `Invalid` when it is of another config, `Busy` when its run still works.
-pub(super) fn earlier(session: &Session<'_>, config: &ExperimentConfig, resume: &Resume) -> Result<Earlier> {
-    let tracker = session.project.tracker()?;
+/// `NotFound` when there is none, `Invalid` when it is of another config or the kind keeps none, `Busy` when its run still works.
+pub(super) fn earlier(session: &Session<'_>, experiment: &Experiment, resume: &Resume) -> Result<Earlier> {
+    let (tracker, config) = (session.project.tracker()?, &experiment.config);
     let name = &config.experiment.name;
+    if !keeps_checkpoints(experiment.family) {
+        return Err(Error::invalid(format!("`{}` keeps no checkpoints to go on from", experiment.family.name()))
+            .hint("train without `--resume`: the same seed gives the same model"));
+    }
     let wanted = digest(config)?;
     if let Resume::Run(prefix) = resume {
         let run = tracker.run(prefix)?;
@@ -85,17 +117,18 @@ pub(super) fn earlier(session: &Session<'_>, config: &ExperimentConfig, resume: 
         return Err(Error::invalid(format!("run {} was of another config", run.id.short()))
             .hint("a resumed training must be of the same config; start anew without `--resume`"));
     }
-    let experiment = tracker.ensure_experiment(name, &config.experiment.description, session.project.now_ms())?;
-    let search =
-        Search { experiments: &[experiment.id], filter: "", order: &[], limit: 1000, offset: 0, view: View::Active };
-    let runs = tracker.search_runs(&search)?;
-    let stopped = runs.iter().filter(|run| matches!(run.status, Status::Killed | Status::Failed));
     let mut others = 0;
-    for found in stopped.filter_map(|run| earlier_of(session, run, config)) {
-        if found.head.config == wanted {
+    for (run, found) in interrupted(session, config)? {
+        if found.head.config != wanted {
+            others += 1;
+        } else if run.status == Status::Killed {
             return Ok(found);
+        } else {
+            // The same again might fail the same way: that is a person's choice.
+            let message = format!("run {} of this config failed: {}", run.id.short(), reason(&run));
+            return Err(no_checkpoint(&message)
+                .hint(format!("`--resume={}` goes on from its last good epoch all the same", run.id.short())));
         }
-        others += 1;
     }
     let but = if others > 0 { format!("; {others} are of other configs") } else { String::new() };
     Err(no_checkpoint(&format!("no interrupted run of `{name}` has a checkpoint for this config{but}")))
@@ -107,38 +140,44 @@ fn no_checkpoint(message: &str) -> Error {
 
 /// Where a training keeps its checkpoint.
 pub(super) struct Checkpoint {
-    /// The file.
-    pub file: PathBuf,
-    head: PathBuf,
+    /// The file; none for kinds that keep none.
+    pub file: Option<PathBuf>,
+    folder: PathBuf,
     earlier: Option<Earlier>,
+    head: Head,
 }
 
 impl Checkpoint {
     /// Prepares the run's folder; the checkpoint of an earlier run is copied into it.
     ///
     /// # Errors
-    /// `Invalid` when the rows are not those of the earlier run, `Failed` when the disk refuses.
+    /// `Invalid` when the rows are not those of the earlier run, `NotFound` when its checkpoint has gone since, `Failed` when
+    /// the disk refuses.
     pub fn prepare(
         recorder: &Recorder<'_>,
-        config: &ExperimentConfig,
+        experiment: &Experiment,
         fingerprint: &str,
         earlier: Option<Earlier>,
     ) -> Result<Self> {
-        let at = |name: &str| recorder.folder.join(name);
+        let folder = recorder.folder.clone();
+        let head =
+            Head { format_version: 1, config: digest(&experiment.config)?, data_fingerprint: fingerprint.to_owned() };
+        if !keeps_checkpoints(experiment.family) {
+            return Ok(Self { file: None, folder, earlier, head });
+        }
+        create_dir(&folder)?;
         if let Some(earlier) = &earlier {
             if earlier.head.data_fingerprint != fingerprint {
                 return Err(Error::invalid(format!("the rows are not those of run {}", earlier.run.short()))
                     .hint("a resumed training must see the same rows; start anew without `--resume`"));
             }
             let from = earlier.folder.join(CHECKPOINT);
-            let bytes = std::fs::read(&from).context(|| format!("cannot read `{}`", from.display()))?;
-            create_dir(&recorder.folder)?;
-            write_atomic(&at(CHECKPOINT), &bytes)?;
+            let gone =
+                |_| no_checkpoint(&format!("the checkpoint of run {} has gone: it is used up", earlier.run.short()));
+            write_atomic(&folder.join(CHECKPOINT), &std::fs::read(from).map_err(gone)?)?;
         }
-        create_dir(&recorder.folder)?;
-        let head = Head { format_version: 1, config: digest(config)?, data_fingerprint: fingerprint.to_owned() };
-        write_json(&at(HEAD), &head)?;
-        Ok(Self { file: at(CHECKPOINT), head: at(HEAD), earlier })
+        write_json(&folder.join(HEAD), &head)?;
+        Ok(Self { file: Some(folder.join(CHECKPOINT)), folder, earlier, head })
     }
 
     /// Whether the training goes on from an earlier one.
@@ -146,27 +185,29 @@ impl Checkpoint {
         self.earlier.is_some()
     }
 
-    /// Removes what is used up: this training is done, and so is the one that it went on from.
-    pub fn done(self) {
-        let earlier =
-            self.earlier.iter().flat_map(|earlier| [earlier.folder.join(CHECKPOINT), earlier.folder.join(HEAD)]);
+    /// Removes what is used up: this training is done, and with it all that were interrupted on the way to it.
+    pub fn done(self, session: &Session<'_>, config: &ExperimentConfig) {
+        if self.file.is_none() {
+            return;
+        }
+        let others = interrupted(session, config).unwrap_or_default().into_iter().map(|(_, found)| found);
+        let same = others.filter(|found| found.head == self.head).map(|found| found.folder);
         // What cannot be removed is in nobody's way.
-        earlier.chain([self.file, self.head]).for_each(|file| drop(std::fs::remove_file(file)));
+        for folder in same.chain([self.folder]) {
+            [HEAD, CHECKPOINT].iter().for_each(|name| drop(std::fs::remove_file(folder.join(name))));
+        }
     }
 
     /// Says in an error how to go on, where there is something to go on from.
     pub fn explain(self, error: Error) -> Error {
-        if error.kind == ErrorKind::Interrupted && is_there(&self.file) {
+        let kept = self.file.is_some_and(|file| file.is_file());
+        if error.kind == ErrorKind::Interrupted && kept {
             return error.hint("`--resume` with the same config goes on from the last epoch");
         }
-        if !is_there(&self.file) {
+        if !kept {
             // A head alone is of no use.
-            drop(std::fs::remove_file(&self.head));
+            drop(std::fs::remove_file(self.folder.join(HEAD)));
         }
         error
     }
-}
-
-fn is_there(file: &Path) -> bool {
-    file.is_file()
 }

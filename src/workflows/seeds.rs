@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::session::Session;
 use super::train::{Outcome, Request, train};
 use crate::config::{Experiment, resolve};
-use crate::data::Part;
+use crate::data::{Part, Split};
 use crate::error::{Error, Result};
 use crate::names::{ExperimentName, RunId, Version};
 
@@ -58,8 +58,13 @@ pub fn apart(experiment: Experiment) -> Result<Vec<(u64, Experiment)>> {
     if config.seeds.is_empty() {
         return Ok(vec![(config.seed, experiment)]);
     }
+    let made = matches!(config.split(), Split::Made { .. });
     let one = |seed: &u64| {
         let mut config = config.clone();
+        // All are tested on the same rows: the draw of the split is not what is varied.
+        if made {
+            config.data.split.seed = config.data.split.seed.or(Some(config.seed));
+        }
         (config.seed, config.seeds) = (*seed, Vec::new());
         Ok((*seed, resolve(config)?))
     };
@@ -78,7 +83,7 @@ pub fn train_seeds(session: &Session<'_>, request: Request, trained: &mut Vec<Ou
     }
     if resume.is_some() {
         return Err(Error::invalid("one training is resumed at a time, and the config has several seeds")
-            .hint("name the one that was interrupted: `--resume --set seeds=null --set seed=2`"));
+            .hint("name the one that was interrupted: `--resume=RUN --set seeds=null --set seed=2` (and, where the split is drawn, `--set data.split.seed=` the first of the seeds)"));
     }
     let name = experiment.config.experiment.name.clone();
     let shown = super::train::shown(&experiment);

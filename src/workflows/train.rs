@@ -171,7 +171,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     let experiment = &request.experiment;
     let config = &experiment.config;
     let started = Instant::now();
-    let earlier = request.resume.as_ref().map(|resume| earlier(session, config, resume)).transpose()?;
+    let earlier = request.resume.as_ref().map(|resume| earlier(session, experiment, resume)).transpose()?;
     let mut watch = Watch { last: started, seconds: BTreeMap::new() };
     let rendered = recorder.config(config)?;
     session.project.tracker()?.log_params(&recorder.id, &config.flat_params())?;
@@ -202,7 +202,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     }
     watch.lap("evaluate");
 
-    let reference = prepared.draft.finish(&predictions);
+    let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
     session.stage("writing")?;
     let judged = Judged { metrics: &metrics, predictions, per_query, chosen: chosen.as_ref() };
     let environment = write_run(recorder, config, &prepared, &bundle, &history, &judged)?;
@@ -223,12 +223,12 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     let published = Published {
         bundle: &bundle,
         golden: &golden,
-        reference: &reference,
+        reference: reference.as_ref(),
         rendered: &rendered,
         fingerprint: &prepared.fingerprint,
     };
     let version = publish_version(session, recorder, config, &published)?;
-    checkpoint.done();
+    checkpoint.done(session, config);
     watch.lap("write");
     watch.seconds.insert("total".into(), started.elapsed().as_secs_f64());
     let seconds = watch.seconds.iter().map(|(name, value)| recorder.metric(format!("seconds_{name}"), *value));
@@ -298,7 +298,8 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let golden_starts = if ranking { rows.starts(&golden_rows) } else { Vec::new() };
     let [train, validation, test] = [0, 1, 2].map(|part: usize| signal(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
-    let mut draft = draft(config, &mut rows, &parts[0].positions, &train);
+    // A ranker's scores mean something within a query only: drift checks have no use for its reference.
+    let mut draft = if ranking { Draft::default() } else { draft(config, &mut rows, &parts[0].positions, &train) };
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
     tell_rows(session, &rows, &parts[0]);
@@ -376,7 +377,7 @@ fn fit(
     let train = dataset(config, prepared, 0);
     let valid = (!prepared.parts[1].positions.is_empty()).then(|| dataset(config, prepared, 1));
     let class_weights = experiment.estimator.class_weights(&train.targets)?;
-    let checkpoint = Checkpoint::prepare(recorder, config, &prepared.fingerprint, earlier)?;
+    let checkpoint = Checkpoint::prepare(recorder, experiment, &prepared.fingerprint, earlier)?;
     let highest = prepared.parts[0].grades().into_iter().max().filter(|_| config.task == Task::Ranking);
     let begun = Instant::now();
     let history = Mutex::new(History::default());
@@ -385,7 +386,7 @@ fn fit(
             valid: valid.as_ref(),
             convention: highest.map(|highest| conventions(config).convention(highest)),
             clock: &|| begun.elapsed().as_secs_f64(),
-            checkpoint: Some(&checkpoint.file),
+            checkpoint: checkpoint.file.as_deref(),
             resume: checkpoint.resumes(),
             ..context
         };

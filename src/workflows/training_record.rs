@@ -240,7 +240,8 @@ pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) ->
 pub(super) struct Published<'a> {
     pub bundle: &'a Bundle,
     pub golden: &'a Golden,
-    pub reference: &'a Reference,
+    /// What drift checks compare with; none for rankers.
+    pub reference: Option<&'a Reference>,
     pub rendered: &'a str,
     pub fingerprint: &'a str,
 }
@@ -273,7 +274,9 @@ pub(super) fn publish_version(
     let sealed = publish(&project.layout, manifest, |folder| {
         bundle.save(folder)?;
         write_atomic(&folder.join("config.yaml"), rendered.as_bytes())?;
-        reference.write(folder)?;
+        if let Some(reference) = reference {
+            reference.write(folder)?;
+        }
         write_json(&folder.join("golden.json"), *golden)
     })?;
     crash_point("train.before_register");

@@ -30,6 +30,8 @@ const NAMES: [&str; 3] = ["label", "qid", "docid"];
 const START: u64 = 256 << 10;
 /// Features that are named in a list, at most.
 const SHOWN: u32 = 65_536;
+/// Features at most, when all are taken: each costs a name and a profile besides its values.
+const MOST: usize = 1 << 20;
 /// Bytes of a matrix that is mostly zeros, at most.
 const LARGEST: usize = 2 << 30;
 
@@ -202,6 +204,9 @@ fn chosen(
         return Err(Error::invalid(format!("no line of `{name}` has a feature")).hint("`2 qid:10 1:0.03`"));
     }
     let Some(names) = names else {
+        if width > MOST {
+            return Err(too_wide(name, (n_rows, width), read.largest));
+        }
         let matrix = in_full(name, read.largest, features)?;
         return Ok((matrix, (first..first + width as u32).map(|index| index.to_string()).collect()));
     };
@@ -236,6 +241,21 @@ fn chosen(
     Ok((matrix, names.clone()))
 }
 
+/// The error for a matrix of an absurd size.
+fn too_wide(name: &str, (rows, width): (usize, usize), largest: Option<(u32, usize)>) -> Error {
+    let (index, line) = largest.unwrap_or_default();
+    let bytes = rows as f64 * width as f64 * size_of::<f32>() as f64;
+    let message = if bytes > LARGEST as f64 {
+        let size = bytes / f64::from(1 << 30);
+        format!("would take {size:.1} GiB of memory, nearly all of it zeros")
+    } else {
+        format!("are too many features: at most {} are taken", thousands(MOST as u64))
+    };
+    let (rows, width) = (thousands(rows as u64), thousands(width as u64));
+    Error::invalid(format!("`{name}`: {rows} rows of {width} features {message}"))
+        .hint(format!("is feature {index} in line {line} meant? a few of the features can be listed under `features`"))
+}
+
 /// The matrix in full, as long as that is no absurd size.
 fn in_full(name: &str, largest: Option<(u32, usize)>, features: Features) -> Result<Array2<f32>> {
     let sparse = match features {
@@ -245,16 +265,7 @@ fn in_full(name: &str, largest: Option<(u32, usize)>, features: Features) -> Res
     let (rows, width) = (sparse.n_rows(), sparse.n_cols);
     let bytes = rows.saturating_mul(width).saturating_mul(size_of::<f32>());
     if bytes > LARGEST {
-        let (index, line) = largest.unwrap_or_default();
-        let message = format!(
-            "`{name}`: {} rows of {} features would take {:.1} GiB of memory, nearly all of it zeros",
-            thousands(rows as u64),
-            thousands(width as u64),
-            bytes as f64 / f64::from(1 << 30)
-        );
-        return Err(Error::invalid(message).hint(format!(
-            "is feature {index} in line {line} meant? a few of the features can be listed under `features`"
-        )));
+        return Err(too_wide(name, (rows, width), largest));
     }
     let mut matrix = Array2::zeros((rows, width));
     for (mut row, at) in matrix.outer_iter_mut().zip(0..) {

@@ -31,6 +31,9 @@ pub struct NeuralEstimator {
     checkpoint_every: usize,
 }
 
+/// Weights between two layers, at most: 256 MiB, and three times as much while they are trained.
+const LARGEST: usize = 1 << 26;
+
 fn problem(name: &str, message: String, hint: &str) -> ParamProblem {
     ParamProblem { name: name.into(), message, hint: Some(hint.into()) }
 }
@@ -61,6 +64,11 @@ impl NeuralEstimator {
                 let message = format!("`hidden_dims` expects a list of whole numbers of 1 to 65536, got `{written}`");
                 problem("hidden_dims", message, "hidden_dims: [64, 32]")
             })?;
+        if let Some(pair) = hidden.windows(2).find(|pair| pair[0] * pair[1] > LARGEST) {
+            let message =
+                format!("layers of {} and {} have more than {LARGEST} weights between them", pair[0], pair[1]);
+            return Err(problem("hidden_dims", message, "hidden_dims: [256, 128, 64]"));
+        }
         let dropout = params.f64("dropout");
         if !(0.0..1.0).contains(&dropout) {
             let message = format!("`dropout` expects a number of 0 to below 1, got `{}`", params.get("dropout"));
@@ -71,8 +79,13 @@ impl NeuralEstimator {
             let message = format!("`plateau_factor` expects a number above 0 and at most 1, got `{factor}`");
             return Err(problem("plateau_factor", message, "0.5 halves the learning rate"));
         }
+        let (rate, least) = (params.f64("learning_rate"), params.f64("min_learning_rate"));
+        if least > rate {
+            let message = format!("`min_learning_rate` {least} is above `learning_rate` {rate}");
+            return Err(problem("min_learning_rate", message, "schedulers lower the rate down to it"));
+        }
         let stopping = EarlyStopping::parse(params.get(EARLY_STOPPING))?;
-        // A resumption may ask for more epochs and other checkpoints; all else must be as it was.
+        // What a checkpoint does not depend on; all else must be as it was.
         let free = ["epochs", "checkpoint_every"];
         let fixed: std::collections::BTreeMap<_, _> = params.iter().filter(|(name, _)| !free.contains(name)).collect();
         Ok(Self {

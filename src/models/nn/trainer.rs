@@ -195,7 +195,8 @@ impl<T: Real> Trainer<T> {
             let before = self.before();
             if let Err(error) = self.epoch(train, valid, loss, context) {
                 self.undo(&before);
-                self.write_last(context)?;
+                // What happened is the error to tell, also where the disk is full.
+                drop(self.write_last(context));
                 self.restore();
                 return Err(error);
             }

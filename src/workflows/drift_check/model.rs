@@ -108,11 +108,8 @@ fn refuse_ranking(located: &Located) -> Result<()> {
     if Schema::read(&located.folder)?.task != Task::Ranking {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "{} {} ranks: its versions have no reference for drift",
-        located.model, located.version
-    ))
-    .hint("`mlops drift-check --reference OLD --current NEW` compares the features of two files"))
+    Err(Error::invalid(format!("{} {} ranks: drift of a ranker is not checked", located.model, located.version))
+        .hint("`mlops drift-check --reference OLD --current NEW` compares the features of two files"))
 }
 
 /// How many current values are kept: none for statistics that read bins only.

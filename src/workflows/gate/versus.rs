@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::known_rows::KnownRows;
 use super::super::paired::{Overlap, Paired, answers, pair};
+use super::super::ranking_files::CONVENTION_TAG;
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
@@ -36,15 +37,25 @@ pub struct ComparedOn {
 /// Why there are no such rows, and what to do.
 pub(super) type Both = std::result::Result<(ComparedOn, Paired), String>;
 
+/// By which conventions a run judged its queries.
+fn convention(run: &Run) -> Option<String> {
+    run.tags.get(CONVENTION_TAG).cloned()
+}
+
 /// The newest rows that both versions have answered: the test rows of training, or those of an evaluation.
 pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &Subject) -> Result<Both> {
     let (new, old) = (candidate.answered(project)?, production.answered(project)?);
     let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
     // With a positive label or an average of its own, a run's metrics are others.
     let viewed = |run: &Run| run.tags.contains_key("average") || run.tags.contains_key("positive");
+    // So it is by conventions that are not those of the version's own training.
+    let usual = |runs: &[Run]| runs.iter().find(|run| run.command == "train").and_then(convention);
+    let (new_usual, old_usual) = (usual(&new), usual(&old));
+    let viewed = |run: &Run, usual: &Option<String>| viewed(run) || (usual.is_some() && convention(run) != *usual);
     let pairs = new.iter().flat_map(|new| old.iter().map(move |old| (new, old)));
     let same = pairs.filter(|(new, old)| tested_on(new).is_some() && tested_on(new) == tested_on(old));
-    let mut same: Vec<(&Run, &Run)> = same.filter(|(new, old)| !viewed(new) && !viewed(old)).collect();
+    let mut same: Vec<(&Run, &Run)> =
+        same.filter(|(new, old)| !viewed(new, &new_usual) && !viewed(old, &old_usual)).collect();
     same.sort_by_key(|(new, old)| std::cmp::Reverse((new.start_ms.max(old.start_ms), new.start_ms, new.id.clone())));
     let mut learned = None;
     let mut found = None;
@@ -150,7 +161,12 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
         Some(Err(why)) => return Ok(line(None, Verdict::Fail).detail(why)),
         Some(Ok((on, paired))) => (on, paired),
     };
-    let options = Options { alpha: rule.alpha, seed, ..Options::default() };
+    let edge = match asked {
+        Rule::Superiority => 0.0,
+        Rule::NonInferiority(margin) => -margin,
+        Rule::MinimumEffect(least) => least,
+    };
+    let options = Options { alpha: rule.alpha, seed, edge, ..Options::default() };
     let difference = paired.difference(&rule.metric, &options)?;
     let decision = decide(&difference, asked);
     let verdict = match decision.outcome {
