@@ -182,7 +182,12 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     if let Some(test) = outcome.metrics.get(&Part::Test) {
         text += &super::evaluation::subgroups(test, &outcome.shown);
         if let Some(facts) = &test.ranking {
-            text += &format!("\n{}", evaluation_ranking::conventions(test, facts));
+            text += "\n";
+            let primary = &outcome.shown[0];
+            if let (Some(estimate), true) = (test.metrics.get(primary), facts.empty > 0) {
+                text += &format!("{primary} {} {}\n", format::estimate(estimate), facts.behind(primary));
+            }
+            text += &evaluation_ranking::conventions(test, facts);
         }
     }
     if let Some(run) = &outcome.resumed {

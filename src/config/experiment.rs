@@ -12,6 +12,7 @@ use super::promotion::{PromotionSection, decode_promotion};
 use crate::catalog::Params;
 use crate::data::{Columns, Split, Task};
 use crate::error::{Context, Result};
+use crate::models::FAMILIES;
 use crate::names::{ExperimentName, ModelName};
 
 /// A whole experiment config.
@@ -22,7 +23,7 @@ pub struct ExperimentConfig {
     pub experiment: ExperimentSection,
     /// The seed of everything random.
     pub seed: u64,
-    /// Seeds of several runs of the same, in place of one.
+    /// Seeds of several runs of the same; `seed` then only draws the split.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<u64>,
     /// What is learned.
@@ -141,9 +142,9 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     };
     experiment.finish();
     let seed = fields.get("seed");
-    let seeds = decode_seeds(&fields.get("seeds"), &seed);
+    let seeds = decode_seeds(&fields.get("seeds"));
     let task = fields.get("task");
-    let task = task.parsed(Task::parse).unwrap_or_default();
+    let task = if task.is_given() { task.parsed(Task::parse).unwrap_or_default() } else { task_of_kind(&mut fields) };
     let data = fields.get("data");
     data.require("where the rows come from");
     let data = decode_data(&data, task);
@@ -169,7 +170,7 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
     let kind_name = kind.text().unwrap_or_default();
     let config = ExperimentConfig {
         experiment: experiment_section,
-        seed: seeds.first().copied().or_else(|| seed.whole()).unwrap_or(42),
+        seed: seed.whole().or_else(|| seeds.first().copied()).unwrap_or(42),
         seeds,
         task,
         data,
@@ -186,14 +187,24 @@ pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
 /// Seeds at most: each is a run and a version.
 const SEEDS_LIMIT: usize = 100;
 
-fn decode_seeds(at: &At<'_, '_>, seed: &At<'_, '_>) -> Vec<u64> {
+/// What the kind of model learns: the task where the config does not say it.
+fn task_of_kind(fields: &mut Fields<'_, '_>) -> Task {
+    let model = fields.get("model");
+    if !matches!(model.node.map(|node| &node.value), Some(super::yaml::Value::Map(_))) {
+        return Task::default();
+    }
+    let kind = match model.fields().get("kind").node.map(|node| &node.value) {
+        Some(super::yaml::Value::Text(kind)) => kind.clone(),
+        _ => return Task::default(),
+    };
+    FAMILIES.iter().find(|family| family.name() == kind).map_or_else(Task::default, |family| family.task())
+}
+
+fn decode_seeds(at: &At<'_, '_>) -> Vec<u64> {
     let seeds: Vec<u64> = at.items().iter().filter_map(At::whole).collect();
     let mut sorted = seeds.clone();
     sorted.sort_unstable();
-    // The rendered config has both.
-    if at.is_given() && seed.is_given() && seed.whole() != seeds.first().copied() {
-        at.problem("one `seed` or several `seeds`, not both", Some("remove one of the two".into()));
-    } else if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         at.problem("a seed stands there twice: its runs would be the same", None);
     } else if seeds.len() > SEEDS_LIMIT {
         at.problem(format!("at most {SEEDS_LIMIT} seeds are taken, got {}", seeds.len()), None);

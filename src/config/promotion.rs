@@ -341,9 +341,10 @@ fn decode_versus(item: &At<'_, '_>, task: Option<Task>) -> Versus {
     rule
 }
 
-fn decode_subgroup(item: &At<'_, '_>) -> SubgroupRule {
+fn decode_subgroup(item: &At<'_, '_>, task: Option<Task>) -> SubgroupRule {
     let mut fields = item.fields();
-    let metric = metric(&mut fields, Some(Task::Classification));
+    // Of a ranking there are none, and that has been told.
+    let metric = metric(&mut fields, task.filter(|task| *task == Task::Ranking).or(Some(Task::Classification)));
     let column = fields.get("column");
     column.require("the column whose values are the subgroups");
     let (min, max, max_drop) = (fields.get("min"), fields.get("max"), fields.get("max_drop"));
@@ -373,7 +374,7 @@ fn decode_guardrails(at: &At<'_, '_>, task: Option<Task>) -> Guardrails {
     let mut fields = at.fields();
     let subgroups = fields.get("subgroups");
     only_classes(&subgroups, "metrics by subgroup", task);
-    let subgroups = subgroups.items().iter().map(decode_subgroup).collect();
+    let subgroups = subgroups.items().iter().map(|item| decode_subgroup(item, task)).collect();
     let calibration = fields.get("calibration");
     only_classes(&calibration, "calibration: its scores are no probabilities", task);
     let calibration = calibration.is_given().then(|| {

@@ -164,8 +164,11 @@ fn chain_of(
     // A step that cannot be configured has been noted above.
     let chain = Chain::configure(&found).ok()?;
     if let Err((index, message)) = chain.check(input_kind(&config.columns().input)) {
+        let texts = input_kind(&config.columns().input) == Takes::Texts;
         let hint = if steps.get(index).is_some_and(|step| step.kind == "per_query") {
             "move it to the front".to_owned()
+        } else if !texts {
+            "take it out: the data bring numbers".to_owned()
         } else {
             "text columns need `- tfidf: {}` or `- embedding: {model: hashing}` first".to_owned()
         };

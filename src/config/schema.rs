@@ -304,7 +304,7 @@ pub fn schema() -> Value {
             })),
             "seed": {"type": "integer", "minimum": 0, "default": 42},
             "seeds": {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": true,
-                "description": "in place of `seed`: a run and a version for each"},
+                "description": "a run and a version for each; `seed` then only draws the split"},
             "task": {"enum": Task::ALL.map(Task::name)},
             "data": data(),
             "features": {"type": "array", "items": {"anyOf": steps}},
@@ -337,13 +337,22 @@ pub fn list(catalog: &str) -> crate::error::Result<Vec<Entry>> {
     }
     Ok(match catalog {
         "models" => FAMILIES.iter().map(|entry| (entry.name(), entry.about(), entry.params())).collect(),
+        "training" => FAMILIES
+            .iter()
+            .filter(|entry| !entry.training().is_empty())
+            .map(|entry| (entry.name(), entry.about(), entry.training()))
+            .collect(),
         "features" => STEPS.iter().map(|entry| (entry.name(), entry.about(), entry.params())).collect(),
         "metrics" => [plain(METRICS), plain(RANKING_METRICS)].concat(),
         "sources" => plain(SOURCES),
         "statistics" => plain(STATISTICS),
         other => {
-            return Err(crate::error::Error::invalid(format!("there is no list `{other}`"))
-                .hint(crate::catalog::known_hint(other, ["models", "features", "metrics", "sources", "statistics"])));
+            return Err(crate::error::Error::invalid(format!("there is no list `{other}`")).hint(
+                crate::catalog::known_hint(
+                    other,
+                    ["models", "training", "features", "metrics", "sources", "statistics"],
+                ),
+            ));
         }
     })
 }

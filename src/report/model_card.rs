@@ -385,7 +385,17 @@ fn told_of_queries(facts: &RankingFacts) -> String {
             format!("{} of which have no relevant document and {counts}", count(empty))
         }
     };
-    format!("Means over {} queries, {empty}. Conventions: {}.", count(facts.queries), facts.convention.told())
+    let ways = facts.by_empty.get("ndcg@10").filter(|_| facts.empty > 0);
+    let ways = ways.map_or_else(String::new, |[zero, skip, one]| {
+        let number = |value: &Option<f64>| value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.4}"));
+        format!(
+            " ndcg@10 is {} where they count 0, {} without them, {} where they count 1.",
+            number(zero),
+            number(skip),
+            number(one)
+        )
+    });
+    format!("Means over {} queries, {empty}.{ways} Conventions: {}.", count(facts.queries), facts.convention.told())
 }
 
 /// Names in a row, the first twenty of them.

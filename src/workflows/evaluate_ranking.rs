@@ -17,6 +17,7 @@ use crate::features::Signal;
 use crate::metrics::Evaluation;
 use crate::metrics::ranking::{Convention, Draws, LetorScript, Queries, letor_script};
 use crate::workflows::session::Session;
+use crate::workflows::train::above;
 
 /// How much of the replicates an interval holds.
 const LEVEL: f64 = 0.95;
@@ -60,6 +61,9 @@ pub(super) fn queries(
     let config = &experiment.config;
     let draws = Draws { replicates: config.evaluation.bootstrap, seed: stream(config.seed, "bootstrap"), level: LEVEL };
     let convention = convention(request, experiment, bundle);
+    if let Some(best) = grades.iter().max().filter(|best| **best > convention.highest_grade) {
+        session.project.note(above(*best));
+    }
     let wanted = wanted(&config.evaluation.metrics, &config.evaluation.primary)?;
     let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &starts };
     let (evaluation, estimates) = judge_ranking(&convention, &wanted, &answered, draws)

@@ -130,7 +130,11 @@ pub(super) fn earlier(session: &Session<'_>, experiment: &Experiment, resume: &R
                 .hint(format!("`--resume={}` goes on from its last good epoch all the same", run.id.short())));
         }
     }
-    let but = if others > 0 { format!("; {others} are of other configs") } else { String::new() };
+    let but = match others {
+        0 => String::new(),
+        1 => "; one is of another config".to_owned(),
+        several => format!("; {several} are of other configs"),
+    };
     Err(no_checkpoint(&format!("no interrupted run of `{name}` has a checkpoint for this config{but}")))
 }
 

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::train::{Outcome, Request, train};
 use crate::config::{Experiment, resolve};
 use crate::data::{Part, Split};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::names::{ExperimentName, RunId, Version};
 
 /// The runs of one config.
@@ -88,12 +88,27 @@ pub fn train_seeds(session: &Session<'_>, request: Request, trained: &mut Vec<Ou
     let name = experiment.config.experiment.name.clone();
     let shown = super::train::shown(&experiment);
     let all: Vec<String> = experiment.config.seeds.iter().map(u64::to_string).collect();
+    let config = &experiment.config;
+    let drawn = match config.split() {
+        Split::Made { .. } => {
+            format!(" (with `--set data.split.seed={}`)", config.data.split.seed.unwrap_or(config.seed))
+        }
+        _ => String::new(),
+    };
     let first = trained.len();
     let mut seeds = Vec::new();
     for (seed, experiment) in apart(experiment)? {
         let run_name = if run_name.is_empty() { format!("seed {seed}") } else { format!("{run_name} seed {seed}") };
         let tags = [tags.clone(), vec![("seeds".to_owned(), all.join(","))]].concat();
-        trained.push(train(session, &Request { experiment, run_name, resume: None, tags })?);
+        let outcome =
+            train(session, &Request { experiment, run_name, resume: None, tags }).map_err(|error| {
+                match (error.kind, &error.hint) {
+                    (ErrorKind::Interrupted, Some(_)) => error
+                        .hint(format!("`--resume --set seeds=null --set seed={seed}` goes on with this seed{drawn}")),
+                    _ => error,
+                }
+            })?;
+        trained.push(outcome);
         seeds.push(seed);
     }
     let outcomes = &trained[first..];

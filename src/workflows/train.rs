@@ -202,6 +202,9 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     }
     watch.lap("evaluate");
 
+    let beyond = prepared.parts.iter().flat_map(PartRows::grades).max().filter(|best| {
+        bundle.schema.highest_grade.is_some_and(|highest| conventions(config).convention(highest).highest_grade < *best)
+    });
     let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
     session.stage("writing")?;
     let judged = Judged { metrics: &metrics, predictions, per_query, chosen: chosen.as_ref() };
@@ -250,7 +253,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         threshold_chosen: chosen,
         shown: shown(experiment),
         facts,
-        warnings: [prepared.rows.warnings, history.warnings].concat(),
+        warnings: [prepared.rows.warnings, history.warnings, beyond.map(above).into_iter().collect()].concat(),
         seconds: watch.seconds,
     })
 }
@@ -318,6 +321,13 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
 fn tell_rows(session: &Session<'_>, rows: &Rows, part: &PartRows) {
     number_texts(session, rows, &part.positions);
     session.setting.queries.replace(part.starts.clone());
+}
+
+/// What is said of grades that ERR does not tell apart.
+pub(super) fn above(best: u8) -> String {
+    format!(
+        "grades go up to {best}, above the highest grade that ERR reckons with: there they count as that one (`evaluation.ranking.highest_grade`)"
+    )
 }
 
 /// By which conventions a config wants rankings judged.

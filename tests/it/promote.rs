@@ -130,7 +130,7 @@ fn all_rules_must_hold() {
 fn best_takes_the_best_by_the_metrics_own_direction() {
     let project = TestProject::with_points();
     let scores: Vec<Value> =
-        ["lr", "forest"].map(|name| project.train(name, &[])["metrics"]["test"]["metrics"].take()).into();
+        ["lr", "forest"].map(|name| project.train(name, &[])["metrics"]["validation"]["metrics"].take()).into();
     for (metric, higher) in [("f1", true), ("log_loss", false)] {
         let values: Vec<f64> = scores.iter().map(|one| one[metric]["value"].as_f64().unwrap()).collect();
         assert!((values[0] - values[1]).abs() > 1e-9, "{metric} must tell the two apart: {values:?}");

@@ -210,7 +210,7 @@ fn lines_and_rows_that_do_not_fit_are_told_with_their_place() {
     hint: fill the values in, or leave the document out of the file
 
     error: data/word.csv: row 2, column `b`: expected a number, got `red`
-    hint: every column that is not named otherwise is a feature: list those that are under `features`
+    hint: every column that is not named otherwise is a feature: name it (`columns: {id: …}`), or list those that are under `features`
 
     error: `data/names.csv` has no column `qid`
     hint: did you mean `qids`? the columns are label, qids, docid, a, b; another name is told with `columns: {query: …}` under `data`

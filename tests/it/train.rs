@@ -57,14 +57,14 @@ fn several_configs_are_trained_and_the_best_is_promoted() {
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     points v1  f1 0.8571  checkpoints/experiments/points/v1
     points v2  f1 0.8837  checkpoints/experiments/points/v2
-    candidate  version  value
-    points/1  points v1  0.8571
-    points/2  points v2  0.8837  best
+    candidate  version  validation  test
+    points/1  points v1  0.8333  0.8571  best
+    points/2  points v2  0.6190  0.8837
 
-    gate  f1  >= 0.55  0.8837  yes
-    gate  ONNX parity  <= 1e-5  2e-8  yes  8 golden rows, tract 0.23.9
-    points v2 went from None to Production
-    active  production/points/active -> v2  (8 golden rows answered as in training)
+    gate  f1  >= 0.55  0.8571  yes
+    gate  ONNX parity  <= 1e-5  3e-8  yes  8 golden rows, tract 0.23.9
+    points v1 went from None to Production
+    active  production/points/active -> v1  (8 golden rows answered as in training)
     release  model.onnx, preprocessor.json, model_metadata.json, model_card.md
     ");
     assert!(project.link("active").is_some());

@@ -130,7 +130,7 @@ impl Piece {
                         Err(_) => return Err(self.no_number(
                             place,
                             &format!("got `{}`", cut(&text, 80)),
-                            "every column that is not named otherwise is a feature: list those that are under `features`",
+                            "every column that is not named otherwise is a feature: name it (`columns: {id: …}`), or list those that are under `features`",
                         )),
                     };
                     if !number.is_finite() {

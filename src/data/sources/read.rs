@@ -54,9 +54,12 @@ fn check_file(path: &Path, location: &str) -> Result<()> {
         return Err(Error::invalid(format!("`{}` is a folder, not a file", path.display()))
             .hint(format!("`{}/*.parquet` reads all its Parquet files", path.display())));
     }
-    if facts.len() == 0 {
+    // A pipe has no size.
+    if facts.is_file() && facts.len() == 0 {
         return Err(Error::invalid(format!("`{}` is empty", path.display())));
     }
+    // A file that may not be read has no format to be told from what stands in it.
+    std::fs::File::open(path).context(|| format!("cannot read `{}`", path.display()))?;
     Ok(())
 }
 

@@ -33,6 +33,10 @@ impl RankingMetric for ExpectedReciprocalRank {
         Some(sum)
     }
 
+    fn reads_grades(&self) -> bool {
+        true
+    }
+
     fn zero_when_empty(&self) -> bool {
         true
     }

@@ -107,11 +107,13 @@ pub fn evaluate(
     draws: Draws,
 ) -> Result<Vec<RankingEstimate>> {
     let lists = ranked(queries, convention)?;
-    let empty: Vec<bool> = lists.iter().map(|list| list.n_relevant() == 0).collect();
+    let of_relevance: Vec<bool> = lists.iter().map(|list| list.n_relevant() == 0).collect();
+    let of_grades: Vec<bool> = lists.iter().map(|list| list.ideal.first().is_none_or(|best| *best == 0)).collect();
     let one = |wanted: &Wanted| {
+        let empty = if wanted.metric.reads_grades() { &of_grades } else { &of_relevance };
         let values: Vec<Option<f64>> = lists.par_iter().map(|list| wanted.metric.of_list(list, wanted.at)).collect();
         let by = |rule: Empty| -> Vec<f64> {
-            values.iter().zip(&empty).map(|(value, empty)| counted(*value, *empty, rule, wanted.metric)).collect()
+            values.iter().zip(empty).map(|(value, empty)| counted(*value, *empty, rule, wanted.metric)).collect()
         };
         let per_query = by(convention.empty);
         let kept: Vec<f64> = per_query.iter().copied().filter(|value| !value.is_nan()).collect();

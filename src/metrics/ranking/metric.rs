@@ -14,6 +14,12 @@ pub trait RankingMetric: Named + Sync {
         false
     }
 
+    /// Whether it reads grades, not only which documents are relevant: a query is empty for it when all its grades are 0, wherever
+    /// the convention begins to call documents relevant.
+    fn reads_grades(&self) -> bool {
+        false
+    }
+
     /// Whether a query without a relevant document has the value 0 by definition, also where others count it as 1.
     fn zero_when_empty(&self) -> bool {
         false

@@ -24,6 +24,10 @@ impl Named for Ndcg {
 }
 
 impl RankingMetric for Ndcg {
+    fn reads_grades(&self) -> bool {
+        true
+    }
+
     fn of_list(&self, list: &Ranked<'_>, at: Option<usize>) -> Option<f64> {
         let best = ideal(list, at);
         (best > 0.0).then(|| dcg(list, at) / best)

@@ -64,9 +64,9 @@ impl NeuralEstimator {
                 let message = format!("`hidden_dims` expects a list of whole numbers of 1 to 65536, got `{written}`");
                 problem("hidden_dims", message, "hidden_dims: [64, 32]")
             })?;
-        if let Some(pair) = hidden.windows(2).find(|pair| pair[0] * pair[1] > LARGEST) {
-            let message =
-                format!("layers of {} and {} have more than {LARGEST} weights between them", pair[0], pair[1]);
+        let mut layers = hidden.iter().zip(hidden.iter().skip(1));
+        if let Some((left, right)) = layers.find(|(left, right)| **left * **right > LARGEST) {
+            let message = format!("layers of {left} and {right} have more than {LARGEST} weights between them");
             return Err(problem("hidden_dims", message, "hidden_dims: [256, 128, 64]"));
         }
         let dropout = params.f64("dropout");

@@ -270,6 +270,7 @@ impl<T: Real> Trainer<T> {
         let rate = self.state.scheduler.rate(self.state.epoch);
         let order = shuffled(train.len(), self.settings.seed, self.state.epoch as u64);
         let mut sum = 0.0;
+        let n_batches = order.len().div_ceil(self.settings.batch_lists.max(1));
         for (at, batch) in order.chunks(self.settings.batch_lists.max(1)).enumerate() {
             if context.interrupted.load(Ordering::Relaxed) {
                 return Err(Error::interrupted());
@@ -284,7 +285,10 @@ impl<T: Real> Trainer<T> {
         if let Some((lists, measure)) = valid {
             let scores = self.network.scorer().score(&lists.features);
             if scores.iter().any(|score| !score.is_finite()) {
-                return Err(self.diverged(&format!("a score is not a finite number after epoch {number}"), context));
+                return Err(self.diverged(
+                    &format!("a validation score is not a finite number after epoch {number}, batch {n_batches}"),
+                    context,
+                ));
             }
             metrics = measure(&scores)?;
         }
@@ -314,7 +318,7 @@ impl<T: Real> Trainer<T> {
     }
 
     fn diverged(&self, what: &str, context: &Context<'_>) -> Error {
-        let remedy = "lower `learning_rate`, set `clip_norm`, or scale the features";
+        let remedy = "lower `learning_rate`, set `clip_norm`, or scale the features, and train anew";
         match &context.checkpoint {
             Some((path, _)) if self.state.epoch > 0 => Error::failed(what).hint(format!(
                 "{remedy}; the checkpoint of epoch {} is kept: {}",

@@ -51,7 +51,10 @@ pub fn require(rule: &Require, estimate: Option<&Estimate>) -> Check {
         (_, _, None) => Verdict::Inconclusive,
     };
     let detail = match (rule.bound, value, interval) {
-        (_, None, _) => estimate.and_then(|estimate| estimate.reason.clone()).unwrap_or_default(),
+        (_, None, _) => match estimate {
+            Some(estimate) => estimate.reason.clone().unwrap_or_default(),
+            None => "the run has no such metric: name it in `evaluation.metrics`".to_owned(),
+        },
         (Bound::Point, ..) => String::new(),
         (_, _, Some((low, high))) => format!("95 % interval [{low:.4}, {high:.4}]"),
         (_, _, None) => "there is no interval: `evaluation.bootstrap` was 0, or too few rows".into(),
