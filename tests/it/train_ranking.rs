@@ -212,3 +212,66 @@ fn a_loss_that_is_no_number_stops_with_epoch_and_batch() {
     assert!(answer.stderr.contains("in epoch 1, batch"), "{}", answer.stderr);
     assert!(!project.path("checkpoints/experiments/ranker").exists());
 }
+
+fn ndcg(trained: &Value) -> f64 {
+    trained["metrics"]["test"]["metrics"]["ndcg@10"]["value"].as_f64().unwrap()
+}
+
+#[test]
+fn where_relevance_begins_moves_only_what_asks_for_it() {
+    let project = TestProject::with_rankings(&["lambdamart"]);
+    let usual = project.train("lambdamart", &[]);
+    let strict = project.train("lambdamart", &["--set", "evaluation.ranking.relevant_from=2"]);
+    assert_eq!(ndcg(&usual), ndcg(&strict));
+    let map = |trained: &Value| trained["metrics"]["test"]["metrics"]["map"]["value"].as_f64().unwrap();
+    assert!(map(&strict) < map(&usual));
+}
+
+#[test]
+fn the_task_is_that_of_the_kind_where_it_is_not_said() {
+    let project = TestProject::with_rankings(&["lambdamart"]);
+    let config = project.read("experiments/lambdamart/config.yaml").replace("task: ranking\n", "");
+    project.write("experiments/lambdamart/config.yaml", config);
+    assert_eq!(project.train("lambdamart", &[])["task"], "ranking");
+}
+
+#[test]
+fn a_file_of_absurd_width_is_refused_before_it_takes_memory() {
+    let project = TestProject::with_rankings(&["lambdamart"]);
+    project.write("data/train.txt", "2 qid:1 1:0.5 250000000:1\n0 qid:1 1:0.2\n");
+    let answer = project.run(&["train", "experiments/lambdamart/config.yaml"]).code(2);
+    assert!(answer.stderr.contains("250,000,000 features"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("line 1"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_version_reads_its_own_features_wherever_they_stand_today() {
+    let project = TestProject::new();
+    let table = |order: [usize; 3]| {
+        let rows = (0..160).map(|row| {
+            let x = [12.9898, 78.233, 37.719].map(|factor| ((f64::from(row) + 1.0) * factor).sin());
+            let cells: Vec<String> = order.iter().map(|at| format!("{:.4}", x[*at])).collect();
+            let part = ["train", "train", "train", "validation", "test"][row as usize / 8 % 5];
+            format!("q{},{},{part},{}\n", row / 8, u8::from(x[0] > 0.0) + u8::from(x[1] > 0.0), cells.join(","))
+        });
+        let names: Vec<&str> = order.iter().map(|at| ["a", "b", "c"][*at]).collect();
+        format!("query,grade,part,{}\n{}", names.join(","), rows.collect::<String>())
+    };
+    project.write("data/all.csv", table([0, 1, 2]));
+    let config = "experiment: {name: table}\ndata: {source: data/all.csv, columns: {query: query, label: grade, split: part}}\n\
+                  model: {kind: lambdamart, params: {n_estimators: 5, min_data_in_leaf: 4}}\nevaluation: {bootstrap: 0}\n";
+    project.write("experiments/table/config.yaml", config);
+    let trained = project.train("table", &[]);
+    project.write("data/all.csv", table([2, 0, 1]));
+    let evaluated = project.run(&["--json", "evaluate", "table"]).ok().json();
+    assert_eq!(evaluated["metrics"]["metrics"]["ndcg@10"]["value"].as_f64().unwrap(), ndcg(&trained));
+}
+
+#[test]
+fn the_best_is_not_looked_for_across_conventions() {
+    let project = TestProject::with_rankings(&["lambdamart", "listnet"]);
+    project.train("lambdamart", &[]);
+    project.train("listnet", &["--set", "evaluation.ranking.empty=one"]);
+    let answer = project.run(&["promote", "--best", "ndcg@10", "ranker/1", "ranker/2", "--dry-run"]).code(2);
+    assert!(answer.stderr.contains("judged by different conventions"), "{}", answer.stderr);
+}
