@@ -21,13 +21,13 @@ use super::cache::{Cache, Key};
 use super::embedder::{Embedder, EmbedderKind};
 use super::encoder::Watch;
 use super::identity::Identity;
-use super::kernels::Dtype;
 use super::opened::{AnyNetwork, Opened, Wish};
 use super::setting::{CosineToF32, Device, Setting};
 use super::truncation::{Plan, Truncate, Truncation};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::error::{Context, Error, Result};
 use crate::fs::{read_text, write_atomic};
+use crate::kernels::Dtype;
 use crate::text::clean;
 
 /// The kind of all embedders that a folder brings.
