@@ -19,6 +19,7 @@ mod int8;
 mod layer_norm;
 mod linear;
 mod panels;
+mod prefetch;
 mod product;
 mod real;
 #[cfg(test)]
