@@ -26,7 +26,8 @@ pub mod threshold;
 mod goldens;
 
 pub use evaluation::{
-    Estimate, Evaluation, Intervals, Question, RankingFacts, evaluate, evaluate_seen, predicted_classes,
+    ClassDetail, Detail, Estimate, Evaluation, Intervals, QueryDetail, Question, RankingFacts, evaluate,
+    evaluate_classes, predicted_classes,
 };
 pub use known::{direction, name};
 pub use metric::{Average, Direction, Metric, Reads, Scored, Value, View};

@@ -153,8 +153,9 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         data.extend(request.tags.iter().map(|(key, value)| (key.as_str(), value.clone())));
         // Only a view of its own is noted: runs without these tags were judged as the model is.
         if view != View::default() {
-            data.push(("average", outcome.metrics.average.clone()));
-            data.extend(outcome.metrics.positive.iter().map(|label| ("positive", label.clone())));
+            let classes = outcome.metrics.classes();
+            data.extend(classes.map(|classes| ("average", classes.average.clone())));
+            data.extend(classes.and_then(|classes| Some(("positive", classes.positive.clone()?))));
         }
         log(session, recorder, &experiment, &located, &outcome, &data, &environment)?;
         Ok(outcome)

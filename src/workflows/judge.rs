@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::metrics::reliability::{Reliability, reliability};
 use crate::metrics::subgroups::{MISSING, subgroups};
 use crate::metrics::threshold::{Chosen, Floors, choose};
-use crate::metrics::{Evaluation, Intervals, METRICS, Metric, Question, Reads, Scored, View, evaluate_seen};
+use crate::metrics::{ClassDetail, Estimate, Evaluation, Intervals, METRICS, Metric, Question, Reads, Scored, View, evaluate_classes};
 
 /// Rows that the model has answered.
 #[derive(Debug, Clone, Copy)]
@@ -44,32 +44,33 @@ pub fn judge(
     let intervals = (tested && replicates > 0).then_some(Intervals { replicates, seed });
     let question = Question { labels: &schema.labels, threshold: schema.threshold, view, intervals };
     let Answered { truth, prediction, by } = *rows;
-    let mut evaluation = judged(truth, &prediction.scores, &prediction.probabilities, &question)?;
+    let (metrics, mut detail) = judged(truth, &prediction.scores, &prediction.probabilities, &question)?;
     if schema.labels.len() == 2 && schema.threshold != 0.5 {
         let moved: Vec<&'static dyn Metric> =
             METRICS.iter().copied().filter(|metric| metric.reads() == Reads::Labels).collect();
         let half = Question { threshold: 0.5, ..question };
-        evaluation.at_half = evaluate_seen(truth, &prediction.scores, &moved, &half)?.metrics;
+        detail.at_half = evaluate_classes(truth, &prediction.scores, &moved, &half)?.0;
     }
     if !tested {
-        return Ok(evaluation);
+        return Ok(Evaluation::of_classes(truth.len(), metrics, detail));
     }
     let drawn = intervals.map(|_| stream(config.seed, "calibration"));
-    evaluation.reliability = table(truth, &prediction.probabilities, &question, drawn);
+    detail.reliability = table(truth, &prediction.probabilities, &question, drawn);
     if moved(prediction) {
         // Nobody takes these for probabilities: their error is told, not tested.
-        evaluation.reliability_of_scores = table(truth, &prediction.scores, &question, None);
+        detail.reliability_of_scores = table(truth, &prediction.scores, &question, None);
     }
     for (column, values) in by {
         let of_group = |rows: &[usize]| {
             let truth: Vec<usize> = rows.iter().map(|row| truth[*row]).collect();
             let [scores, probabilities] =
                 [&prediction.scores, &prediction.probabilities].map(|all| all.select(Axis(0), rows));
-            judged(&truth, &scores, &probabilities, &question)
+            let (metrics, detail) = judged(&truth, &scores, &probabilities, &question)?;
+            Ok((metrics, detail.support))
         };
-        evaluation.subgroups.insert(column.clone(), subgroups(values, of_group)?);
+        detail.subgroups.insert(column.clone(), subgroups(values, of_group)?);
     }
-    Ok(evaluation)
+    Ok(Evaluation::of_classes(truth.len(), metrics, detail))
 }
 
 /// True when class weights have moved the scores away from the probabilities.
@@ -93,11 +94,11 @@ fn judged(
     scores: &Array2<f64>,
     probabilities: &Array2<f64>,
     question: &Question<'_>,
-) -> Result<Evaluation> {
+) -> Result<(BTreeMap<String, Estimate>, ClassDetail)> {
     let (calibrated, plain): (Vec<_>, Vec<_>) = METRICS.iter().copied().partition(|metric| metric.of_probabilities());
-    let mut evaluation = evaluate_seen(truth, scores, &plain, question)?;
-    evaluation.metrics.extend(evaluate_seen(truth, probabilities, &calibrated, question)?.metrics);
-    Ok(evaluation)
+    let (mut metrics, detail) = evaluate_classes(truth, scores, &plain, question)?;
+    metrics.extend(evaluate_classes(truth, probabilities, &calibrated, question)?.0);
+    Ok((metrics, detail))
 }
 
 /// The values of the rows at these positions in the columns that make groups.

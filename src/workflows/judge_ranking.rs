@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::metrics::ranking::{Convention, Draws, Queries, RankingEstimate, Wanted, evaluate};
-use crate::metrics::{Estimate, Evaluation, RankingFacts};
+use crate::metrics::{Detail, Estimate, Evaluation, QueryDetail, RankingFacts};
 
 /// What is always computed and stored, whatever the config shows: runs of two experiments have these in common.
 pub const STANDARD: [&str; 12] = [
@@ -65,8 +65,8 @@ pub fn judge_ranking(
 ) -> Result<(Evaluation, Vec<RankingEstimate>)> {
     let RankedAnswers { scores, grades, starts } = *answered;
     let estimates = evaluate(&Queries { scores, grades, starts }, wanted, convention, draws)?;
-    let mut support: BTreeMap<u8, usize> = BTreeMap::new();
-    grades.iter().for_each(|grade| *support.entry(*grade).or_default() += 1);
+    let mut by_grade: BTreeMap<u8, usize> = BTreeMap::new();
+    grades.iter().for_each(|grade| *by_grade.entry(*grade).or_default() += 1);
     let facts = RankingFacts {
         queries: starts.len() - 1,
         empty: starts.windows(2).filter(|ends| convention.relevant(&grades[ends[0]..ends[1]]) == 0).count(),
@@ -75,18 +75,8 @@ pub fn judge_ranking(
     };
     let evaluation = Evaluation {
         rows: grades.len(),
-        labels: support.keys().map(ToString::to_string).collect(),
-        support: support.into_values().collect(),
         metrics: estimates.iter().map(|estimate| (estimate.name.clone(), stored(estimate))).collect(),
-        confusion: Vec::new(),
-        average: String::new(),
-        positive: None,
-        threshold: None,
-        at_half: BTreeMap::new(),
-        reliability: None,
-        reliability_of_scores: None,
-        subgroups: BTreeMap::new(),
-        ranking: Some(facts),
+        detail: Detail::Queries(QueryDetail { grades: by_grade, facts }),
     };
     Ok((evaluation, estimates))
 }
@@ -127,9 +117,13 @@ mod tests {
         let wanted = wanted(&[], "ndcg").unwrap();
         let convention = Convention::new(2);
         let (found, per_query) = judge_ranking(&convention, &wanted, &answered, NONE).unwrap();
-        assert_eq!((found.rows, found.confusion.len()), (7, 0));
-        assert_eq!((found.labels, found.support), (vec!["0".into(), "1".into(), "2".into()], vec![4, 2, 1]));
-        let facts = found.ranking.unwrap();
+        assert_eq!(found.rows, 7);
+        let json = serde_json::to_value(&found).unwrap();
+        assert_eq!(json["confusion"], serde_json::json!([]));
+        assert_eq!((&json["labels"], &json["support"]), (&serde_json::json!(["0", "1", "2"]), &serde_json::json!([4, 2, 1])));
+        assert_eq!(serde_json::from_value::<Evaluation>(json).unwrap(), found);
+        let QueryDetail { grades, facts } = found.queries().unwrap();
+        assert_eq!(*grades, BTreeMap::from([(0, 4), (1, 2), (2, 1)]));
         assert_eq!((facts.queries, facts.empty), (3, 1));
         let ndcg = per_query[0].per_query.clone();
         assert!((ndcg[0] - 0.6885).abs() < 5e-5 && ndcg[1..] == [1.0, 0.0], "{ndcg:?}");

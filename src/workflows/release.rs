@@ -145,7 +145,7 @@ impl<'a> Facts<'a> {
 
     /// For ranking, over which queries and by which conventions the metrics are.
     fn queries(&self) -> Option<RankingFacts> {
-        self.evaluation().and_then(|evaluation| evaluation.ranking.clone())
+        self.evaluation().and_then(|evaluation| Some(evaluation.queries()?.facts.clone()))
     }
 
     fn ranking(&self) -> Option<metadata::Ranking> {
@@ -262,7 +262,7 @@ impl<'a> Facts<'a> {
                 .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))
                 .unwrap_or_default(),
             calibration: match self.schema.task {
-                Task::Classification => evaluation.and_then(|evaluation| evaluation.reliability.as_ref()).map(ece),
+                Task::Classification => evaluation.and_then(|evaluation| evaluation.classes()?.reliability.as_ref()).map(ece),
                 Task::Ranking => {
                     Some("Scores of a ranking are no probabilities: there is nothing to calibrate.".into())
                 }
@@ -312,7 +312,7 @@ fn measured_on(latency: &Latency) -> String {
 
 /// The primary metric of each subgroup.
 fn subgroups(evaluation: &Evaluation, primary: &str) -> Vec<Subgroup> {
-    let columns = evaluation.subgroups.iter();
+    let columns = evaluation.classes().into_iter().flat_map(|classes| &classes.subgroups);
     let rows = columns.flat_map(|(column, found)| found.groups.iter().map(move |group| (column, group)));
     let line = |(column, group): (&String, &crate::metrics::Subgroup)| {
         let estimate = group.metrics.get(primary)?.clone();

@@ -196,7 +196,7 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
         scores.extend(prediction.scores.column(0));
         of_parts.push((part, part.query_ids(rows), part.grades(), estimates));
     }
-    let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| test.ranking.as_ref()) else { return Ok(()) };
+    let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| Some(&test.queries()?.facts)) else { return Ok(()) };
     recorder.ranking_predictions(&RankedRows {
         ids: &ids,
         parts: &splits,

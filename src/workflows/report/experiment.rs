@@ -130,9 +130,9 @@ fn plot(stored: &[Stored], name: &str, metric: &str) -> Result<Figure> {
     };
     let entries: Vec<Entry> = stored.iter().filter_map(entry).collect();
     let shown = entries.len().min(comparison::MOST);
-    let rows = stored[0].judged().map_or_else(String::new, |(part, one)| match &one.ranking {
+    let rows = stored[0].judged().map_or_else(String::new, |(part, one)| match one.queries() {
         None => format!(", {part} rows, n = {}", count(one.rows)),
-        Some(facts) => format!(", {} {part} queries", count(facts.queries)),
+        Some(queries) => format!(", {} {part} queries", count(queries.facts.queries)),
     });
     let title = format!("{metric} of the runs of {name}");
     let subtitle = format!("{} best first{rows}, whiskers: 95 % interval", plural(shown, "run"));

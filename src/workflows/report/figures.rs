@@ -60,8 +60,8 @@ fn matrix(document: &mut Document, stored: &Stored) -> Result<()> {
         evaluation.metrics.get("accuracy").map_or_else(String::new, |one| format!(", accuracy {}", told(one)));
     let subtitle = format!("{part} rows, n = {}{accuracy}", count(evaluation.rows));
     let title = titled("Confusion matrix", stored);
-    let given =
-        Confusion { title: &title, subtitle: &subtitle, labels: &evaluation.labels, counts: &evaluation.confusion };
+    let Some(classes) = evaluation.classes() else { return Ok(()) };
+    let given = Confusion { title: &title, subtitle: &subtitle, labels: &classes.labels, counts: &classes.confusion };
     add(document, "confusion", &title, &subtitle, confusion(&given)?);
     Ok(())
 }
@@ -118,8 +118,9 @@ fn areas(document: &mut Document, stored: &Stored, part: &str, rows: &Prediction
 /// Reliability of what a person sees as probability, as the evaluation found it: of the positive class, of more classes
 /// that of the called one.
 fn calibration(document: &mut Document, stored: &Stored) -> Result<()> {
-    let judged =
-        stored.judged().and_then(|(part, evaluation)| Some((part, evaluation.rows, evaluation.reliability.as_ref()?)));
+    let judged = stored
+        .judged()
+        .and_then(|(part, evaluation)| Some((part, evaluation.rows, evaluation.classes()?.reliability.as_ref()?)));
     let Some((part, rows, found)) = judged else {
         document.note("No reliability: the run is of an older build, or its metrics.json is not stored.");
         return Ok(());

@@ -5,7 +5,7 @@ use super::figures::{add, titled};
 use super::stored::Stored;
 use crate::data::Task;
 use crate::error::Result;
-use crate::metrics::RankingFacts;
+use crate::metrics::QueryDetail;
 use crate::metrics::ranking::{Convention, Queries, RankingEstimate, Wanted, evaluate};
 use crate::report::document::{Align, Block, Document, Table};
 use crate::report::numbers::{count, plural, value};
@@ -24,7 +24,8 @@ const TOP: usize = 5;
 
 /// Under the table of metrics: what the numbers rest on, and each metric by the three ways to count queries without relevant
 /// documents.
-pub fn conventions(document: &mut Document, stored: &Stored, facts: &RankingFacts) {
+pub fn conventions(document: &mut Document, stored: &Stored, queries: &QueryDetail) {
+    let QueryDetail { grades, facts } = queries;
     let Some((part, judged)) = stored.judged() else { return };
     let line = |name: &str| {
         let estimate = judged.metrics.get(name)?;
@@ -37,8 +38,8 @@ pub fn conventions(document: &mut Document, stored: &Stored, facts: &RankingFact
         document.text(line);
     }
     document.text(format!("Conventions: {}.", facts.convention.told()));
-    let support = judged.labels.iter().zip(&judged.support);
-    let support = support.map(|(label, documents)| format!("{label}: {}", count(*documents))).collect::<Vec<_>>();
+    let support =
+        grades.iter().map(|(grade, documents)| format!("{grade}: {}", count(*documents))).collect::<Vec<_>>();
     document.text(format!("{part}: {} by grade: {}.", plural(judged.rows, "document"), support.join(", ")));
     if facts.empty == 0 {
         return;
@@ -158,6 +159,6 @@ fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, c
 
 /// Whether a run is one of ranking: as its metrics say it, else its predictions.
 pub fn is_ranking(stored: &Stored) -> bool {
-    let judged = stored.judged().map(|(_, judged)| judged.ranking.is_some());
+    let judged = stored.judged().map(|(_, judged)| judged.queries().is_some());
     judged.unwrap_or_else(|| stored.predictions.as_ref().is_ok_and(|rows| rows.task == Task::Ranking))
 }
