@@ -74,7 +74,7 @@ impl Rows {
         self.queries.extend(rows.queries.iter().map(|query| query + queries));
         self.query_ids.extend(rows.query_ids);
         self.ids.extend(rows.ids);
-        self.classes.extend(rows.classes);
+        self.truth.append(rows.truth);
         self.numbers.extend(rows.numbers.iter().map(|number| number + self.n_read));
         self.skipped.extend(rows.skipped.into_iter().map(|(number, id)| (number + self.n_read, id)));
         for (name, cells) in rows.by {

@@ -17,6 +17,7 @@ pub mod sources;
 pub mod split;
 pub mod table;
 pub mod task;
+pub mod truth;
 pub mod vector_files;
 pub mod vectors;
 
@@ -26,3 +27,4 @@ pub use rows::Rows;
 pub use split::{Part, Split};
 pub use table::Table;
 pub use task::Task;
+pub use truth::Truth;

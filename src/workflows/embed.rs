@@ -104,7 +104,7 @@ impl Embedded<'_> {
     /// Writes a file.
     fn write(&self, output: &Path) -> Result<()> {
         let rows = self.rows;
-        let labels: Vec<String> = rows.classes.iter().map(|class| rows.labels[*class].clone()).collect();
+        let labels: Vec<String> = rows.truth.words();
         let parts: Vec<String> = rows.parts.iter().map(|part| part.name().to_owned()).collect();
         let columns = [("id", &rows.ids), ("label", &labels), ("split", &parts)];
         let columns: Vec<(&str, &[String])> = columns

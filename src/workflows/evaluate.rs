@@ -178,18 +178,18 @@ fn classes(
     (input, view): (Signal, View),
 ) -> Result<Evaluation> {
     let prediction = bundle.predict(input, &session.setting)?;
-    let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
+    let truth = rows.truth.rows(positions);
     let by = values_by(rows, positions);
-    let answered = Answered { truth: &truth, prediction: &prediction, by: &by };
+    let answered = Answered { truth: truth.classes(), prediction: &prediction, by: &by };
     let evaluation = judge(experiment, &bundle.schema, Part::Test, &answered, view)?;
     session.check()?;
-    let label = |class: &usize| rows.labels[*class].clone();
+    let label = |class: &usize| truth.labels()[*class].clone();
     recorder.predictions(&PredictionColumns {
         ids: &positions.iter().map(|position| rows.ids[*position].clone()).collect::<Vec<_>>(),
         parts: &vec![part.to_owned(); positions.len()],
-        labels: &truth.iter().map(label).collect::<Vec<_>>(),
+        labels: &truth.words(),
         predicted: &prediction.classes.iter().map(label).collect::<Vec<_>>(),
-        classes: &rows.labels,
+        classes: truth.labels(),
         scores: &prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
         probabilities: &prediction.probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
         by: &by,

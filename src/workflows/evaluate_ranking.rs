@@ -53,8 +53,8 @@ pub(super) fn queries(
     let starts = rows.starts(positions);
     let prediction = with_queries(&session.setting, &starts, || bundle.predict(input, &session.setting))?;
     let scores: Vec<f64> = prediction.scores.iter().copied().collect();
-    let grades = positions.iter().map(|at| u8::try_from(rows.classes[*at]));
-    let grades = grades.collect::<Result<Vec<u8>, _>>().map_err(|_| Error::failed("a grade is above 255"))?;
+    let truth = rows.truth.rows(positions);
+    let grades = truth.grades();
     let config = &experiment.config;
     let draws = Draws::of(config.evaluation.bootstrap, stream(config.seed, "bootstrap"));
     let convention = convention(request, experiment, bundle);
@@ -62,10 +62,10 @@ pub(super) fn queries(
         session.project.note(above(*best));
     }
     let wanted = wanted(&config.evaluation.metrics, &config.evaluation.primary)?;
-    let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &starts };
+    let answered = RankedAnswers { scores: &scores, grades, starts: &starts };
     let (evaluation, estimates) = judge_ranking(&convention, &wanted, &answered, draws)
         .map_err(|error| named(error, rows, positions, &starts))?;
-    let script = Queries { scores: &scores, grades: &grades, starts: &starts };
+    let script = Queries { scores: &scores, grades, starts: &starts };
     let letor = request.letor_compat.then(|| letor_script(&script)).transpose()?;
     session.check()?;
     let query = |at: &usize| rows.query(*at).unwrap_or_default().to_owned();
@@ -76,12 +76,12 @@ pub(super) fn queries(
         ids: &ids,
         parts: &parts,
         queries: &of_rows,
-        grades: &grades,
+        grades,
         scores: &scores,
         convention: &convention,
     })?;
     let ids: Vec<String> = starts[..starts.len() - 1].iter().map(|start| of_rows[*start].clone()).collect();
-    let judged = JudgedQueries { part, ids: &ids, starts: &starts, grades: &grades, estimates: &estimates };
+    let judged = JudgedQueries { part, ids: &ids, starts: &starts, grades, estimates: &estimates };
     recorder.per_query(&[judged], &convention)?;
     Ok((evaluation, letor))
 }

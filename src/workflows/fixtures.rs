@@ -9,8 +9,7 @@ pub fn rows_of_queries(queries: &[(&str, usize)]) -> Rows {
     let mut rows = Rows {
         ids: Vec::new(),
         inputs: Inputs::Texts(Vec::new()),
-        classes: Vec::new(),
-        labels: Vec::new(),
+        truth: crate::data::Truth::Unknown,
         queries: Vec::new(),
         query_ids: queries.iter().map(|(id, _)| (*id).to_owned()).collect(),
         parts: Vec::new(),

@@ -227,9 +227,10 @@ pub fn number_texts(session: &Session<'_>, rows: &Rows, positions: &[usize]) {
 /// # Errors
 /// `Invalid`, naming the class.
 pub fn check_classes(rows: &Rows, train: &[usize]) -> Result<()> {
-    let mut seen = vec![false; rows.labels.len()];
-    train.iter().for_each(|position| seen[rows.classes[*position]] = true);
-    for (label, seen) in rows.labels.iter().zip(seen) {
+    let (classes, labels) = (rows.truth.classes(), rows.truth.labels());
+    let mut seen = vec![false; labels.len()];
+    train.iter().for_each(|position| seen[classes[*position]] = true);
+    for (label, seen) in labels.iter().zip(seen) {
         if !seen {
             return Err(Error::invalid(format!("no training row has the label `{label}`"))
                 .hint("every class needs rows in the train split"));

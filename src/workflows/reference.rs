@@ -101,7 +101,7 @@ pub(super) fn draft(config: &ExperimentConfig, rows: &mut Rows, positions: &[usi
 /// The label as a categorical column.
 fn label_column(name: &str, rows: &Rows, positions: &[usize]) -> Column {
     let mut counted = std::collections::BTreeMap::new();
-    positions.iter().for_each(|at| *counted.entry(rows.labels[rows.classes[*at]].clone()).or_insert(0) += 1);
+    positions.iter().for_each(|at| *counted.entry(rows.truth.word(*at).into_owned()).or_insert(0) += 1);
     Column {
         name: name.to_owned(),
         role: Role::Label,

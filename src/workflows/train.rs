@@ -16,9 +16,9 @@ use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
 use crate::bundle::{Bundle, Prediction, Schema};
-use crate::config::{Experiment, ExperimentConfig};
+use crate::config::Experiment;
 use crate::data::rows::{Inputs, Labels, Rows};
-use crate::data::{Csr, Dataset, Features, Part, Targets, Task};
+use crate::data::{Csr, Dataset, Features, Part, Targets, Task, Truth};
 use crate::error::{Context, Result};
 use crate::features::{FittedChain, Signal};
 use crate::fs::{crash_point, write_relaxed};
@@ -127,17 +127,12 @@ fn latest_results(session: &Session<'_>, outcome: &Outcome) -> Result<()> {
 pub(super) struct PartRows {
     pub part: Part,
     pub positions: Vec<usize>,
-    pub truth: Vec<usize>,
+    pub truth: Truth,
     /// Where the queries begin and end, for ranking.
     pub starts: Vec<usize>,
 }
 
 impl PartRows {
-    /// The truth as grades of relevance.
-    pub fn grades(&self) -> Vec<u8> {
-        self.truth.iter().map(|grade| u8::try_from(*grade).unwrap_or(u8::MAX)).collect()
-    }
-
     /// The ids of the queries.
     pub fn query_ids(&self, rows: &Rows) -> Vec<String> {
         let first = self.starts.iter().take(self.starts.len().saturating_sub(1));
@@ -189,7 +184,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         let evaluation = match config.task {
             Task::Classification => {
                 let by = values_by(&prepared.rows, &part.positions);
-                let answered = Answered { truth: &part.truth, prediction, by: &by };
+                let answered = Answered { truth: part.truth.classes(), prediction, by: &by };
                 judge(experiment, &bundle.schema, part.part, &answered, View::default())?
             }
             Task::Ranking => {
@@ -202,7 +197,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     }
     watch.lap("evaluate");
 
-    let beyond = prepared.parts.iter().flat_map(PartRows::grades).max().filter(|best| {
+    let beyond = prepared.parts.iter().flat_map(|part| part.truth.grades()).copied().max().filter(|best| {
         bundle.schema.highest_grade.is_some_and(|highest| config.evaluation.convention(highest).highest_grade < *best)
     });
     let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
@@ -272,7 +267,7 @@ fn predict<'a>(
     let scores =
         parts.map(|(part, features)| Ok((part, bundle.model.predict(features)?))).collect::<Result<Vec<_>>>()?;
     let validation = scores.iter().find(|(part, _)| part.part == Part::Validation).map(|(_, scores)| scores);
-    let (number, chosen) = threshold(experiment, &prepared.parts[1].truth, validation)?;
+    let (number, chosen) = threshold(experiment, prepared.parts[1].truth.classes(), validation)?;
     bundle.schema.threshold = number;
     Ok((scores.into_iter().map(|(part, scores)| (part, bundle.schema.predict(scores))).collect(), chosen))
 }
@@ -291,7 +286,7 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let parts = Part::ALL.map(|part| part_rows(&rows, part));
     if !ranking {
         check_classes(&rows, &parts[0].positions)?;
-        check_choice(experiment, &rows.labels, &parts[1].truth)?;
+        check_choice(experiment, rows.truth.labels(), parts[1].truth.classes())?;
     }
     watch.lap("read");
 
@@ -340,25 +335,25 @@ fn judge_part(
     let evaluation = &experiment.config.evaluation;
     let replicates = if part.part == Part::Test { evaluation.bootstrap } else { 0 };
     let draws = Draws::of(replicates, stream(experiment.config.seed, "bootstrap"));
-    let (scores, grades) = (prediction.scores.column(0).to_vec(), part.grades());
-    let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &part.starts };
+    let scores = prediction.scores.column(0).to_vec();
+    let answered = RankedAnswers { scores: &scores, grades: part.truth.grades(), starts: &part.starts };
     let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
     judge_ranking(&evaluation.convention(schema.highest_grade.unwrap_or(0)), &wanted, &answered, draws)
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {
     let positions = rows.of_part(part);
-    let truth = positions.iter().map(|position| rows.classes[*position]).collect();
+    let truth = rows.truth.rows(&positions);
     let starts = if rows.queries.is_empty() { Vec::new() } else { rows.starts(&positions) };
     PartRows { part, positions, truth, starts }
 }
 
 /// The features and targets of a part, moved out of `prepared`.
-fn dataset(config: &ExperimentConfig, prepared: &mut Prepared, part: usize) -> Dataset {
+fn dataset(prepared: &mut Prepared, part: usize) -> Dataset {
     let (rows, of_part) = (&prepared.rows, &prepared.parts[part]);
-    let targets = match config.task {
-        Task::Classification => Targets::Classes { index: of_part.truth.clone(), labels: rows.labels.clone() },
-        Task::Ranking => Targets::Relevance { grades: of_part.grades(), starts: of_part.starts.clone() },
+    let targets = match &of_part.truth {
+        Truth::Grades(grades) => Targets::Relevance { grades: grades.clone(), starts: of_part.starts.clone() },
+        truth => Targets::Classes { index: truth.classes().to_vec(), labels: truth.labels().to_vec() },
     };
     let ids = of_part.positions.iter().map(|position| rows.ids[*position].clone()).collect();
     let features = std::mem::replace(&mut prepared.features[part], Features::Sparse(Csr::default()));
@@ -374,11 +369,11 @@ fn fit(
 ) -> Result<(Bundle, History, Checkpoint)> {
     let config = &experiment.config;
     session.stage(&format!("fitting {}", experiment.family.name()))?;
-    let train = dataset(config, prepared, 0);
-    let valid = (!prepared.parts[1].positions.is_empty()).then(|| dataset(config, prepared, 1));
+    let train = dataset(prepared, 0);
+    let valid = (!prepared.parts[1].positions.is_empty()).then(|| dataset(prepared, 1));
     let class_weights = experiment.estimator.class_weights(&train.targets)?;
     let checkpoint = Checkpoint::prepare(recorder, experiment, &prepared.fingerprint, earlier)?;
-    let highest = prepared.parts[0].grades().into_iter().max().filter(|_| config.task == Task::Ranking);
+    let highest = prepared.parts[0].truth.grades().iter().copied().max();
     let begun = Instant::now();
     let history = Mutex::new(History::default());
     let fitted = session.fitting(config.seed, &|event| history.lock().expect("not poisoned").hear(event), |context| {
@@ -401,13 +396,12 @@ fn fit(
         prepared.features[1] = valid.features;
     }
     let rows = &prepared.rows;
-    let ranking = config.task == Task::Ranking;
     let columns = config.columns().learned(&rows.feature_names);
     let schema = Schema {
         format_version: 1,
         task: config.task,
         columns,
-        labels: if ranking { Vec::new() } else { rows.labels.clone() },
+        labels: rows.truth.labels().to_vec(),
         class_weights,
         // The one for good stands when the validation rows have been looked at.
         threshold: 0.5,

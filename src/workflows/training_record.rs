@@ -156,6 +156,7 @@ fn write_predictions(
     predictions: &[(&PartRows, Prediction)],
 ) -> Result<()> {
     let rows = &prepared.rows;
+    let classes = rows.truth.labels();
     let (mut ids, mut parts, mut labels, mut predicted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut scores, mut probabilities, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     // Training rows are left out: what a model says of rows that it has learned by heart decides nothing.
@@ -164,8 +165,8 @@ fn write_predictions(
         for (row, position) in part.positions.iter().enumerate() {
             ids.push(rows.ids[*position].clone());
             parts.push(part.part.name().to_owned());
-            labels.push(rows.labels[part.truth[row]].clone());
-            predicted.push(rows.labels[prediction.classes[row]].clone());
+            labels.push(part.truth.word(row).into_owned());
+            predicted.push(classes[prediction.classes[row]].clone());
             scores.push(prediction.scores.row(row).to_vec());
             probabilities.push(prediction.probabilities.row(row).to_vec());
         }
@@ -175,7 +176,7 @@ fn write_predictions(
         parts: &parts,
         labels: &labels,
         predicted: &predicted,
-        classes: &rows.labels,
+        classes,
         scores: &scores,
         probabilities: &probabilities,
         by: &values_by(rows, &positions),
@@ -192,9 +193,9 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
         ids.extend(part.positions.iter().map(|position| rows.ids[*position].clone()));
         splits.extend(part.positions.iter().map(|_| part.part.name().to_owned()));
         queries.extend(part.positions.iter().map(|at| rows.query(*at).unwrap_or_default().to_owned()));
-        grades.extend(part.grades());
+        grades.extend(part.truth.grades());
         scores.extend(prediction.scores.column(0));
-        of_parts.push((part, part.query_ids(rows), part.grades(), estimates));
+        of_parts.push((part, part.query_ids(rows), estimates));
     }
     let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| Some(&test.queries()?.facts)) else { return Ok(()) };
     recorder.ranking_predictions(&RankedRows {
@@ -207,11 +208,11 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
     })?;
     let judged: Vec<JudgedQueries<'_>> = of_parts
         .iter()
-        .map(|(part, ids, grades, estimates)| JudgedQueries {
+        .map(|(part, ids, estimates)| JudgedQueries {
             part: part.part.name(),
             ids,
             starts: &part.starts,
-            grades,
+            grades: part.truth.grades(),
             estimates,
         })
         .collect();
