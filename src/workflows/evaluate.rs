@@ -10,7 +10,7 @@ use super::gate::{Check, require};
 use super::judge::{Answered, judge, values_by};
 use super::predict_ranking::{check_queries, document_ids};
 use super::promote::stored_config;
-use super::reading::{From, number_texts, read_rows, read_rows_as, signal};
+use super::reading::{From, batch, read_rows, read_rows_as};
 use super::record::{PredictionColumns, Recorder, What, code_tags, recorded};
 use super::session::Session;
 use crate::bundle::Bundle;
@@ -19,12 +19,12 @@ use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::{Columns, Part, Task, labels};
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::Batch;
 use crate::metrics::ranking::{Empty, LetorScript};
 use crate::metrics::{Average, Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
-use crate::tracking::{Batch, Input};
+use crate::tracking::{self, Input};
 
 /// What to evaluate, on what.
 #[derive(Debug, Clone, Default)]
@@ -112,8 +112,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
         let part_name = part.map_or("all", Part::name);
         session.stage("evaluating")?;
-        let input = signal(&rows, &positions);
-        number_texts(session, &rows, &positions);
+        let input = batch(&rows, &positions);
         let digests = rows.digests();
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
@@ -175,9 +174,10 @@ fn classes(
     recorder: &Recorder<'_>,
     (_, experiment, bundle): (&Request, &Experiment, &Bundle),
     (rows, positions, part): (&Rows, &[usize], &str),
-    (input, view): (Signal, View),
+    (input, view): (Batch, View),
 ) -> Result<Evaluation> {
-    let prediction = bundle.predict(input, &session.setting)?;
+    let (prediction, report) = bundle.predict(input, &session.embedding)?;
+    session.note_texts(report);
     let truth = rows.truth.rows(positions);
     let by = values_by(rows, positions);
     let answered = Answered { truth: truth.classes(), prediction: &prediction, by: &by };
@@ -394,7 +394,7 @@ fn log(
     };
     session.project.tracker()?.log_batch(
         &recorder.id,
-        &Batch {
+        &tracking::Batch {
             params: &params,
             metrics: &recorder.metrics_of(Part::Test, &outcome.metrics),
             tags: &tags,
