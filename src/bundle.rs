@@ -20,26 +20,77 @@ use crate::onnx::{Graph, Kind};
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written", into = "Written")]
 pub struct Schema {
     /// The format of this file.
     pub format_version: u32,
-    /// What was learned.
-    pub task: Task,
     /// Which columns mean what.
     pub columns: Columns,
-    /// The class names; with two, the second is the positive one.
-    pub labels: Vec<String>,
-    /// The weights that the classes had in training, where they shift the probabilities.
-    pub class_weights: Option<Vec<f64>>,
-    /// The decision threshold on the positive class's score.
-    pub threshold: f64,
     /// The kind of model.
     pub kind: String,
-    /// For ranking, the highest grade of the training labels: what ERR reckons with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub highest_grade: Option<u8>,
+    /// What the model's scores mean.
+    pub output: Output,
 }
+
+/// What the scores of a model mean: a variant a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// `n_rows × n_classes` scores, from which a class is decided.
+    Classes {
+        /// The class names; with two, the second is the positive one.
+        labels: Vec<String>,
+        /// The weights that the classes had in training, where they shift the probabilities.
+        class_weights: Option<Vec<f64>>,
+        /// The decision threshold on the positive class's score.
+        threshold: f64,
+    },
+    /// `n_rows × 1` scores that order the documents of a query.
+    Ranks {
+        /// The highest grade of the training labels, which ERR needs.
+        highest_grade: Option<u8>,
+    },
+}
+
+/// `schema.json`: the fields of all tasks side by side.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format_version: u32,
+    task: Task,
+    columns: Columns,
+    labels: Vec<String>,
+    class_weights: Option<Vec<f64>>,
+    threshold: f64,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    highest_grade: Option<u8>,
+}
+
+impl From<Schema> for Written {
+    fn from(schema: Schema) -> Self {
+        let task = schema.task();
+        let Schema { format_version, columns, kind, output } = schema;
+        let (labels, class_weights, threshold, highest_grade) = match output {
+            Output::Classes { labels, class_weights, threshold } => (labels, class_weights, threshold, None),
+            Output::Ranks { highest_grade } => (Vec::new(), None, HALF, highest_grade),
+        };
+        Self { format_version, task, columns, labels, class_weights, threshold, kind, highest_grade }
+    }
+}
+
+impl From<Written> for Schema {
+    fn from(written: Written) -> Self {
+        let Written { format_version, task, columns, labels, class_weights, threshold, kind, highest_grade } = written;
+        let output = match task {
+            Task::Classification => Output::Classes { labels, class_weights, threshold },
+            Task::Ranking => Output::Ranks { highest_grade },
+        };
+        Self { format_version, columns, kind, output }
+    }
+}
+
+/// The threshold of two classes where nobody sets another.
+pub const HALF: f64 = 0.5;
 
 /// What a model says of rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +171,7 @@ impl Golden {
 /// digits on another processor; those of a coarser dtype may be rounded another way. A ranker may be an f32 network, whose
 /// sums a wider processor adds up in another order: some 1e-6 of the largest score; its scores have no unit.
 fn golden_tolerance(bundle: &Bundle, golden: &Golden) -> f64 {
-    if bundle.schema.task == Task::Ranking {
+    if let Output::Ranks { .. } = bundle.schema.output {
         let largest = golden.scores.iter().flatten().fold(1.0_f64, |most, score| most.max(score.abs()));
         return 1e-4 * largest;
     }
@@ -142,16 +193,61 @@ impl Schema {
         serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
     }
 
+    /// What the model has learned.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        match self.output {
+            Output::Classes { .. } => Task::Classification,
+            Output::Ranks { .. } => Task::Ranking,
+        }
+    }
+
+    /// The class names, in the order of the outputs; empty for another task.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        match &self.output {
+            Output::Classes { labels, .. } => labels,
+            Output::Ranks { .. } => &[],
+        }
+    }
+
+    /// The weights that the classes had in training, where they shift the probabilities.
+    #[must_use]
+    pub fn class_weights(&self) -> Option<&[f64]> {
+        match &self.output {
+            Output::Classes { class_weights, .. } => class_weights.as_deref(),
+            Output::Ranks { .. } => None,
+        }
+    }
+
+    /// The decision threshold on the positive class's score; 0.5 where no class is decided.
+    #[must_use]
+    pub fn threshold(&self) -> f64 {
+        match self.output {
+            Output::Classes { threshold, .. } => threshold,
+            Output::Ranks { .. } => HALF,
+        }
+    }
+
+    /// The highest grade of the training labels of a ranker.
+    #[must_use]
+    pub fn highest_grade(&self) -> Option<u8> {
+        match self.output {
+            Output::Classes { .. } => None,
+            Output::Ranks { highest_grade } => highest_grade,
+        }
+    }
+
     /// Scores → prediction: class weights undone, classes decided; for ranking the scores alone.
     #[must_use]
     pub fn predict(&self, scores: Array2<f64>) -> Prediction {
-        if self.task == Task::Ranking {
+        let Output::Classes { class_weights, threshold, .. } = &self.output else {
             let probabilities = Array2::zeros((scores.nrows(), 0));
             return Prediction { scores, probabilities, classes: Vec::new() };
-        }
-        let classes = predicted_classes(&scores, self.threshold);
+        };
+        let classes = predicted_classes(&scores, *threshold);
         let mut probabilities = scores.clone();
-        if let Some(weights) = &self.class_weights {
+        if let Some(weights) = class_weights {
             undo_class_weights(&mut probabilities, weights);
         }
         Prediction { scores, probabilities, classes }
@@ -159,15 +255,6 @@ impl Schema {
 }
 
 impl Bundle {
-    /// The class names, in the order of the outputs; none for ranking.
-    #[must_use]
-    pub fn class_names(&self) -> &[String] {
-        match self.schema.task {
-            Task::Classification => &self.schema.labels,
-            Task::Ranking => &[],
-        }
-    }
-
     /// The features of raw rows, and what came of their texts.
     ///
     /// # Errors
@@ -197,12 +284,12 @@ impl Bundle {
         let mut graph = Graph::new(input, self.features.input_width());
         let features = self.features.onnx(&mut graph);
         let scores = self.model.onnx(&mut graph, &features).ok_or_else(|| self.cannot_export())?;
-        if self.schema.task == Task::Ranking {
+        let Output::Classes { labels, class_weights, threshold } = &self.schema.output else {
             graph.output("score", &scores, Kind::Float32, Some(1));
             return Ok(graph);
-        }
-        let width = Some(self.schema.labels.len());
-        let calibrated = match &self.schema.class_weights {
+        };
+        let width = Some(labels.len());
+        let calibrated = match class_weights {
             Some(weights) => {
                 let weights = graph.numbers(&[weights.len()], weights);
                 let shares = graph.binary("Div", &scores, &weights);
@@ -211,7 +298,7 @@ impl Bundle {
             None => scores.clone(),
         };
         let class =
-            if width == Some(2) { graph.at_least(&scores, 1, self.schema.threshold) } else { graph.arg_max(&scores) };
+            if width == Some(2) { graph.at_least(&scores, 1, *threshold) } else { graph.arg_max(&scores) };
         graph.output("probabilities", &scores, Kind::Float32, width);
         graph.output("calibrated", &calibrated, Kind::Float32, width);
         graph.output("class", &class, Kind::Int64, None);
@@ -219,7 +306,7 @@ impl Bundle {
     }
 
     fn cannot_export(&self) -> Error {
-        let exported = FAMILIES.iter().filter(|family| family.task() == self.schema.task && family.exports());
+        let exported = FAMILIES.iter().filter(|family| family.task() == self.schema.task() && family.exports());
         let known = exported.map(|family| format!("`{}`", family.name()));
         let kind = &self.schema.kind;
         Error::invalid(format!("a model of kind `{kind}` cannot be exported to ONNX"))
@@ -281,7 +368,7 @@ impl Bundle {
     /// # Errors
     /// As `transform`, and `Failed` when they are damaged.
     pub fn ask_golden(&self, golden: &Golden, folder: &Path, context: &EmbedContext<'_>) -> Result<Prediction> {
-        let rows = golden.batch(self.schema.task, folder)?;
+        let rows = golden.batch(self.schema.task(), folder)?;
         self.predict(rows, context).map(|(prediction, _)| prediction)
     }
 }
@@ -324,7 +411,6 @@ pub(crate) mod tests {
         let names = (1..=weights.len()).map(|at| at.to_string()).collect();
         let schema = Schema {
             format_version: 1,
-            task: Task::Ranking,
             columns: Columns {
                 id: Some("docid".into()),
                 label: Some("label".into()),
@@ -332,11 +418,8 @@ pub(crate) mod tests {
                 input: Input::Numbers(names),
                 letor: crate::data::letor::Settings::default(),
             },
-            labels: Vec::new(),
-            class_weights: None,
-            threshold: 0.5,
             kind: "lambdarank".into(),
-            highest_grade: Some(2),
+            output: Output::Ranks { highest_grade: Some(2) },
         };
         let rows = one_query(Array2::zeros((1, weights.len())));
         let chain = Chain::configure(&[]).unwrap_or_else(|(_, problem)| panic!("{problem:?}"));
@@ -360,7 +443,7 @@ pub(crate) mod tests {
         let rows = one_query(ndarray::array![[1.0, 0.0], [0.0, 1.0]]);
         let (said, _) = bundle.predict(rows, &EmbedContext::bare(".".as_ref())).unwrap();
         assert_eq!(said.scores, ndarray::array![[1.5], [-1.5]]);
-        assert_eq!((said.probabilities.dim(), said.classes.len(), bundle.class_names().len()), ((2, 0), 0, 0));
+        assert_eq!((said.probabilities.dim(), said.classes.len(), bundle.schema.labels().len()), ((2, 0), 0, 0));
         let graph = bundle.onnx().unwrap();
         let ports: Vec<_> =
             graph.output_ports().iter().map(|port| (port.name.as_str(), port.shape.join(" "))).collect();

@@ -101,8 +101,8 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     recorded(session, what, |recorder| {
         let bundle = Bundle::load(&located.folder)?;
-        let view = match bundle.schema.task {
-            Task::Classification => view_of(session, request, &bundle.schema.labels)?,
+        let view = match bundle.schema.task() {
+            Task::Classification => view_of(session, request, bundle.schema.labels())?,
             Task::Ranking => evaluate_ranking::check(request).map(|()| View::default())?,
         };
         let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
@@ -123,7 +123,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         recorder.rows(&queries, &ids, &parts, &digests)?;
         let asked = (request, &experiment, &bundle);
         let of_rows = (&rows, positions.as_slice(), part_name);
-        let (evaluation, letor_script) = match bundle.schema.task {
+        let (evaluation, letor_script) = match bundle.schema.task() {
             Task::Classification => (classes(session, recorder, asked, of_rows, (input, view))?, None),
             Task::Ranking => evaluate_ranking::queries(session, recorder, asked, of_rows, input)?,
         };
@@ -285,8 +285,8 @@ fn rows_of(
     bundle: &Bundle,
 ) -> Result<(Rows, Vec<usize>)> {
     let config = &experiment.config;
-    let labels = match bundle.schema.task {
-        Task::Classification => Labels::Known(&bundle.schema.labels),
+    let labels = match bundle.schema.task() {
+        Task::Classification => Labels::Known(bundle.schema.labels()),
         Task::Ranking => Labels::Grades,
     };
     let by = groups_of(session, request, experiment)?;
@@ -311,7 +311,7 @@ fn rows_of(
         }
     };
     let columns = &bundle.schema.columns;
-    let id = match bundle.schema.task {
+    let id = match bundle.schema.task() {
         Task::Classification => known_id(session, data, request, columns)?,
         Task::Ranking => {
             let known = known_columns(session, data, request)?;

@@ -89,7 +89,7 @@ pub(super) fn queries(
 
 /// The config's conventions, but for what is asked for.
 fn convention(request: &Request, experiment: &Experiment, bundle: &Bundle) -> Convention {
-    let convention = experiment.config.evaluation.convention(bundle.schema.highest_grade.unwrap_or(0));
+    let convention = experiment.config.evaluation.convention(bundle.schema.highest_grade().unwrap_or(0));
     Convention { empty: request.empty.unwrap_or(convention.empty), ..convention }
 }
 

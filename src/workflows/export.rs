@@ -131,8 +131,8 @@ pub fn export(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         model: located.model.clone(),
         version: located.version,
         kind: bundle.schema.kind.clone(),
-        task: bundle.schema.task,
-        labels: bundle.class_names().to_vec(),
+        task: bundle.schema.task(),
+        labels: bundle.schema.labels().to_vec(),
         folder: output,
         exported,
         latency,
@@ -265,14 +265,14 @@ fn facts(bundle: &Bundle, located: &Located) -> Result<Facts> {
         ("run_id".to_owned(), located.run_id.to_string()),
         ("kind".to_owned(), schema.kind.clone()),
     ]);
-    match schema.task {
+    match schema.task() {
         Task::Classification => {
-            let labels = serde_json::to_string(&schema.labels).context(|| "cannot write the labels".into())?;
-            metadata.extend([("labels".to_owned(), labels), ("threshold".to_owned(), schema.threshold.to_string())]);
+            let labels = serde_json::to_string(schema.labels()).context(|| "cannot write the labels".into())?;
+            metadata.extend([("labels".to_owned(), labels), ("threshold".to_owned(), schema.threshold().to_string())]);
         }
         Task::Ranking => {
-            metadata.insert("task".to_owned(), schema.task.name().to_owned());
-            metadata.extend(schema.highest_grade.map(|grade| ("highest_grade".to_owned(), grade.to_string())));
+            metadata.insert("task".to_owned(), schema.task().name().to_owned());
+            metadata.extend(schema.highest_grade().map(|grade| ("highest_grade".to_owned(), grade.to_string())));
         }
     }
     metadata.extend(bundle.features.embedder().map(|embedder| ("embedder".to_owned(), embedder)));
@@ -292,9 +292,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::bundle::Schema;
+    use crate::bundle::{HALF, Output, Schema};
     use crate::catalog::{Params, find};
-    use crate::data::{Columns, Dataset, Features, Input, Targets, Task};
+    use crate::data::{Columns, Dataset, Features, Input, Targets};
     use crate::embeddings::EmbedContext;
     use crate::features::{Batch, Chain, QueryBounds, STEPS, Signal};
     use crate::models::{FAMILIES, FitContext};
@@ -331,7 +331,6 @@ mod tests {
         let model = estimator.fit(&train, &context).unwrap();
         let schema = Schema {
             format_version: 1,
-            task: Task::Classification,
             columns: Columns {
                 id: None,
                 label: None,
@@ -339,11 +338,8 @@ mod tests {
                 input: Input::Numbers(Vec::new()),
                 letor: crate::data::letor::Settings::default(),
             },
-            labels,
-            class_weights,
-            threshold: 0.5,
+            output: Output::Classes { labels, class_weights, threshold: HALF },
             kind: kind.into(),
-            highest_grade: None,
         };
         Bundle { schema, features, model }
     }

@@ -42,10 +42,10 @@ pub fn judge(
     let tested = part == Part::Test;
     let (replicates, seed) = (config.evaluation.bootstrap, stream(config.seed, "bootstrap"));
     let intervals = (tested && replicates > 0).then_some(Intervals { replicates, seed });
-    let question = Question { labels: &schema.labels, threshold: schema.threshold, view, intervals };
+    let question = Question { labels: schema.labels(), threshold: schema.threshold(), view, intervals };
     let Answered { truth, prediction, by } = *rows;
     let (metrics, mut detail) = judged(truth, &prediction.scores, &prediction.probabilities, &question)?;
-    if schema.labels.len() == 2 && schema.threshold != 0.5 {
+    if schema.labels().len() == 2 && schema.threshold() != 0.5 {
         let moved: Vec<&'static dyn Metric> =
             METRICS.iter().copied().filter(|metric| metric.reads() == Reads::Labels).collect();
         let half = Question { threshold: 0.5, ..question };

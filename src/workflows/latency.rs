@@ -108,7 +108,7 @@ pub fn measure(
         return Err(Error::invalid("repetitions and batch sizes are at least 1"));
     }
     let sizes = if benchmark.batch_sizes.is_empty() {
-        usual_sizes(bundle.schema.task, bundle.features.input_width())
+        usual_sizes(bundle.schema.task(), bundle.features.input_width())
     } else {
         benchmark.batch_sizes.clone()
     };
@@ -159,7 +159,7 @@ pub fn measure(
         }
     }
     if benchmark.pipeline {
-        let lengths = if bundle.schema.task == Task::Ranking { &sizes[..] } else { &[1] };
+        let lengths = if bundle.schema.task() == Task::Ranking { &sizes[..] } else { &[1] };
         for length in lengths {
             session.check()?;
             let mut at = 0;

@@ -45,7 +45,7 @@ pub fn parity(session: &Session<'_>, bundle: &Bundle, located: &Located, bytes: 
         .hint("train with a test part: its first rows become the golden rows"));
     }
     // These texts are test rows, which training has reported: there is no second report.
-    let (input, _) = bundle.features.graph_input(golden.batch(bundle.schema.task, folder)?, context)?;
+    let (input, _) = bundle.features.graph_input(golden.batch(bundle.schema.task(), folder)?, context)?;
     let ours = bundle.ask_golden(&golden, folder, context)?;
     let outputs = Runtime::new(bytes)?.run(&input)?;
     let worst = apart(bundle, &ours, &outputs)?;
@@ -64,8 +64,8 @@ pub fn parity(session: &Session<'_>, bundle: &Bundle, located: &Located, bytes: 
 /// # Errors
 /// `Failed` when the file has other outputs.
 pub fn apart(bundle: &Bundle, ours: &Prediction, theirs: &Outputs) -> Result<f64> {
-    match bundle.schema.task {
-        Task::Classification => difference(ours, theirs, bundle.schema.threshold),
+    match bundle.schema.task() {
+        Task::Classification => difference(ours, theirs, bundle.schema.threshold()),
         Task::Ranking => {
             let largest = ours.scores.iter().fold(1.0_f64, |most, score| most.max(score.abs()));
             Ok(gap(&ours.scores, theirs, "score")? / largest)

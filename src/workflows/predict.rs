@@ -100,7 +100,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = batch(&rows, &positions);
     let asked = (started, fingerprint);
-    if bundle.schema.task == Task::Ranking {
+    if bundle.schema.task() == Task::Ranking {
         let outcome = ranked(session, &bundle, &located, &mut rows, input)?;
         let metrics = vec![("rows", outcome.rows.len() as f64), ("queries", outcome.queries as f64)];
         record(session, request, &located, metrics, asked)?;
@@ -125,8 +125,8 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     let outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
-        labels: bundle.schema.labels.clone(),
-        calibrated: bundle.schema.class_weights.is_some(),
+        labels: bundle.schema.labels().to_vec(),
+        calibrated: bundle.schema.class_weights().is_some(),
         rows: in_order(&rows, answers),
         without_input: rows.skipped_input,
         logged,
@@ -139,7 +139,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
 
 /// Refuses what a model of its task has no answer to.
 fn check_task(request: &Request, bundle: &Bundle, located: &Located) -> Result<()> {
-    let task = bundle.schema.task;
+    let task = bundle.schema.task();
     if task == Task::Ranking {
         predict_ranking::check(located, request.log)?;
     }
@@ -158,7 +158,7 @@ fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Co
     let source = session.project.expand(&request.input)?;
     let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
     let columns = &bundle.schema.columns;
-    let id = match bundle.schema.task {
+    let id = match bundle.schema.task() {
         Task::Classification => columns.id.clone().filter(|id| known.contains(id)),
         Task::Ranking => {
             check_queries(&source, columns, &known)?;
@@ -175,10 +175,10 @@ fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Co
 
 /// The class, the probabilities and (where class weights were undone) the scores of each row.
 fn answer(bundle: &Bundle, prediction: &Prediction) -> Vec<(String, Vec<f64>, Vec<f64>)> {
-    let calibrated = bundle.schema.class_weights.is_some();
+    let calibrated = bundle.schema.class_weights().is_some();
     let row = |(row, class): (usize, &usize)| {
         let scores = if calibrated { prediction.scores.row(row).to_vec() } else { Vec::new() };
-        (bundle.schema.labels[*class].clone(), prediction.probabilities.row(row).to_vec(), scores)
+        (bundle.schema.labels()[*class].clone(), prediction.probabilities.row(row).to_vec(), scores)
     };
     prediction.classes.iter().enumerate().map(row).collect()
 }

@@ -152,7 +152,7 @@ pub fn log(
             version: located.version,
             id: ids[row].clone(),
             score: score(prediction.scores.row(row)),
-            prediction: bundle.schema.labels[prediction.classes[row]].clone(),
+            prediction: bundle.schema.labels()[prediction.classes[row]].clone(),
             facts: facts.of_row(row),
         };
         let entries: Vec<Entry> = (start..ids.len().min(start + BATCH)).map(entry).collect();

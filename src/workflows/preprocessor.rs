@@ -29,7 +29,7 @@ pub(super) fn document(bundle: &Bundle, located: &Located, inputs: &[Port], outp
         "inputs": inputs,
         "outputs": outputs,
     });
-    let more = match schema.task {
+    let more = match schema.task() {
         Task::Classification => json!({
             "text": outside.is_some().then_some(TEXT),
             "meaning": {
@@ -38,12 +38,12 @@ pub(super) fn document(bundle: &Bundle, located: &Located, inputs: &[Port], outp
                 "class": "the position in labels: with two labels 1 when the second column is at least the threshold, else \
                           the column with the largest probability, the first of equal ones",
             },
-            "labels": schema.labels,
-            "threshold": schema.threshold,
-            "class_weights": schema.class_weights,
+            "labels": schema.labels(),
+            "threshold": schema.threshold(),
+            "class_weights": schema.class_weights(),
         }),
         Task::Ranking => json!({
-            "task": schema.task,
+            "task": schema.task(),
             "rows": "one document each, its features in the order of `columns`; of one query or of several at once, but \
                      what must be done before the graph is done for each query alone",
             "inside_the_graph": {
@@ -54,7 +54,7 @@ pub(super) fn document(bundle: &Bundle, located: &Located, inputs: &[Port], outp
                 "score": "higher is better, beside the other documents of the same query only; equal scores keep the order \
                           of the rows",
             },
-            "highest_grade": schema.highest_grade,
+            "highest_grade": schema.highest_grade(),
         }),
     };
     if let (Value::Object(document), Value::Object(more)) = (&mut document, more) {

@@ -153,7 +153,7 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let bundle = Bundle::load(&located.folder)?;
-    if bundle.schema.task == Task::Ranking {
+    if bundle.schema.task() == Task::Ranking {
         let (model, version) = (&located.model, located.version);
         return Err(Error::invalid(format!(
             "{model} {version} ranks the documents of queries: it has no vectors of items"
@@ -343,7 +343,7 @@ fn queries(session: &Session<'_>, bundle: &Bundle, request: &Request, items: &Pl
 
 /// The probability of the positive class for each vector; none for a model of more than two classes.
 fn success(session: &Session<'_>, bundle: &Bundle, vectors: &Array2<f32>) -> Result<Option<Vec<f64>>> {
-    if bundle.schema.labels.len() != 2 || vectors.nrows() == 0 {
+    if bundle.schema.labels().len() != 2 || vectors.nrows() == 0 {
         return Ok(None);
     }
     let mut probabilities = Vec::with_capacity(vectors.nrows());

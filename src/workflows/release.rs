@@ -138,7 +138,7 @@ impl<'a> Facts<'a> {
             let logged = self.stored.iter().flat_map(|stored| stored.run.metrics.keys());
             // `validation_f1` and `seconds_fit` are no metrics of the test rows.
             let metrics =
-                logged.filter(|name| metrics::name(self.schema.task, name).is_ok_and(|known| known == **name));
+                logged.filter(|name| metrics::name(self.schema.task(), name).is_ok_and(|known| known == **name));
             metrics.filter_map(|name| Some((name.clone(), self.stored.as_ref()?.estimate(name)?))).collect()
         })
     }
@@ -149,20 +149,20 @@ impl<'a> Facts<'a> {
     }
 
     fn ranking(&self) -> Option<metadata::Ranking> {
-        (self.schema.task == Task::Ranking).then(|| metadata::Ranking {
+        (self.schema.task() == Task::Ranking).then(|| metadata::Ranking {
             query: self.schema.columns.query.clone(),
             features: match &self.schema.columns.input {
                 Input::Numbers(names) => names.clone(),
                 _ => Vec::new(),
             },
-            highest_grade: self.schema.highest_grade,
+            highest_grade: self.schema.highest_grade(),
             metrics_are_of: self.queries(),
         })
     }
 
     /// The class names; none for ranking.
     fn labels(&self) -> &[String] {
-        if self.schema.task == Task::Ranking { &[] } else { &self.schema.labels }
+        if self.schema.task() == Task::Ranking { &[] } else { self.schema.labels() }
     }
 
     fn rows(&self) -> BTreeMap<String, u64> {
@@ -181,7 +181,7 @@ impl<'a> Facts<'a> {
             version: manifest.version,
             experiment_id: config.experiment.name.to_string(),
             run_id: manifest.run_id.clone(),
-            task: self.schema.task.name().to_owned(),
+            task: self.schema.task().name().to_owned(),
             kind: self.schema.kind.clone(),
             created_at: manifest.created_at.clone(),
             validated_at: self.forced.is_none().then(|| self.validated_at.clone()),
@@ -191,7 +191,7 @@ impl<'a> Facts<'a> {
             input: self.exported.inputs.iter().map(|port| port_of(port, self.about_input())).collect(),
             output: self.exported.outputs.iter().map(|port| port_of(port, self.about_output())).collect(),
             labels: self.labels().to_vec(),
-            threshold: (self.labels().len() == 2).then_some(self.schema.threshold),
+            threshold: (self.labels().len() == 2).then_some(self.schema.threshold()),
             ranking: self.ranking(),
             embedder: manifest.embedder_identity.clone().or_else(|| manifest.embedder.clone().map(Into::into)),
             data: DataFacts {
@@ -206,14 +206,14 @@ impl<'a> Facts<'a> {
     }
 
     fn about_input(&self) -> &'static str {
-        match self.schema.task {
+        match self.schema.task() {
             Task::Classification => "what `preprocessor.json` makes of a row",
             Task::Ranking => "documents with the features of `ranking.features`, as `preprocessor.json` prepares them",
         }
     }
 
     fn about_output(&self) -> &'static str {
-        match self.schema.task {
+        match self.schema.task() {
             Task::Classification => "see `meaning` in `preprocessor.json`",
             Task::Ranking => "higher is better, beside other documents of the same query",
         }
@@ -236,7 +236,7 @@ impl<'a> Facts<'a> {
             run_id: manifest.run_id.to_string(),
             description: config.experiment.description.clone(),
             kind: self.schema.kind.clone(),
-            modality: match (self.schema.task, input) {
+            modality: match (self.schema.task(), input) {
                 (Task::Ranking, _) => Modality::Ranking,
                 (Task::Classification, Input::Text { .. }) => Modality::Text,
                 (Task::Classification, _) => Modality::Numbers,
@@ -256,12 +256,12 @@ impl<'a> Facts<'a> {
             primary: config.evaluation.primary.clone(),
             labels: self.labels().to_vec(),
             positive: (self.labels().len() == 2).then(|| self.labels()[1].clone()),
-            threshold: (self.labels().len() == 2).then_some(self.schema.threshold),
+            threshold: (self.labels().len() == 2).then_some(self.schema.threshold()),
             ranking: self.queries(),
             subgroups: evaluation
                 .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))
                 .unwrap_or_default(),
-            calibration: match self.schema.task {
+            calibration: match self.schema.task() {
                 Task::Classification => evaluation.and_then(|evaluation| evaluation.classes()?.reliability.as_ref()).map(ece),
                 Task::Ranking => {
                     Some("Scores of a ranking are no probabilities: there is nothing to calibrate.".into())
@@ -272,7 +272,7 @@ impl<'a> Facts<'a> {
             } else {
                 Some("No encoder reads the rows: nothing is cut.".into())
             },
-            latency: self.latency.timings.iter().map(|timing| told(timing, self.schema.task)).collect(),
+            latency: self.latency.timings.iter().map(|timing| told(timing, self.schema.task())).collect(),
             measured_on: measured_on(self.latency),
             limits: self.forced.map(|why| format!("It was promoted against its gate: {why}.")).into_iter().collect(),
             onnx: Some(OnnxFile { file: MODEL_FILE.into(), input: self.exported.inputs[0].name.clone() }),

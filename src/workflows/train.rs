@@ -15,7 +15,7 @@ use super::reference::{Draft, draft};
 use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
-use crate::bundle::{Bundle, Prediction, Schema};
+use crate::bundle::{Bundle, HALF, Output, Prediction, Schema};
 use crate::config::Experiment;
 use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::{Csr, Dataset, Features, Part, Targets, Task, Truth};
@@ -199,7 +199,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     watch.lap("evaluate");
 
     let beyond = prepared.parts.iter().flat_map(|part| part.truth.grades()).copied().max().filter(|best| {
-        bundle.schema.highest_grade.is_some_and(|highest| config.evaluation.convention(highest).highest_grade < *best)
+        bundle.schema.highest_grade().is_some_and(|highest| config.evaluation.convention(highest).highest_grade < *best)
     });
     let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
     session.stage("writing")?;
@@ -241,7 +241,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         run_folder: recorder.folder.clone(),
         rows: prepared.counts,
         n_features: bundle.features.n_features(),
-        labels: bundle.schema.labels.clone(),
+        labels: bundle.schema.labels().to_vec(),
         task: config.task,
         resumed,
         metrics,
@@ -268,7 +268,9 @@ fn predict<'a>(
         parts.map(|(part, features)| Ok((part, bundle.model.predict(features)?))).collect::<Result<Vec<_>>>()?;
     let validation = scores.iter().find(|(part, _)| part.part == Part::Validation).map(|(_, scores)| scores);
     let (number, chosen) = threshold(experiment, prepared.parts[1].truth.classes(), validation)?;
-    bundle.schema.threshold = number;
+    if let Output::Classes { threshold, .. } = &mut bundle.schema.output {
+        *threshold = number;
+    }
     Ok((scores.into_iter().map(|(part, scores)| (part, bundle.schema.predict(scores))).collect(), chosen))
 }
 
@@ -334,7 +336,7 @@ fn judge_part(
     let scores = prediction.scores.column(0).to_vec();
     let answered = RankedAnswers { scores: &scores, grades: part.truth.grades(), starts: &part.starts };
     let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
-    judge_ranking(&evaluation.convention(schema.highest_grade.unwrap_or(0)), &wanted, &answered, draws)
+    judge_ranking(&evaluation.convention(schema.highest_grade().unwrap_or(0)), &wanted, &answered, draws)
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {
@@ -395,14 +397,13 @@ fn fit(
     let columns = config.columns().learned(&rows.feature_names);
     let schema = Schema {
         format_version: 1,
-        task: config.task,
         columns,
-        labels: rows.truth.labels().to_vec(),
-        class_weights,
-        // The one for good stands when the validation rows have been looked at.
-        threshold: 0.5,
         kind: config.model.kind.clone(),
-        highest_grade: highest,
+        output: match &rows.truth {
+            Truth::Grades(_) => Output::Ranks { highest_grade: highest },
+            // The threshold is final after the validation rows have been looked at.
+            truth => Output::Classes { labels: truth.labels().to_vec(), class_weights, threshold: HALF },
+        },
     };
     let features = std::mem::take(&mut prepared.chain);
     Ok((Bundle { schema, features, model }, history.into_inner().expect("not poisoned"), checkpoint))

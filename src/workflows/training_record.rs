@@ -138,7 +138,7 @@ pub(super) fn write_run(
     let rows = &prepared.rows;
     let queries: Vec<String> = (0..rows.ids.len()).filter_map(|at| rows.query(at).map(str::to_owned)).collect();
     recorder.rows(&queries, &rows.ids, &parts, &prepared.digests)?;
-    recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold, judged))?;
+    recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold(), judged))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;
     if let Some(weights) = bundle.model.importance() {
@@ -229,7 +229,7 @@ pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Batch) -> 
         }
         Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
     };
-    let starts = match (bundle.schema.task, &rows.queries) {
+    let starts = match (bundle.schema.task(), &rows.queries) {
         (Task::Ranking, QueryBounds::Starts(starts)) => starts.to_vec(),
         _ => Vec::new(),
     };

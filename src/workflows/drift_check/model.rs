@@ -105,7 +105,7 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
 
 /// A ranker's scores mean something within a query only: their distribution over all rows says nothing about drift.
 fn refuse_ranking(located: &Located) -> Result<()> {
-    if Schema::read(&located.folder)?.task != Task::Ranking {
+    if Schema::read(&located.folder)?.task() != Task::Ranking {
         return Ok(());
     }
     Err(Error::invalid(format!("{} {} ranks: drift of a ranker is not checked", located.model, located.version))
