@@ -18,6 +18,7 @@ pub mod schedule;
 pub mod bundle;
 pub mod config;
 pub mod project;
+pub mod runs;
 
 // nouns
 pub mod comparison;
