@@ -22,7 +22,7 @@ impl PartRows {
     /// The ids of the queries.
     pub fn query_ids(&self, rows: &Rows) -> Vec<String> {
         let first = self.starts.iter().take(self.starts.len().saturating_sub(1));
-        first.map(|start| rows.query_ids[rows.queries[self.positions[*start]] as usize].clone()).collect()
+        first.map(|start| rows.query(self.positions[*start]).unwrap_or_default().to_owned()).collect()
     }
 }
 
