@@ -275,7 +275,7 @@ fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Result<Stag
 /// # Errors
 /// `Failed` when it does not load or answers differently.
 pub fn smoke_test(session: &Session<'_>, located: &Located) -> Result<usize> {
-    Bundle::load(&located.folder)?.check_golden(&located.folder, &session.setting.uncached()).map_err(|error| {
+    Bundle::load(&located.folder)?.check_golden(&located.folder, &session.embedding.uncached()).map_err(|error| {
         // The model's sentence encoder has moved: its own message says what to do.
         if error.kind == ErrorKind::NotFound {
             return error;
