@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::door::{Door, Records};
+use super::key_value::pairs;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, format, table};
 use crate::error::Result;
@@ -83,7 +84,7 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         Command::Impact(args) => return super::impact::run(door, args),
         Command::Create { name, description, tags } => {
             let name = ExperimentName::parse(name)?;
-            let tags: BTreeMap<String, String> = super::runs::pairs(tags)?.into_iter().collect();
+            let tags: BTreeMap<String, String> = pairs(tags)?.into_iter().collect();
             let experiment = door.work(Records::Nothing, |session| {
                 let project = session.project;
                 project.tracker()?.create_experiment(&name, description, &tags, project.now_ms())

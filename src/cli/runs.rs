@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::door::{Door, Records};
 use super::experiments::view;
+use super::key_value::pairs;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, format, table};
 use crate::error::{Error, Result};
@@ -137,15 +138,6 @@ pub enum Command {
         #[arg(required = true)]
         runs: Vec<String>,
     },
-}
-
-/// Splits `KEY=VALUE`.
-pub fn pairs(texts: &[String]) -> Result<Vec<(String, String)>> {
-    let pair = |text: &String| match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(Error::invalid(format!("`{text}` is not KEY=VALUE"))),
-    };
-    texts.iter().map(pair).collect()
 }
 
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
