@@ -8,6 +8,7 @@ pub mod drift_events;
 pub mod embed;
 pub mod evaluate;
 mod evaluate_ranking;
+pub mod experiments;
 pub mod export;
 #[cfg(test)]
 mod fixtures;
@@ -19,6 +20,7 @@ pub mod judge;
 pub mod judge_ranking;
 pub mod known_rows;
 pub mod latency;
+pub mod models;
 pub mod notices;
 pub mod paired;
 pub mod paired_ranking;
@@ -40,10 +42,11 @@ pub mod report;
 pub mod resume;
 pub mod retrain;
 pub mod rollback;
+pub mod runs;
+pub mod schedule;
 pub mod seeds;
 pub mod session;
 pub mod train;
 mod training_record;
-pub mod versions;
 
 pub use session::{Progress, Session};

@@ -18,8 +18,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::doctor::remove_dir;
+use super::models::Folders;
 use super::training_record::timestamp;
-use super::versions::Folders;
 use crate::error::{Context, ErrorKind, Result};
 use crate::fs::{crash_point, temporary};
 use crate::names::{ModelName, RunId, Version};

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::super::models::archive;
 use super::super::prune::{Policy, plan_model, prune_model};
 use super::super::rollback::rollback;
 use super::super::session::Session;
-use super::super::versions::archive;
 use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
