@@ -8,8 +8,8 @@ use super::ui::style::{bold, dim};
 use super::ui::{Align, format, table};
 use crate::error::Result;
 use crate::names::ExperimentName;
-use crate::project::Project;
 use crate::tracking::{Experiment, View};
+use crate::workflows::Session;
 use crate::workflows::experiments::{self, ExperimentDetails, NewExperiment};
 
 /// What to do with experiments.
@@ -67,11 +67,11 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     match command {
         Command::List { deleted, all } => {
             let view = view(*deleted, *all);
-            let found = work(door, |project| experiments::list(project, view))?;
+            let found = work(door, |session| experiments::list(session, view))?;
             door.answer("experiments list", &found, || list(&found))?;
         }
         Command::Show { experiment } => {
-            let details = work(door, |project| experiments::show(project, experiment))?;
+            let details = work(door, |session| experiments::show(session, experiment))?;
             door.answer("experiments show", &details, || show(&details))?;
         }
         Command::Impact(args) => return super::impact::run(door, args),
@@ -81,26 +81,26 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
                 description: description.clone(),
                 tags: pairs(tags)?.into_iter().collect(),
             };
-            let created = work(door, |project| experiments::create(project, &request))?;
+            let created = work(door, |session| experiments::create(session, &request))?;
             door.answer("experiments create", &created, || format!("made experiment {}\n", created.name))?;
         }
         Command::Delete { experiment } => {
-            let deleted = work(door, |project| experiments::delete(project, experiment))?;
+            let deleted = work(door, |session| experiments::delete(session, experiment))?;
             door.answer("experiments delete", &deleted, || {
                 let name = &deleted.name;
                 format!("deleted experiment {name} and its runs; `mlops experiments restore {name}` brings them back\n")
             })?;
         }
         Command::Restore { experiment } => {
-            let restored = work(door, |project| experiments::restore(project, experiment))?;
+            let restored = work(door, |session| experiments::restore(session, experiment))?;
             door.answer("experiments restore", &restored, || format!("restored experiment {}\n", restored.name))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn work<T>(door: &Door, verb: impl FnOnce(&Project) -> Result<T>) -> Result<T> {
-    door.work(Records::Nothing, |session| verb(session.project))
+fn work<T>(door: &Door, verb: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+    door.work(Records::Nothing, verb)
 }
 
 fn list(experiments: &[Experiment]) -> String {

@@ -8,8 +8,8 @@ use super::key_value::pairs;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, format, table};
 use crate::error::{Error, Result};
-use crate::project::Project;
 use crate::tracking::{Metric, Run, Status};
+use crate::workflows::Session;
 use crate::workflows::runs::{
     self, BestRequest, Entries, Filter, MetricHistory, NewManualRun, Point, RunDetails, SearchRequest,
 };
@@ -149,22 +149,22 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             answer_list(door, ("runs search", "no run fits"), Filter::Expression(filter.clone()), which)?;
         }
         Command::Show { run } => {
-            let details = work(door, |project| runs::show(project, run))?;
+            let details = work(door, |session| runs::show(session, run))?;
             door.answer("runs show", &details, || show(&details))?;
         }
         Command::Best { metric, experiment, minimize, maximize } => {
             let maximize = (*minimize || *maximize).then_some(*maximize);
             let request = BestRequest { metric: metric.clone(), experiment: experiment.clone(), maximize };
-            let details = work(door, |project| runs::best(project, &request))?;
+            let details = work(door, |session| runs::best(session, &request))?;
             door.answer("runs best", &details, || show(&details))?;
         }
         Command::History { run, metric } => {
-            let found = work(door, |project| runs::history(project, run, metric))?;
+            let found = work(door, |session| runs::history(session, run, metric))?;
             door.answer("runs history", &found, || history(&found))?;
         }
         Command::Create { experiment, name } => {
             let request = NewManualRun { experiment: experiment.clone(), name: name.clone() };
-            let created = work(door, |project| runs::create(project, &request))?;
+            let created = work(door, |session| runs::create(session, &request))?;
             door.answer("runs create", &created, || format!("{}\n", created.run_id))?;
         }
         Command::Log { run, params, metrics, tags, artifacts } => {
@@ -174,28 +174,28 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
                 tags: pairs(tags)?,
                 artifacts: artifacts.clone(),
             };
-            let logged = work(door, |project| runs::log(project, run, &entries))?;
+            let logged = work(door, |session| runs::log(session, run, &entries))?;
             door.answer("runs log", &logged, || format!("logged to run {}\n", logged.run_id.short()))?;
         }
         Command::Finish { run, status } => {
             let end = Status::parse(status)?;
-            let finished = work(door, |project| runs::finish(project, run, end))?;
+            let finished = work(door, |session| runs::finish(session, run, end))?;
             door.answer("runs finish", &finished, || format!("run {} is {status}\n", finished.run_id.short()))?;
         }
         Command::Delete { runs: selectors } => {
-            let deleted = work(door, |project| runs::delete(project, selectors))?;
+            let deleted = work(door, |session| runs::delete(session, selectors))?;
             door.answer("runs delete", &deleted, || lines("deleted", &deleted.runs))?;
         }
         Command::Restore { runs: selectors } => {
-            let restored = work(door, |project| runs::restore(project, selectors))?;
+            let restored = work(door, |session| runs::restore(session, selectors))?;
             door.answer("runs restore", &restored, || lines("restored", &restored.runs))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn work<T>(door: &Door, verb: impl FnOnce(&Project) -> Result<T>) -> Result<T> {
-    door.work(Records::Nothing, |session| verb(session.project))
+fn work<T>(door: &Door, verb: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+    door.work(Records::Nothing, verb)
 }
 
 /// What was done to each run.
@@ -229,7 +229,7 @@ fn answer_list(door: &Door, (command, none): (&str, &str), filter: Filter, which
         offset: which.offset,
         view: view(which.deleted, which.all),
     };
-    let found = work(door, |project| runs::search(project, &request))?;
+    let found = work(door, |session| runs::search(session, &request))?;
     door.answer(command, &found, || list(&found, none, which))
 }
 

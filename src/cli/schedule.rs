@@ -129,7 +129,7 @@ impl Args {
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     let Command::Print(args) = command;
     let request = args.request()?;
-    let mut schedule = door.work(Records::Nothing, |session| schedule(session.project, &request))?;
+    let mut schedule = door.work(Records::Nothing, |session| schedule(session, &request))?;
     if let Some(folder) = &args.output {
         for path in schedule.replaced(folder) {
             door.confirm(&format!("`{}` is there already: write over it?", shown(&path)))?;

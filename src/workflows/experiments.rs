@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::names::ExperimentName;
-use crate::project::Project;
 use crate::tracking::{Experiment, ExperimentStatistics, View};
+use crate::workflows::Session;
 
 /// One experiment, with statistics over its runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,16 +33,16 @@ pub struct NewExperiment {
 ///
 /// # Errors
 /// `Failed` when the database cannot be read.
-pub fn list(project: &Project, view: View) -> Result<Vec<Experiment>> {
-    project.reader()?.experiments(view)
+pub fn list(session: &Session<'_>, view: View) -> Result<Vec<Experiment>> {
+    session.project.reader()?.experiments(view)
 }
 
 /// The experiment of this name or id.
 ///
 /// # Errors
 /// `NotFound`.
-pub fn show(project: &Project, name_or_id: &str) -> Result<ExperimentDetails> {
-    let tracker = project.reader()?;
+pub fn show(session: &Session<'_>, name_or_id: &str) -> Result<ExperimentDetails> {
+    let tracker = session.project.reader()?;
     let experiment = tracker.experiment(name_or_id)?;
     let statistics = tracker.experiment_statistics(experiment.id)?;
     Ok(ExperimentDetails { experiment, statistics })
@@ -52,7 +52,8 @@ pub fn show(project: &Project, name_or_id: &str) -> Result<ExperimentDetails> {
 ///
 /// # Errors
 /// `Invalid` when there is one of this name already.
-pub fn create(project: &Project, request: &NewExperiment) -> Result<Experiment> {
+pub fn create(session: &Session<'_>, request: &NewExperiment) -> Result<Experiment> {
+    let project = session.project;
     project.tracker()?.create_experiment(&request.name, &request.description, &request.tags, project.now_ms())
 }
 
@@ -60,7 +61,8 @@ pub fn create(project: &Project, request: &NewExperiment) -> Result<Experiment> 
 ///
 /// # Errors
 /// `NotFound`, `Refused` when a model version refers to one of its runs.
-pub fn delete(project: &Project, name_or_id: &str) -> Result<Experiment> {
+pub fn delete(session: &Session<'_>, name_or_id: &str) -> Result<Experiment> {
+    let project = session.project;
     let tracker = project.tracker()?;
     let experiment = tracker.experiment(name_or_id)?;
     tracker.delete_experiment(experiment.id, project.now_ms())?;
@@ -71,7 +73,8 @@ pub fn delete(project: &Project, name_or_id: &str) -> Result<Experiment> {
 ///
 /// # Errors
 /// `NotFound`.
-pub fn restore(project: &Project, name_or_id: &str) -> Result<Experiment> {
+pub fn restore(session: &Session<'_>, name_or_id: &str) -> Result<Experiment> {
+    let project = session.project;
     let tracker = project.tracker()?;
     let experiment = tracker.experiment(name_or_id)?;
     tracker.restore_experiment(experiment.id, project.now_ms())?;

@@ -12,6 +12,7 @@ use crate::project::Project;
 use crate::registry::Selector;
 use crate::schedule::{Cron, Job, Kind, SCHEDULERS, Sheet, check_name, check_timezone, name_of};
 use crate::text::plain;
+use crate::workflows::Session;
 
 /// What is to run, by which clock, and when. Paths are absolute or relative to the current folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +89,9 @@ impl Schedule {
 ///
 /// # Errors
 /// `NotFound` (clock), `Invalid` when the request or the config cannot be read or the clock cannot do what is asked.
-pub fn schedule(project: &Project, request: &Request) -> Result<Schedule> {
+pub fn schedule(session: &Session<'_>, request: &Request) -> Result<Schedule> {
     let clock = find("clock", SCHEDULERS, &request.clock)?;
-    let job = job(project, request)?;
+    let job = job(session, request)?;
     let files = clock.sheets(&job)?;
     let (command, at) = (job.words(), job.cron.text());
     Ok(Schedule {
@@ -104,7 +105,8 @@ pub fn schedule(project: &Project, request: &Request) -> Result<Schedule> {
     })
 }
 
-fn job(project: &Project, request: &Request) -> Result<Job> {
+fn job(session: &Session<'_>, request: &Request) -> Result<Job> {
+    let project = session.project;
     let kind = request.kind;
     let cron = Cron::parse(request.at.as_deref().unwrap_or(kind.usual_time()))?;
     let timezone = request.timezone.as_deref().map(check_timezone).transpose()?;

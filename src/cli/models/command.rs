@@ -99,7 +99,7 @@ pub enum Command {
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     match args.command.as_ref().unwrap_or(&Command::List) {
         Command::List => {
-            let listed = door.work(Records::Nothing, |session| models::list(session.project))?;
+            let listed = door.work(Records::Nothing, |session| models::list(session))?;
             door.answer("models list", &listed, || show::list(&listed))
         }
         Command::Show { model, at: Some(at) } => {
@@ -113,7 +113,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             door.answer("models show", &shown, || show::model(&shown))
         }
         Command::History { model, evidence } => {
-            let entries = door.work(Records::Nothing, |session| models::history(session.project, model))?;
+            let entries = door.work(Records::Nothing, |session| models::history(session, model))?;
             door.answer("models history", &entries, || history::draw(&entries, *evidence || door.global.verbose))
         }
         Command::Alias { version, alias, remove } => {

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::error::Result;
 use crate::names::{ModelName, Version};
-use crate::project::{Prefer, Project};
+use crate::project::Prefer;
+use crate::workflows::Session;
 
 /// An alias to set or to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub struct AliasChange {
 ///
 /// # Errors
 /// `NotFound` (version, alias), `Invalid` when the alias could be read as a version or a stage.
-pub fn alias(project: &Project, request: &AliasRequest) -> Result<AliasChange> {
+pub fn alias(session: &Session<'_>, request: &AliasRequest) -> Result<AliasChange> {
+    let project = session.project;
     let located = project.locate(&request.selector, Prefer::Latest)?;
     let (tracker, actor, now_ms) = (project.tracker()?, &project.surroundings.actor, project.now_ms());
     let (model, alias) = (located.model.as_str(), request.alias.as_str());

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::error::Result;
 use crate::names::{ModelName, Version};
-use crate::project::{Prefer, Project};
+use crate::project::Prefer;
 use crate::tracking::{Stage, Transition};
+use crate::workflows::Session;
 
 /// A version that is to be archived. The caller may ask a person before [`archive_by_hand`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub struct Archived {
 ///
 /// # Errors
 /// `NotFound`, `Failed` when the version's folder is damaged.
-pub fn plan_archival(project: &Project, selector: &str) -> Result<Archival> {
+pub fn plan_archival(session: &Session<'_>, selector: &str) -> Result<Archival> {
+    let project = session.project;
     let located = project.locate(selector, Prefer::Latest)?;
     let production = project.production_version(&located.model)?;
     Ok(Archival { model: located.model, version: located.version, production })
@@ -52,10 +54,10 @@ pub fn plan_archival(project: &Project, selector: &str) -> Result<Archival> {
 ///
 /// # Errors
 /// What [`archive`] says.
-pub fn archive_by_hand(project: &Project, archival: &Archival, reason: &str) -> Result<Archived> {
+pub fn archive_by_hand(session: &Session<'_>, archival: &Archival, reason: &str) -> Result<Archived> {
     let Archival { model, version, production } = archival;
     let reason = if reason.is_empty() { "archived by hand" } else { reason };
-    archive(project, model, *version, *production, reason)?;
+    archive(session, model, *version, *production, reason)?;
     Ok(Archived { model: model.clone(), version: *version, stage: Stage::Archived })
 }
 
@@ -64,12 +66,13 @@ pub fn archive_by_hand(project: &Project, archival: &Archival, reason: &str) -> 
 /// # Errors
 /// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.
 pub fn archive(
-    project: &Project,
+    session: &Session<'_>,
     model: &ModelName,
     version: Version,
     expected: Option<Version>,
     reason: &str,
 ) -> Result<()> {
+    let project = session.project;
     let _lock = project.lock(model, "archiving")?;
     project.tracker()?.transition(&Transition {
         model: model.as_str(),

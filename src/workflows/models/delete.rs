@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
-use crate::project::Project;
 use crate::registry::Selector;
 use crate::tracking::removable;
+use crate::workflows::Session;
 use crate::workflows::prune;
 
 /// A version that is to be deleted. The caller may ask a person before [`delete`].
@@ -35,7 +35,8 @@ pub struct Deleted {
 ///
 /// # Errors
 /// `Invalid` when the selector names no version, `NotFound`, `Refused` when something depends on the version.
-pub fn plan_deletion(project: &Project, selector: &str) -> Result<Deletion> {
+pub fn plan_deletion(session: &Session<'_>, selector: &str) -> Result<Deletion> {
+    let project = session.project;
     let Selector::Version(model, version) = Selector::parse(selector)? else {
         return Err(Error::invalid(format!("`{selector}` names no version")).hint("mlops models delete reviews/3"));
     };
@@ -48,8 +49,8 @@ pub fn plan_deletion(project: &Project, selector: &str) -> Result<Deletion> {
 ///
 /// # Errors
 /// `Busy` when somebody else holds the model's lock, `Refused` when something has come to depend on the version.
-pub fn delete(project: &Project, deletion: &Deletion) -> Result<Deleted> {
+pub fn delete(session: &Session<'_>, deletion: &Deletion) -> Result<Deleted> {
     let Deletion { model, version, .. } = deletion;
-    let bytes = prune::delete(project, model, *version)?;
+    let bytes = prune::delete(session.project, model, *version)?;
     Ok(Deleted { model: model.clone(), version: *version, bytes })
 }

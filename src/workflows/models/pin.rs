@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::versions::named_version;
 use crate::error::Result;
 use crate::names::{ModelName, Version};
-use crate::project::Project;
+use crate::workflows::Session;
 
 /// A pin to set or to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,8 @@ pub struct PinChange {
 ///
 /// # Errors
 /// `NotFound`, `Invalid` when the selector names no version.
-pub fn pin(project: &Project, request: &PinRequest) -> Result<PinChange> {
+pub fn pin(session: &Session<'_>, request: &PinRequest) -> Result<PinChange> {
+    let project = session.project;
     let (model, version) = named_version(project, &request.selector)?;
     let (tracker, actor, now_ms) = (project.tracker()?, &project.surroundings.actor, project.now_ms());
     let reason = request.reason.trim();

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
-use crate::project::{Prefer, Project};
+use crate::project::Prefer;
 use crate::registry::Selector;
+use crate::workflows::Session;
 
 /// A version whose files are what its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +27,8 @@ pub struct Verified {
 ///
 /// # Errors
 /// `NotFound` when there is none, `Failed` when one of them is damaged.
-pub fn verify(project: &Project, selector: &str) -> Result<Vec<Verified>> {
+pub fn verify(session: &Session<'_>, selector: &str) -> Result<Vec<Verified>> {
+    let project = session.project;
     let selectors: Vec<String> = match Selector::parse(selector)? {
         Selector::Name(model) => {
             let versions = project.reader()?.versions(model.as_str())?;

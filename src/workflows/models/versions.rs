@@ -1,4 +1,4 @@
-//! `models list`, `models show`, `models history`: where the versions of a model stand, today and at a moment of the past.
+//! `models list`, `models show`, `models history`: where the versions of a model stand, today and in the past.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::names::{ModelName, Version};
 use crate::project::{Prefer, Project};
 use crate::registry::Selector;
 use crate::tracking::{LedgerEntry, ModelVersion, RegisteredModel, StateAt, state_at};
-use crate::workflows::doctor;
 use crate::workflows::training_record::timestamp;
+use crate::workflows::{Session, doctor};
 
 /// A model in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,7 +70,8 @@ pub struct Then {
 ///
 /// # Errors
 /// `Failed` when the database cannot be read.
-pub fn list(project: &Project) -> Result<Vec<Listed>> {
+pub fn list(session: &Session<'_>) -> Result<Vec<Listed>> {
+    let project = session.project;
     let models = project.reader()?.models()?;
     for name in doctor::models(project)? {
         if !models.iter().any(|model| model.name == name.as_str()) {
@@ -131,8 +132,8 @@ pub fn at(project: &Project, name: &str, at_ms: i64) -> Result<Then> {
 ///
 /// # Errors
 /// `NotFound` when there is no such model.
-pub fn history(project: &Project, name: &str) -> Result<Vec<LedgerEntry>> {
-    project.reader()?.history(name)
+pub fn history(session: &Session<'_>, name: &str) -> Result<Vec<LedgerEntry>> {
+    session.project.reader()?.history(name)
 }
 
 /// A moment as people read it: `2026-07-03 23:59:59 UTC`.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::catalog::known_hint;
 use crate::error::{Error, Result};
 use crate::names::RunId;
-use crate::project::Project;
 use crate::tracking::{Metric, MetricSummary};
+use crate::workflows::Session;
 use crate::workflows::compare::find_run;
 
 /// A metric of one run over its steps.
@@ -26,7 +26,8 @@ pub struct MetricHistory {
 ///
 /// # Errors
 /// `NotFound` when there is no such run or it has no such metric.
-pub fn history(project: &Project, selector: &str, metric: &str) -> Result<MetricHistory> {
+pub fn history(session: &Session<'_>, selector: &str, metric: &str) -> Result<MetricHistory> {
+    let project = session.project;
     let tracker = project.reader()?;
     let run = find_run(project, selector)?;
     let points = tracker.metric_history(&run.id, metric)?;

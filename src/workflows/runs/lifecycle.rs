@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::error::Result;
 use crate::project::Project;
 use crate::tracking::Run;
+use crate::workflows::Session;
 use crate::workflows::compare::find_run;
 
 /// The runs that were deleted; JSON has their ids.
@@ -31,7 +32,8 @@ fn ids<S: Serializer>(runs: &[Run], serializer: S) -> Result<S::Ok, S::Error> {
 ///
 /// # Errors
 /// `NotFound` when one of them is not there: then none is deleted. `Refused` when a model version refers to one.
-pub fn delete(project: &Project, selectors: &[String]) -> Result<Deleted> {
+pub fn delete(session: &Session<'_>, selectors: &[String]) -> Result<Deleted> {
+    let project = session.project;
     let tracker = project.tracker()?;
     let runs = find(project, selectors)?;
     runs.iter().try_for_each(|run| tracker.delete_run(&run.id))?;
@@ -42,7 +44,8 @@ pub fn delete(project: &Project, selectors: &[String]) -> Result<Deleted> {
 ///
 /// # Errors
 /// `NotFound` when one of them is not there: then none is restored.
-pub fn restore(project: &Project, selectors: &[String]) -> Result<Restored> {
+pub fn restore(session: &Session<'_>, selectors: &[String]) -> Result<Restored> {
+    let project = session.project;
     let tracker = project.tracker()?;
     let runs = find(project, selectors)?;
     runs.iter().try_for_each(|run| tracker.restore_run(&run.id))?;

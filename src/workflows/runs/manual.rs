@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::fs::sha256_file;
 use crate::names::{ExperimentName, RunId};
-use crate::project::Project;
 use crate::tracking::{Artifact, Batch, Metric, NewRun, Status};
+use crate::workflows::Session;
 use crate::workflows::compare::find_run;
 
 /// The run that was created, written to or finished.
@@ -53,7 +53,8 @@ pub struct Entries {
 ///
 /// # Errors
 /// `Invalid` when the experiment's name is not one, `Failed` when the database refuses.
-pub fn create(project: &Project, request: &NewManualRun) -> Result<ManualRun> {
+pub fn create(session: &Session<'_>, request: &NewManualRun) -> Result<ManualRun> {
+    let project = session.project;
     let tracker = project.tracker()?;
     let name = ExperimentName::parse(&request.experiment)?;
     let experiment = tracker.ensure_experiment(&name, "", project.now_ms())?;
@@ -74,7 +75,8 @@ pub fn create(project: &Project, request: &NewManualRun) -> Result<ManualRun> {
 ///
 /// # Errors
 /// `NotFound` (run), `Invalid` when a param has another value already, `Failed` when a file cannot be read.
-pub fn log(project: &Project, selector: &str, entries: &Entries) -> Result<ManualRun> {
+pub fn log(session: &Session<'_>, selector: &str, entries: &Entries) -> Result<ManualRun> {
+    let project = session.project;
     let run_id = find_run(project, selector)?.id;
     let timestamp_ms = project.now_ms();
     let metric =
@@ -95,7 +97,8 @@ pub fn log(project: &Project, selector: &str, entries: &Entries) -> Result<Manua
 ///
 /// # Errors
 /// `NotFound` (run), `Invalid` when it has ended already.
-pub fn finish(project: &Project, selector: &str, status: Status) -> Result<ManualRun> {
+pub fn finish(session: &Session<'_>, selector: &str, status: Status) -> Result<ManualRun> {
+    let project = session.project;
     let run_id = find_run(project, selector)?.id;
     project.tracker()?.finish_run(&run_id, status, project.now_ms())?;
     Ok(ManualRun { run_id })

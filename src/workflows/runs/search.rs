@@ -1,8 +1,8 @@
 //! `runs list`, `runs search`: the runs that fit, in the order that was asked for.
 
 use crate::error::Result;
-use crate::project::Project;
 use crate::tracking::{BOOKKEEPING, Run, Search, View};
+use crate::workflows::Session;
 
 /// Which runs fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub struct SearchRequest {
 ///
 /// # Errors
 /// `NotFound` (experiment), `Invalid` when the filter or the order cannot be read.
-pub fn search(project: &Project, request: &SearchRequest) -> Result<Vec<Run>> {
-    let tracker = project.reader()?;
+pub fn search(session: &Session<'_>, request: &SearchRequest) -> Result<Vec<Run>> {
+    let tracker = session.project.reader()?;
     let ids = request.experiments.iter().map(|name| Ok(tracker.experiment(name)?.id)).collect::<Result<Vec<_>>>()?;
     let filter = match &request.filter {
         Filter::Everything => String::new(),

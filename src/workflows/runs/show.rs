@@ -7,6 +7,7 @@ use crate::metrics::Direction;
 use crate::project::Project;
 use crate::report::numbers::plural;
 use crate::tracking::{Artifact, Input, Run};
+use crate::workflows::Session;
 use crate::workflows::compare::{direction, find_run};
 
 /// One run with everything that is recorded of it.
@@ -35,7 +36,8 @@ pub struct BestRequest {
 ///
 /// # Errors
 /// `NotFound` when there is none.
-pub fn show(project: &Project, selector: &str) -> Result<RunDetails> {
+pub fn show(session: &Session<'_>, selector: &str) -> Result<RunDetails> {
+    let project = session.project;
     details(project, find_run(project, selector)?)
 }
 
@@ -43,7 +45,8 @@ pub fn show(project: &Project, selector: &str) -> Result<RunDetails> {
 ///
 /// # Errors
 /// `NotFound` when there is none, `Invalid` when the direction is not given and the metric is not known.
-pub fn best(project: &Project, request: &BestRequest) -> Result<RunDetails> {
+pub fn best(session: &Session<'_>, request: &BestRequest) -> Result<RunDetails> {
+    let project = session.project;
     let (tracker, metric) = (project.reader()?, &request.metric);
     let experiment = request.experiment.as_ref().map(|name| tracker.experiment(name)).transpose()?.map(|one| one.id);
     let maximize = match request.maximize {
