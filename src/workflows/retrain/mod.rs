@@ -24,6 +24,6 @@ mod work;
 pub use extract::Extracted;
 pub use plan::{Plan, PlannedStep};
 pub use run::{Outcome, Request, retrain};
-pub use state::{Decided, End, Ended, Pruned, State, Trained, Verified};
+pub use state::{Conclusion, Decided, End, Ended, Pruned, State, Trained, Verified};
 pub use trigger::Triggered;
 pub use validate::Validated;

@@ -11,7 +11,7 @@ use super::begin::{begin, close_older};
 use super::finish::check_production;
 use super::period::period_of;
 use super::plan::{Plan, plan};
-use super::state::{End, State};
+use super::state::{Conclusion, End, State};
 use super::tell;
 use super::train::candidates;
 use super::work::{Work, record};
@@ -45,8 +45,8 @@ pub struct Outcome {
     pub model: ModelName,
     /// The period.
     pub period: String,
-    /// `promoted`, `refused`, `inconclusive`, `rolled_back`, `skipped` (nothing to do), `planned` (`--dry-run`).
-    pub outcome: &'static str,
+    /// How it ended, or why it did not begin.
+    pub outcome: Conclusion,
     /// The period had its retrain before.
     pub already_done: bool,
     /// The first step that had to be done, where a retrain was gone on with.
@@ -88,7 +88,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         name: config.name.to_string(),
         model: model.clone(),
         period: period.clone(),
-        outcome: "skipped",
+        outcome: Conclusion::Skipped,
         already_done: false,
         resumed_at: None,
         reasons: Vec::new(),
@@ -101,7 +101,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let known = State::read(&State::folder(&project.layout, &config.name, &period))?;
         outcome.plan = Some(plan(session, request, &experiments, (&model, &period), known.as_ref())?);
         outcome.state = known;
-        outcome.outcome = "planned";
+        outcome.outcome = Conclusion::Planned;
         return Ok(outcome);
     }
     let note = format!("retrain {} since {}", config.name, timestamp(project.now_ms()));
@@ -151,7 +151,7 @@ fn under_lock(
                 outcome.reasons.push(format!("drift asks for one: {}", advice.reasons.join("; ")));
             }
         }
-        outcome.outcome = ended.how.code();
+        outcome.outcome = Conclusion::Ended(ended.how);
         outcome.state = Some(begun);
         return Ok(());
     }
@@ -165,7 +165,7 @@ fn under_lock(
     if let Some(reasons) = done? {
         outcome.reasons = reasons;
     } else {
-        outcome.outcome = work.state.ended.map_or(End::Refused, |ended| ended.how).code();
+        outcome.outcome = Conclusion::Ended(work.state.ended.map_or(End::Refused, |ended| ended.how));
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     record(&work, outcome);
@@ -177,10 +177,10 @@ impl Outcome {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.outcome {
-            "rolled_back" => 1,
+            Conclusion::Ended(End::RolledBack) => 1,
             _ if self.already_done => 0,
-            "refused" => 3,
-            "inconclusive" => 5,
+            Conclusion::Ended(End::Refused) => 3,
+            Conclusion::Ended(End::Inconclusive) => 5,
             _ => 0,
         }
     }
