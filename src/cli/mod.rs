@@ -23,7 +23,6 @@ mod main;
 mod models;
 mod notify;
 mod predict;
-mod predict_ranking;
 mod promote;
 mod recommend;
 mod report;

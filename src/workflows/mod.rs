@@ -1,5 +1,6 @@
 //! The verbs: one file each, `(&Session, request) -> Result<Outcome>`. They never print.
 
+pub mod answer_files;
 pub mod audit;
 pub mod compare;
 pub mod doctor;
