@@ -193,8 +193,8 @@ fn config_name(config: &Path) -> String {
     if ["retrain", "config"].contains(&stem.as_str()) && !folder.is_empty() { folder } else { stem }
 }
 
-/// A model as the job will name it: a folder by its absolute path. One that is not there yet may come, but a slip of the
-/// finger should be seen.
+/// A model as the job will name it: a folder by its absolute path. One that is not there yet may come, but a typing
+/// error should be seen.
 fn known_model(project: &Project, model: &str) -> Result<String> {
     let name = match Selector::parse(model)? {
         Selector::Name(name) | Selector::Version(name, _) | Selector::At(name, _) => name,
