@@ -99,7 +99,7 @@ pub enum Command {
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     match args.command.as_ref().unwrap_or(&Command::List) {
         Command::List => {
-            let listed = door.work(Records::Nothing, |session| models::list(session))?;
+            let listed = door.work(Records::Nothing, models::list)?;
             door.answer("models list", &listed, || show::list(&listed))
         }
         Command::Show { model, at: Some(at) } => {
