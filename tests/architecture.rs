@@ -11,6 +11,8 @@ use std::path::Path;
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/doors.rs"]
+mod doors;
 
 /// The floors from top to bottom. A room knows the floors below its own; of its own floor, only what `SIBLINGS` says.
 const FLOORS: &[&[&str]] = &[

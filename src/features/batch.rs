@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::features::step::Signal;
+use crate::features::signal::Signal;
 
 /// Of which queries the rows of a batch are.
 #[derive(Debug, Clone, PartialEq, Eq)]

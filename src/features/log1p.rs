@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::features::samples::{close, dense, exported, fit, no_queries, rows, sparse};
-    use crate::features::step::Signal;
+    use crate::features::signal::Signal;
 
     #[test]
     fn logarithms_are_those_of_numpy() {

@@ -232,7 +232,7 @@ mod tests {
 
     use super::*;
     use crate::features::samples::{close, dense, exported, fit, no_queries, rows, sparse};
-    use crate::features::step::Signal;
+    use crate::features::signal::Signal;
 
     #[test]
     fn ranges_are_those_of_scikit_learn() {

@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::features::samples::{close, dense, fit, rows, sparse};
-    use crate::features::step::Signal;
+    use crate::features::signal::Signal;
 
     #[test]
     fn each_query_has_its_own_range() {

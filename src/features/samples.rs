@@ -4,7 +4,8 @@ use ndarray::Array2;
 use serde_json::Value;
 
 use super::batch::{Batch, QueryBounds};
-use super::step::{Fitted, Signal, StepKind};
+use super::signal::Signal;
+use super::step::{Fitted, StepKind};
 use crate::catalog::Params;
 use crate::data::dataset::{Csr, Features};
 use crate::embeddings::EmbedContext;

@@ -246,7 +246,7 @@ fn sparse_moments(matrix: &Csr) -> (Vec<f64>, Vec<f64>) {
 mod tests {
     use super::*;
     use crate::features::samples::no_queries;
-    use crate::features::step::Signal;
+    use crate::features::signal::Signal;
     use ndarray::array;
 
     fn fit(json: &str, features: &Features) -> Result<(Box<dyn Fitted>, Features)> {

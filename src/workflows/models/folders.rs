@@ -1,20 +1,15 @@
-//! Where the versions of a model stand: rows beside folders, today and at a moment of the past.
+//! The folders of a model's versions, held against its rows.
 //!
 //! A version lies in `checkpoints/experiments` as it was trained; a copy lies in `checkpoints/validated` once it has
 //! reached Staging, and another in `production` while it serves (`active`) or served before (`previous`). The rows
 //! decide, the folders mirror them: where the two disagree a crash came between, and `doctor --fix` heals it. Here no
 //! file is hashed; `doctor` and `models verify` do that.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
-use crate::project::{Prefer, Project};
-use crate::registry::{Layout, Selector, versions_in};
-use crate::runs::timestamp::timestamp;
-use crate::tracking::{ModelVersion, RegisteredModel, Stage, StateAt, Transition, state_at};
+use crate::registry::{Layout, versions_in};
+use crate::tracking::{ModelVersion, Stage};
 
 /// What lies on disk of a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -81,7 +76,11 @@ impl Folders {
         let active = rows.iter().find(|row| row.stage == Stage::Production).map(|row| row.version);
         for (link, points, says) in [("active", self.active, active), ("previous", self.previous, previous)] {
             if points != says {
-                found.push(format!("`{link}` points to {}, the ledger says {}", named(points), named(says)));
+                found.push(format!(
+                    "`{link}` points to {}, the ledger says {}",
+                    version_or_nothing(points),
+                    version_or_nothing(says)
+                ));
             }
         }
         let left = self.production.iter().filter(|version| ![active, previous].contains(&Some(**version)));
@@ -91,7 +90,8 @@ impl Folders {
 }
 
 /// A version's number, or that there is none.
-pub(super) fn named(version: Option<Version>) -> String {
+#[must_use]
+pub fn version_or_nothing(version: Option<Version>) -> String {
     version.map_or("nothing".to_owned(), |version| version.to_string())
 }
 
@@ -119,171 +119,10 @@ impl Place {
     }
 }
 
-/// A model in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Listed {
-    /// Its row.
-    #[serde(flatten)]
-    pub model: RegisteredModel,
-    /// Its folders.
-    pub on_disk: Folders,
-    /// Where rows and folders disagree.
-    pub disagreements: Vec<String>,
-}
-
-/// A version of a model that is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ShownVersion {
-    /// Its row.
-    #[serde(flatten)]
-    pub row: ModelVersion,
-    /// Where it lies.
-    pub on_disk: Vec<Place>,
-}
-
-/// A model with its versions.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Shown {
-    /// Its row.
-    pub model: RegisteredModel,
-    /// What `active` points to.
-    pub active: Option<Version>,
-    /// What `previous` points to.
-    pub previous: Option<Version>,
-    /// Its versions, oldest first.
-    pub versions: Vec<ShownVersion>,
-    /// Where rows and folders disagree.
-    pub disagreements: Vec<String>,
-}
-
-/// A model at a moment of the past.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Then {
-    /// The model.
-    pub model: String,
-    /// The moment, in milliseconds since the epoch.
-    pub at_ms: i64,
-    /// The moment, UTC.
-    pub at: String,
-    /// What stood where, and who had decided it.
-    #[serde(flatten)]
-    pub state: StateAt,
-    /// Where these versions are today: a stage, or that and when they went.
-    pub today: BTreeMap<Version, String>,
-}
-
-/// All models. A model that has folders and no row becomes a note.
-///
-/// # Errors
-/// `Failed` when the database cannot be read.
-pub fn list(project: &Project) -> Result<Vec<Listed>> {
-    let models = project.reader()?.models()?;
-    for name in super::model_folders::models(project)? {
-        if !models.iter().any(|model| model.name == name.as_str()) {
-            project.note(format!("`{name}` has folders, but is not registered: `mlops doctor --fix` adopts it"));
-        }
-    }
-    let listed = |model: RegisteredModel| {
-        let shown = show(project, &model.name)?;
-        let on_disk = Folders::of(&project.layout, &ModelName::parse(&model.name)?);
-        Ok(Listed { model, on_disk, disagreements: shown.disagreements })
-    };
-    models.into_iter().map(listed).collect()
-}
-
-/// One model with its versions.
-///
-/// # Errors
-/// `NotFound`, `Failed` when the database cannot be read.
-pub fn show(project: &Project, name: &str) -> Result<Shown> {
-    let tracker = project.reader()?;
-    let (model, rows) = (tracker.model(name)?, tracker.versions(name)?);
-    let parsed = ModelName::parse(name)?;
-    let folders = Folders::of(&project.layout, &parsed);
-    let disagreements = folders.disagreements(&rows, project.previous_production(&parsed)?);
-    let versions = rows.into_iter().map(|row| ShownVersion { on_disk: folders.places(row.version), row }).collect();
-    Ok(Shown { model, active: folders.active, previous: folders.previous, versions, disagreements })
-}
-
-/// One model as it was at a moment, by its ledger.
-///
-/// # Errors
-/// `NotFound` when there is no such model, or it had no version yet.
-pub fn at(project: &Project, name: &str, at_ms: i64) -> Result<Then> {
-    let tracker = project.reader()?;
-    let ledger = tracker.history(name)?;
-    let told = timestamp(at_ms);
-    let state = state_at(&ledger, at_ms).ok_or_else(|| {
-        let error = Error::not_found(format!("model `{name}` had no version yet at {}", readable(at_ms)));
-        match ledger.first() {
-            Some(first) => error.hint(format!("its first was registered at {}", readable(first.at_ms))),
-            None => error,
-        }
-    })?;
-    let rows = tracker.versions(name)?;
-    let mut today = BTreeMap::new();
-    for one in &state.versions {
-        let row = rows.iter().find(|row| row.version == one.version);
-        let gone = if row.is_none() { tracker.departure(name, one.version)? } else { None };
-        // A model's name may hold ` was ` itself: the last one is ours.
-        let how = gone.as_deref().and_then(|gone| gone.rsplit_once(" was ")).map_or("gone", |(_, how)| how);
-        let standing = row.map_or_else(|| how.to_owned(), |row| row.stage.as_str().to_owned());
-        today.insert(one.version, standing);
-    }
-    Ok(Then { model: name.to_owned(), at_ms, at: told, state, today })
-}
-
-/// A moment as people read it: `2026-07-03 23:59:59 UTC`.
-#[must_use]
-pub fn readable(ms: i64) -> String {
-    timestamp(ms).replace('T', " ").replace('Z', " UTC")
-}
-
-/// The version that a person names. `reviews/3` needs no folder that is whole: it may be what is to be looked after.
-///
-/// # Errors
-/// `NotFound`, `Invalid` when it names no version.
-pub fn named_version(project: &Project, selector: &str) -> Result<(ModelName, Version)> {
-    match Selector::parse(selector)? {
-        Selector::Version(model, version) => {
-            project.reader()?.version(model.as_str(), version)?;
-            Ok((model, version))
-        }
-        Selector::Name(model) => Err(Error::invalid(format!("`{model}` names no version"))
-            .hint(format!("which one? `{model}/3`, `{model}@production`, `{model}@latest`"))),
-        _ => project.locate(selector, Prefer::Latest).map(|found| (found.model, found.version)),
-    }
-}
-
-/// Moves a version to Archived, under the model's lock, unless production has become another than `expected`.
-///
-/// # Errors
-/// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.
-pub fn archive(
-    project: &Project,
-    model: &ModelName,
-    version: Version,
-    expected: Option<Version>,
-    reason: &str,
-) -> Result<()> {
-    let _lock = project.lock(model, "archiving")?;
-    project.tracker()?.transition(&Transition {
-        model: model.as_str(),
-        version,
-        to: Stage::Archived,
-        expected_production: Some(expected),
-        action: "archived",
-        actor: &project.surroundings.actor,
-        forced: false,
-        reason,
-        evidence: &serde_json::json!({}),
-        now_ms: project.now_ms(),
-    })?;
-    project.mirror(model)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn row(version: u32, stage: Stage) -> ModelVersion {
