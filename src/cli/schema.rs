@@ -13,7 +13,7 @@ use crate::error::{Context, Result};
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics\n  mlops schema --config notify"
+    after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics\n  mlops schema --config notify\n  mlops schema --retrain"
 )]
 pub struct Args {
     /// The kind of file

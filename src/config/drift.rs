@@ -35,9 +35,7 @@ pub(super) static DRIFT: Section = Section {
         Field::new("statistic", STATISTIC, "The statistic.").preset(Preset::Text("kl")),
         Field::new(
             "alpha",
-            Kind::Number(
-                Limits::inside(0.0, 0.5, "`alpha` lies above 0 and below 0.5, got {}").hint("0.01 is usual"),
-            ),
+            Kind::Number(Limits::inside(0.0, 0.5, "`alpha` lies above 0 and below 0.5, got {}").hint("0.01 is usual")),
             "The chance of a false alarm in one check, over all columns.",
         )
         .preset(Preset::Number(0.01)),

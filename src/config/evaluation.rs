@@ -14,6 +14,7 @@ use super::value::{FromSection, Value};
 use crate::catalog::find;
 use crate::data::Task;
 use crate::error::{Error, Result};
+use crate::metrics::ranking::Convention;
 use crate::metrics::{METRICS, Metric, Reads, name};
 
 /// A metric of the config's task; in a file that is not about one task, of either.
@@ -52,6 +53,14 @@ section! {
         subgroups: Vec<String>, TEXTS,
             only Only::classification("ranking metrics are not broken down by a column", Some("remove it")),
             omit "Vec::is_empty";
+    }
+}
+
+impl EvaluationSection {
+    /// The conventions by which a ranker whose training labels go up to `highest` is judged.
+    #[must_use]
+    pub fn convention(&self, highest: u8) -> Convention {
+        self.ranking.clone().unwrap_or_else(RankingSection::usual).convention(highest)
     }
 }
 

@@ -21,8 +21,10 @@ use crate::models::FAMILIES;
 use crate::names::{ExperimentName, ModelName};
 
 const TASK: Kind = Kind::Custom("`classification`, `ranking`", || json!({"enum": Task::ALL.map(Task::name)}));
-const STEPS: Kind =
-    Kind::List(&Kind::Custom("feature step: `name`, or `name: {parameters}` (`mlops schema --list features`)", schema::step));
+const STEPS: Kind = Kind::List(&Kind::Custom(
+    "feature step: `name`, or `name: {parameters}` (`mlops schema --list features`)",
+    schema::step,
+));
 
 section! {
     /// A whole experiment config.

@@ -306,9 +306,7 @@ impl Kind {
             Self::Flag => "`true` or `false`".into(),
             Self::Number(limits) => format!("number{}", limits.label()),
             Self::Whole(limits) => format!("whole number{}", limits.label()),
-            Self::Word(words) => {
-                words.allowed.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-            }
+            Self::Word(words) => words.allowed.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
             Self::Duration(_) => "time such as `90s`, `5m`, `12h`, `180d`".into(),
             Self::List(item) => format!("{}, or a list of such", item.label()),
             Self::Map(item, _) => format!("mapping to {}", item.label()),

@@ -31,8 +31,8 @@ pub use load::{Override, Policy, Retrain, load, load_notify, load_policy, load_r
 pub use notify::{NotifyChannel, NotifyEvent, NotifyTarget, Secret, Words};
 pub use outline::{Outline, outline};
 pub use promotion::{
-    Bound, CalibrationRule, GateStage, Guardrails, Inconclusive, LatencyRule, Minimum, Mode, PromotionSection, Quantile,
-    Require, SizeRule, SubgroupRule, Versus,
+    Bound, CalibrationRule, GateStage, Guardrails, Inconclusive, LatencyRule, Minimum, Mode, PromotionSection,
+    Quantile, Require, SizeRule, SubgroupRule, Versus,
 };
 pub use ranking::RankingSection;
 pub use reference::reference;

@@ -185,9 +185,10 @@ pub struct NotifyChannel {
 }
 
 const URL_KIND: Kind = Kind::Custom("address, `${NAME}`, or a section with its `url` or `url_file`", url);
-const HEADERS: Kind = Kind::Custom("mapping to text, which may hold `${NAME}`", || {
-    json!({"type": "object", "additionalProperties": {"type": "string"}})
-});
+const HEADERS: Kind = Kind::Custom(
+    "mapping to text, which may hold `${NAME}`",
+    || json!({"type": "object", "additionalProperties": {"type": "string"}}),
+);
 const EVENTS: Kind = Kind::Custom("`success`, `refusal`, `failure`, `drift`, or a list of such", events);
 
 /// The fields of a channel.

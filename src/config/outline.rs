@@ -35,9 +35,11 @@ pub fn outline(path: &Path) -> Result<Outline> {
     let word = |at: &At<'_, '_>| at.as_word().map(str::to_owned);
     let model = at.child("model");
     let model = if model.is_map() { model.child("name").text() } else { word(&model) };
-    let candidate = at.child("candidates").items().first().and_then(|first| {
-        if first.is_map() { first.child("config").text() } else { word(first) }
-    });
+    let candidate = at
+        .child("candidates")
+        .items()
+        .first()
+        .and_then(|first| if first.is_map() { first.child("config").text() } else { word(first) });
     let mut variables = BTreeSet::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let names = line.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));

@@ -16,8 +16,8 @@ use crate::data::sources::SOURCES;
 use crate::drift::STATISTICS;
 use crate::error::{Error, Result};
 use crate::features::STEPS;
-use crate::metrics::{METRICS, name};
 use crate::metrics::ranking::RANKING_METRICS;
+use crate::metrics::{METRICS, name};
 use crate::models::FAMILIES;
 
 fn params(list: &[Param]) -> Value {
@@ -83,9 +83,9 @@ pub(super) fn of_experiment(root: &mut Value) {
 
 /// What a task asks of the sections.
 fn by_task(task: Task) -> Value {
-    let kinds: Vec<&str> =
-        FAMILIES.iter().filter(|family| family.task() == task).map(|family| family.name()).collect();
-    let by_kind = json!({"not": {"required": ["task"]}, "properties": {"model": {"properties": {"kind": {"enum": kinds}}}}});
+    let kinds: Vec<&str> = FAMILIES.iter().filter(|family| family.task() == task).map(|family| family.name()).collect();
+    let by_kind =
+        json!({"not": {"required": ["task"]}, "properties": {"model": {"properties": {"kind": {"enum": kinds}}}}});
     let by_name = json!({"required": ["task"], "properties": {"task": {"const": task.name()}}});
     let metric = metric_of(task);
     let named = json!({"properties": {"evaluation": {"properties": {

@@ -136,7 +136,8 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         Gate::default()
     };
     let verdict = overall(&gate.checks);
-    let passed = verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == Inconclusive::Promote);
+    let passed =
+        verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == Inconclusive::Promote);
     // A file that does not say what the model says goes into production for no reason whatever.
     let differs = gate.checks.iter().any(|check| check.kind == Kind::Parity && !check.passed);
     let forced = request.force && !passed && !differs;
