@@ -32,9 +32,8 @@ const FLOORS: &[&[&str]] = &[
 /// Rooms of one floor that know each other: tensors are files, and files are written whole or not at all.
 const SIBLINGS: &[(&str, &str)] = &[("tensors", "fs")];
 
-/// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read in `config/`; the rendered config
-/// of a run is written by `runs/record.rs` and read again by `runs/stored_config.rs`; a model card has a head of YAML;
-/// the tests of `schedule/quote.rs` read what it has quoted.
+/// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read and written in
+/// `config/`; a model card has a head of YAML; the tests of `schedule/quote.rs` read what it has quoted.
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["embeddings/candle_network/"]),
     ("candle_nn", &["embeddings/candle_network/"]),
@@ -76,7 +75,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustc_hash", &["features/", "embeddings/"]),
     ("safetensors", &["tensors.rs", "embeddings/"]),
     ("saphyr_parser", &["config/"]),
-    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs", "runs/stored_config.rs"]),
+    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs"]),
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("statrs", &["stats/"]),
     ("strsim", &["catalog.rs"]),
