@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Direction;
 use crate::names::{ExperimentName, RunId};
 use crate::project::Project;
-use crate::tracking::{BOOKKEEPING, Batch, Metric, NewRun, Run, Search, Status};
+use crate::tracking::{BOOKKEEPING, Batch, Filter, Metric, NewRun, Run, Search, Status};
 use crate::workflows::compare::{direction, find_run};
 
 const SEARCH: &str = "\
@@ -152,11 +152,11 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     let project_work =
         |work: &dyn Fn(&Project) -> Result<()>| door.work(Records::Nothing, |session| work(session.project));
     match command {
-        Command::List { commands: true, which } => search(door, "runs list", "", which)?,
+        Command::List { commands: true, which } => search(door, "runs list", Ok(None), which)?,
         Command::List { commands: false, which } => {
-            search(door, "runs list", &format!("command NOT IN {BOOKKEEPING}"), which)?;
+            search(door, "runs list", Ok(Some(Filter::other_commands(&BOOKKEEPING))), which)?;
         }
-        Command::Search { filter, which } => search(door, "runs search", filter, which)?,
+        Command::Search { filter, which } => search(door, "runs search", Filter::parse(filter), which)?,
         Command::Show { run } => project_work(&|project| {
             let run = find_run(project, run)?;
             show(door, project, "runs show", &run)
@@ -258,14 +258,14 @@ fn history(door: &Door, project: &Project, run: &str, metric: &str) -> Result<()
     })
 }
 
-fn search(door: &Door, command: &str, filter: &str, which: &Which) -> Result<()> {
+fn search(door: &Door, command: &str, filter: Result<Option<Filter>>, which: &Which) -> Result<()> {
     door.work(Records::Nothing, |session| {
         let tracker = session.project.reader()?;
         let experiments =
             which.experiment.iter().map(|name| Ok(tracker.experiment(name)?.id)).collect::<Result<Vec<_>>>()?;
         let runs = tracker.search_runs(&Search {
             experiments: &experiments,
-            filter,
+            filter: filter?.as_ref(),
             order: &which.order,
             limit: which.limit,
             offset: which.offset,

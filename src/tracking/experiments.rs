@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::commands::no_candidates;
 use super::database::Tracker;
-use super::record::{Durations, Experiment, ExperimentStatistics, MetricStatistics, NO_CANDIDATES, Status, View};
+use super::record::{Durations, Experiment, ExperimentStatistics, MetricStatistics, Status, View};
 use crate::catalog::known_hint;
 use crate::error::{Error, Result};
 use crate::names::ExperimentName;
@@ -185,7 +186,8 @@ fn durations(mut took: Vec<i64>) -> Option<Durations> {
 fn metric_statistics(connection: &Connection, id: i64) -> Result<BTreeMap<String, MetricStatistics>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT m.key, m.is_nan, m.value FROM runs r CROSS JOIN latest_metrics m ON m.run = r.seq
-         WHERE r.experiment_id = ?1 AND r.lifecycle = 'active' AND r.command NOT IN {NO_CANDIDATES} ORDER BY r.seq"
+         WHERE r.experiment_id = ?1 AND r.lifecycle = 'active' AND r.command NOT IN {} ORDER BY r.seq",
+        no_candidates()
     ))?;
     let mut rows = statement.query([id])?;
     let mut found: BTreeMap<String, (MetricStatistics, f64)> = BTreeMap::new();

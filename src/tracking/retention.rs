@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::commands::bookkeeping;
 use super::database::Tracker;
 use super::ledger::{Line, write_line};
 use super::models::{load, needed, stage};
-use super::record::{BOOKKEEPING, ModelVersion, Pin, Stage};
+use super::record::{ModelVersion, Pin, Stage};
 use super::runs::run_id;
 use crate::error::{Error, Result};
 use crate::names::{RunId, Version};
@@ -115,9 +116,10 @@ impl Tracker {
                 "SELECT r.id, v.value FROM runs r
                  CROSS JOIN tags m ON m.run = r.seq AND m.key = 'model' AND m.value = ?1
                  CROSS JOIN tags v ON v.run = r.seq AND v.key = 'version'
-                 WHERE r.lifecycle = 'active' AND r.command NOT IN {BOOKKEEPING}
+                 WHERE r.lifecycle = 'active' AND r.command NOT IN {}
                    AND r.seq NOT IN (SELECT run FROM tags WHERE key = 'retrain')
-                   AND r.seq NOT IN (SELECT run FROM model_versions WHERE run IS NOT NULL) ORDER BY r.seq"
+                   AND r.seq NOT IN (SELECT run FROM model_versions WHERE run IS NOT NULL) ORDER BY r.seq",
+                bookkeeping()
             ))?;
             let mut rows = statement.query([model])?;
             let mut found: BTreeMap<Version, Vec<RunId>> = BTreeMap::new();

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::commands::{bookkeeping, no_candidates};
 use super::database::Tracker;
-use super::record::{BOOKKEEPING, NO_CANDIDATES, NewRun, Process, Run, Status};
+use super::record::{NewRun, Process, Run, Status};
 use crate::error::{Error, Result};
 use crate::names::RunId;
 
@@ -114,7 +115,8 @@ impl Tracker {
             let within = if experiment.is_some() { "experiment_id = ?1" } else { "?1 IS NULL" };
             let sql = format!(
                 "SELECT seq FROM runs WHERE {within} AND lifecycle = 'active' AND status = 'FINISHED'
-                   AND (?2 IS NULL AND command NOT IN {BOOKKEEPING} OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1"
+                   AND (?2 IS NULL AND command NOT IN {} OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1",
+                bookkeeping()
             );
             let found = connection.query_row(&sql, params![experiment, command], |row| row.get(0)).optional()?;
             let what = command.map_or(String::new(), |command| format!(" of `{command}`"));
@@ -134,7 +136,8 @@ impl Tracker {
             let within = "m.key = ?1 AND (?2 IS NULL OR r.experiment_id = ?2)
                 AND r.lifecycle = 'active' AND r.status = 'FINISHED'";
             let from = format!(
-                "FROM latest_metrics m JOIN runs r ON r.seq = m.run WHERE {within} AND r.command NOT IN {NO_CANDIDATES}"
+                "FROM latest_metrics m JOIN runs r ON r.seq = m.run WHERE {within} AND r.command NOT IN {}",
+                no_candidates()
             );
             let direction = if maximize { "DESC" } else { "ASC" };
             let best =
@@ -445,6 +448,10 @@ pub(super) mod tests {
         let store = Store::new();
         let other = ExperimentName::parse("other").unwrap();
         let other = store.ensure_experiment(&other, "", 0).unwrap().id;
+        // A retrain keeps the metric of the version that it promoted: no candidate itself.
+        store.start(9, 1, "retrain", 5);
+        store.log_metrics(&id(9), &[metric("f1", 0.95, 5)]).unwrap();
+        store.finish_run(&id(9), Status::Finished, 6).unwrap();
         // (number, experiment, start, f1, status): 3 and 4 tie, 2 is an evaluation, 5 is NaN, 6 failed, 7 is elsewhere, 8 is deleted.
         let table = [(2, 1, 10, 0.5), (4, 1, 20, 0.8), (3, 1, 20, 0.8), (5, 1, 40, f64::NAN), (6, 1, 50, 0.9)];
         for (number, experiment, start, f1) in table.into_iter().chain([(7, other, 60, 0.85), (8, 1, 70, 0.99)]) {

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{create_dir, read_text, sha256, write_atomic};
 use crate::models::Family;
 use crate::names::RunId;
-use crate::tracking::{Run, Search, Status, View};
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const HEAD: &str = "checkpoint.json";
@@ -66,9 +66,10 @@ fn interrupted(session: &Session<'_>, config: &ExperimentConfig) -> Result<Vec<(
     let (project, name) = (session.project, &config.experiment.name);
     let tracker = project.tracker()?;
     let experiment = tracker.ensure_experiment(name, &config.experiment.description, project.now_ms())?;
+    let ended = Filter::status(Status::Killed).or(Filter::status(Status::Failed));
     let search = Search {
         experiments: &[experiment.id],
-        filter: "command = 'train' AND (status = 'KILLED' OR status = 'FAILED')",
+        filter: Some(&Filter::command("train").and(ended)),
         order: &[],
         limit: 1_000_000,
         offset: 0,
