@@ -14,6 +14,7 @@
 //! time at α = .05 and below 100 queries, so they are widened to 0 where the one-sided sign flips (half of p) do not agree. Same seed, same result, whatever the number of threads.
 
 use super::difference::{Difference, Discordant, Evidence, Unit};
+use super::options::Options;
 use super::paired::Pair;
 use super::resampling::{differences, of_labels, of_scores, of_values};
 use super::test_kind::TestKind;
@@ -27,53 +28,6 @@ use crate::stats::paired_t::PairedT;
 use crate::stats::sign_flip::sign_flip;
 use crate::stats::wilcoxon::wilcoxon;
 use crate::text::thousands;
-
-/// How to compare.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// The test.
-    pub test: TestKind,
-    /// The level of the two-sided interval, and 1 − the p at which a verdict is decided.
-    pub level: f64,
-    /// The chance that a one-sided bound is wrong; gates decide by these.
-    pub alpha: f64,
-    /// Bootstrap replicates, and random sign patterns.
-    pub replicates: usize,
-    /// The seed of both.
-    pub seed: u64,
-    /// The effect beside 0 that a gate asks about: −margin, or the least effect. The bounds agree with the sign flips there, too.
-    pub edge: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { test: TestKind::Auto, level: 0.95, alpha: 0.05, replicates: 10_000, seed: 0, edge: 0.0 }
-    }
-}
-
-impl Options {
-    /// Fewest and most replicates: a bound at 5 % of fewer than 100 says nothing.
-    const REPLICATES: (usize, usize) = (100, 10_000_000);
-
-    /// Checks the numbers.
-    ///
-    /// # Errors
-    /// `Invalid`, naming the one that is out of range.
-    pub fn check(&self) -> Result<()> {
-        if !(0.5..1.0).contains(&self.level) {
-            return Err(Error::invalid(format!("`level` is {}, expected 0.5 to below 1", self.level)));
-        }
-        if !(self.alpha > 0.0 && self.alpha <= 0.5) {
-            return Err(Error::invalid(format!("`alpha` is {}, expected above 0 to 0.5", self.alpha)));
-        }
-        let (fewest, most) = Self::REPLICATES;
-        if !(fewest..=most).contains(&self.replicates) {
-            let (fewest, most) = (thousands(fewest as u64), thousands(most as u64));
-            return Err(Error::invalid(format!("{} replicates, expected {fewest} to {most}", self.replicates)));
-        }
-        Ok(())
-    }
-}
 
 /// The tests that fit a metric, the default first.
 #[must_use]

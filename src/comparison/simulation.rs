@@ -25,8 +25,9 @@
 
 use rayon::prelude::*;
 
-use super::compare::{Options, compare, compare_values};
+use super::compare::{compare, compare_values};
 use super::gate::{Outcome, Rule, decide};
+use super::options::Options;
 use super::paired::{Answers, Pair};
 use crate::metrics::Direction;
 use crate::metrics::f_score::F1;
