@@ -242,9 +242,7 @@ mod tests {
     use crate::comparison::difference::Verdict;
     use crate::comparison::paired::Answers;
     use crate::metrics::METRICS;
-    use crate::metrics::accuracy::Accuracy;
-    use crate::metrics::brier::Brier;
-    use crate::metrics::f_score::{F1, F1_MACRO};
+    use crate::metrics::table::{ACCURACY, BRIER, F1, F1_MACRO};
 
     fn noise(row: usize, step: f64) -> f64 {
         ((row + 1) as f64 * step).fract()
@@ -288,7 +286,7 @@ mod tests {
         let scores = vec![0.5; 2 * rows];
         let answers = |predicted| Answers { predicted, scores: &scores, probabilities: &scores };
         let pair = Pair { truth: &truth, n_classes: 2, baseline: answers(&baseline), candidate: answers(&candidate) };
-        compare(&Accuracy, &pair, &Options::default()).expect("everything fits")
+        compare(&ACCURACY, &pair, &Options::default()).expect("everything fits")
     }
 
     #[test]
@@ -385,11 +383,11 @@ mod tests {
         assert_eq!(name(&F1, &large, TestKind::Auto), format!("paired {percentile} | {percentile}"));
         assert!(name(&F1, &small, TestKind::Auto).starts_with("paired bootstrap, 10,000 replicates, BCa"));
         assert_eq!(
-            name(&Brier, &large, TestKind::Permutation),
+            name(&BRIER, &large, TestKind::Permutation),
             format!("paired sign-flip permutation, 10,000 | {percentile}")
         );
-        assert!(name(&Brier, &small, TestKind::Wilcoxon).starts_with("Wilcoxon signed-rank, normal approximation"));
-        assert_eq!(name(&Brier, &small, TestKind::T), "paired t | Student's t");
+        assert!(name(&BRIER, &small, TestKind::Wilcoxon).starts_with("Wilcoxon signed-rank, normal approximation"));
+        assert_eq!(name(&BRIER, &small, TestKind::T), "paired t | Student's t");
     }
 
     #[test]
@@ -402,7 +400,7 @@ mod tests {
         let three = model(50, 3, 0.618_033_989, 0.6);
         let error = compare(&RocAuc, &paired(&three, &three, 3), &quick(TestKind::DeLong)).expect_err("three classes");
         assert_eq!(error.hint.as_deref(), Some("those that fit: `bootstrap`"));
-        let error = compare(&Accuracy, &pair, &quick(TestKind::DeLong)).expect_err("no scores");
+        let error = compare(&ACCURACY, &pair, &quick(TestKind::DeLong)).expect_err("no scores");
         assert_eq!(
             error.hint.as_deref(),
             Some("those that fit: `mcnemar`, `bootstrap`, `permutation`, `t`, `wilcoxon`")
@@ -444,7 +442,7 @@ mod tests {
         let scores = [0.5; 8];
         let answers = |predicted| Answers { predicted, scores: &scores, probabilities: &scores };
         let pair = Pair { truth: &truth, n_classes: 2, baseline: answers(&[1, 0, 1, 0]), candidate: answers(&truth) };
-        for metric in [&F1 as &dyn Metric, &Accuracy] {
+        for metric in [&F1 as &dyn Metric, &ACCURACY] {
             let found = compare(metric, &pair, &Options::default()).expect("it fits");
             assert_eq!((found.effect, found.verdict), (Some(1.0), Verdict::Inconclusive));
             assert!((found.p.expect("tested") - 0.125).abs() < 1e-12);

@@ -20,7 +20,7 @@ use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Features};
 use crate::data::task::Task;
 use crate::error::{Context as _, Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{read_document, write_atomic};
 use crate::onnx::{Graph, Value};
 
 const HEAD: &str = "lambdamart.json";
@@ -293,13 +293,7 @@ struct Head {
 
 impl RankingTrees {
     fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(HEAD);
-        let text = std::fs::read(&path).context(|| format!("cannot read `{}`", path.display()))?;
-        let head: Head = serde_json::from_slice(&text).context(|| format!("`{}` is damaged", path.display()))?;
-        if head.format_version > FORMAT_VERSION {
-            let message = format!("`{}` has format version {}", path.display(), head.format_version);
-            return Err(Error::failed(message).hint("it was written by a newer `mlops`"));
-        }
+        let head: Head = read_document(&folder.join(HEAD), FORMAT_VERSION)?;
         Ok(Self { model: Boosted::load(folder)?, best: head.best, stopped_early: head.stopped_early })
     }
 }

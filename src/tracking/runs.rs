@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::commands::{bookkeeping, no_candidates};
 use super::database::Tracker;
+use super::lookup::{references, run_id, seq, unknown};
 use super::record::{NewRun, Process, Run, Status};
 use crate::error::{Error, Result};
 use crate::names::RunId;
@@ -154,7 +155,7 @@ impl Tracker {
                 None => {
                     let mut statement = connection.prepare("SELECT DISTINCT key FROM latest_metrics ORDER BY key")?;
                     let keys = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-                    Err(super::experiments::unknown("finished run with the metric", metric, &keys))
+                    Err(unknown("finished run with the metric", metric, &keys))
                 }
             }
         })
@@ -167,7 +168,7 @@ impl Tracker {
     pub fn delete_run(&self, id: &RunId) -> Result<()> {
         self.write(|connection| {
             let seq = seq(connection, id)?;
-            let used = super::models::references(connection, "v.run = ?1", seq)?;
+            let used = references(connection, "v.run = ?1", seq)?;
             if !used.is_empty() {
                 let text = format!("run `{}` made registered model versions: {}", id.as_str(), used.join(", "));
                 return Err(Error::refused(text).hint("delete these versions first"));
@@ -258,30 +259,6 @@ impl Tracker {
             Ok(found)
         })
     }
-}
-
-/// A run id from a column.
-pub(super) fn run_id(row: &Row<'_>, at: usize) -> Result<RunId> {
-    let text: String = row.get(at)?;
-    RunId::parse(&text).map_err(|cause| Error::failed("the tracking database is damaged").caused_by(cause))
-}
-
-/// The internal number of a run.
-pub(super) fn seq(connection: &Connection, id: &RunId) -> Result<i64> {
-    let mut statement = connection.prepare_cached("SELECT seq FROM runs WHERE id = ?1")?;
-    let found = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
-    found.ok_or_else(|| Error::not_found(format!("no run `{}`", id.as_str())).hint("`mlops runs list` shows all runs"))
-}
-
-/// The internal number of a run that may be written to.
-pub(super) fn writable(connection: &Connection, id: &RunId) -> Result<i64> {
-    let seq = seq(connection, id)?;
-    let mut statement = connection.prepare_cached("SELECT lifecycle = 'active' FROM runs WHERE seq = ?1")?;
-    if statement.query_row([seq], |row| row.get(0))? {
-        return Ok(seq);
-    }
-    Err(Error::invalid(format!("run `{}` is deleted and takes no more entries", id.as_str()))
-        .hint("restore it first: `mlops runs restore`"))
 }
 
 fn one(connection: &Connection, seq: i64) -> Result<Run> {

@@ -13,7 +13,6 @@ use super::session::Session;
 use crate::config::{Experiment, ExperimentConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{create_dir, read_text, sha256, write_atomic};
-use crate::models::Family;
 use crate::names::RunId;
 use crate::tracking::{Filter, Run, Search, Status, View};
 
@@ -84,11 +83,6 @@ fn reason(run: &Run) -> &str {
     run.tags.get("error").map_or("nobody knows why", String::as_str)
 }
 
-/// Whether trainings of a kind leave something to go on from.
-pub(super) fn keeps_checkpoints(family: &dyn Family) -> bool {
-    family.training().iter().any(|param| param.name == "checkpoint_every")
-}
-
 /// The checkpoint to go on from.
 ///
 /// # Errors
@@ -96,7 +90,7 @@ pub(super) fn keeps_checkpoints(family: &dyn Family) -> bool {
 pub(super) fn earlier(session: &Session<'_>, experiment: &Experiment, resume: &Resume) -> Result<Earlier> {
     let (tracker, config) = (session.project.tracker()?, &experiment.config);
     let name = &config.experiment.name;
-    if !keeps_checkpoints(experiment.family) {
+    if !experiment.family.keeps_checkpoints() {
         return Err(Error::invalid(format!("`{}` keeps no checkpoints to go on from", experiment.family.name()))
             .hint("train without `--resume`: the same seed gives the same model"));
     }
@@ -167,7 +161,7 @@ impl Checkpoint {
         let folder = recorder.folder.clone();
         let head =
             Head { format_version: 1, config: digest(&experiment.config)?, data_fingerprint: fingerprint.to_owned() };
-        if !keeps_checkpoints(experiment.family) {
+        if !experiment.family.keeps_checkpoints() {
             return Ok(Self { file: None, folder, earlier, head });
         }
         create_dir(&folder)?;
