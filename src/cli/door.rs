@@ -1,7 +1,7 @@
 //! The door: opens the project, listens to the work, prints the answer.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::surroundings::surroundings;
 use super::ui::progress::Screen;
 use super::ui::{error, print};
 use crate::embeddings::truncation::Truncation;
-use crate::embeddings::{LazyCache, Setting};
+use crate::embeddings::{EmbedContext, LazyCache};
 use crate::error::{Context, Error, Result};
 use crate::project::Project;
 use crate::registry::Layout;
@@ -118,7 +118,7 @@ impl Door {
         let listen = |progress: &Progress<'_>| screen.hear(progress);
         let texts = |done, total| screen.hear(&Progress::Texts { done, total });
         let (hub, endpoint) = (hub_cache(), std::env::var("HF_ENDPOINT").ok().filter(|url| !url.is_empty()));
-        let setting = Setting {
+        let embedding = EmbedContext {
             root: project.layout.root(),
             hub: hub.as_deref(),
             network: self.embedding.network(),
@@ -135,18 +135,21 @@ impl Door {
             stage: &|what| screen.hear(&Progress::Stage(what)),
             progress: &texts,
             interrupted: &INTERRUPTED,
-            rows: RefCell::default(),
-            queries: RefCell::default(),
-            report: RefCell::default(),
         };
-        let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED, setting };
+        let session = Session {
+            project: &project,
+            listen: &listen,
+            interrupted: &INTERRUPTED,
+            embedding,
+            texts: Mutex::default(),
+        };
         if records == Records::Runs {
             project.heal();
         }
         let result = work(&session);
         screen.clear();
         if !self.global.quiet {
-            let report = session.setting.report.borrow();
+            let report = session.take_texts();
             let truncated = report.truncation.as_ref().and_then(Truncation::told);
             report.notes.iter().chain(&truncated).for_each(|note| error::note(note));
             project.take_notes().iter().for_each(|note| error::note(note));

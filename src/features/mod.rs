@@ -10,9 +10,11 @@ mod standardize;
 mod text_embedding;
 mod tfidf;
 
+pub mod batch;
 pub mod chain;
 pub mod step;
 
+pub use batch::{Batch, QueryBounds};
 pub use chain::{Chain, FittedChain, StepConfig};
 pub use step::{Fitted, Outside, Signal, Step, StepKind, Takes};
 

@@ -1,8 +1,9 @@
 //! What every verb is given: the project, the ear, and the wish to stop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Error, Result};
 use crate::models::{Event, FitContext};
 use crate::project::Project;
@@ -32,7 +33,9 @@ pub struct Session<'a> {
     /// Set when the user interrupts.
     pub interrupted: &'a AtomicBool,
     /// What embedders may use: the cache of vectors, the network, a device.
-    pub setting: Setting<'a>,
+    pub embedding: EmbedContext<'a>,
+    /// What came of the texts that the verb has sent through embedders.
+    pub texts: Mutex<TextReport>,
 }
 
 impl Session<'_> {
@@ -52,6 +55,16 @@ impl Session<'_> {
     /// `Interrupted`.
     pub fn check(&self) -> Result<()> {
         if self.interrupted.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+    }
+
+    /// Keeps what came of the texts of a call, for the user.
+    pub fn note_texts(&self, report: TextReport) {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).merge(report);
+    }
+
+    /// What came of all texts so far; what is taken is not given again.
+    pub fn take_texts(&self) -> TextReport {
+        std::mem::take(&mut *self.texts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs a fit with the session's ear, and `also` as a second listener.

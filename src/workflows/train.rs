@@ -9,24 +9,27 @@ use serde::Serialize;
 
 use super::judge::{Answered, check_choice, judge, threshold, values_by};
 use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
-use super::reading::{RowCounts, check_classes, number_texts, read_training_rows, signal, stream};
-use super::record::{Recorder, What, recorded};
+use super::part_rows::{PartRows, Predicted};
+use super::prepared::Prepared;
+use super::reading::{batch, check_classes, read_training_rows};
 use super::reference::{Draft, draft};
 use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
 use crate::bundle::{Bundle, Prediction, Schema};
-use crate::config::{Experiment, ExperimentConfig, RankingSection};
+use crate::config::{Experiment, ExperimentConfig};
 use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::{Csr, Dataset, Features, Part, Targets, Task};
 use crate::error::{Context, Result};
-use crate::features::{FittedChain, Signal};
 use crate::fs::{crash_point, write_relaxed};
 use crate::metrics::ranking::{Draws, RankingEstimate};
 use crate::metrics::threshold::Chosen;
 use crate::metrics::{Evaluation, View};
 use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
+use crate::runs::data_window::RowCounts;
+use crate::runs::record::{Recorder, What, recorded};
+use crate::runs::seed::stream;
 
 /// What to train.
 pub struct Request {
@@ -107,7 +110,7 @@ pub fn train(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         command: "train",
         name: &request.run_name,
     };
-    let outcome = recorded(session, what, |recorder| run(session, request, recorder))?;
+    let outcome = recorded(session.project, what, |recorder| run(session, request, recorder))?;
     latest_results(session, &outcome)?;
     Ok(outcome)
 }
@@ -121,47 +124,6 @@ fn latest_results(session: &Session<'_>, outcome: &Outcome) -> Result<()> {
         write_relaxed(&folder.join(name), &bytes)?;
     }
     Ok(())
-}
-
-/// The rows of a part: where they stand, and what they are.
-pub(super) struct PartRows {
-    pub part: Part,
-    pub positions: Vec<usize>,
-    pub truth: Vec<usize>,
-    /// Where the queries begin and end, for ranking.
-    pub starts: Vec<usize>,
-}
-
-impl PartRows {
-    /// The truth as grades of relevance.
-    pub fn grades(&self) -> Vec<u8> {
-        self.truth.iter().map(|grade| u8::try_from(*grade).unwrap_or(u8::MAX)).collect()
-    }
-
-    /// The ids of the queries.
-    pub fn query_ids(&self, rows: &Rows) -> Vec<String> {
-        let first = self.starts.iter().take(self.starts.len().saturating_sub(1));
-        first.map(|start| rows.query_ids[rows.queries[self.positions[*start]] as usize].clone()).collect()
-    }
-}
-
-/// Rows that were read and split, with the features of each part.
-pub(super) struct Prepared {
-    pub rows: Rows,
-    pub counts: RowCounts,
-    pub fingerprint: String,
-    /// By which the rows are known again, see `Rows::digests`.
-    pub digests: Vec<u64>,
-    /// Training, validation, test.
-    pub parts: [PartRows; 3],
-    pub chain: FittedChain,
-    pub features: Vec<Features>,
-    /// The raw input of the first test rows.
-    pub golden: Signal,
-    /// Where their queries begin and end, for ranking.
-    pub golden_starts: Vec<usize>,
-    /// What the training rows look like, for drift checks.
-    pub draft: Draft,
 }
 
 /// Rows of the test part that become golden rows.
@@ -203,7 +165,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     watch.lap("evaluate");
 
     let beyond = prepared.parts.iter().flat_map(PartRows::grades).max().filter(|best| {
-        bundle.schema.highest_grade.is_some_and(|highest| conventions(config).convention(highest).highest_grade < *best)
+        bundle.schema.highest_grade.is_some_and(|highest| config.evaluation.convention(highest).highest_grade < *best)
     });
     let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
     session.stage("writing")?;
@@ -221,8 +183,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     };
     log(session, recorder, config, &logged)?;
     crash_point("train.before_publish");
-    session.setting.queries.replace(prepared.golden_starts.clone());
-    let golden = golden_of(session, &bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
+    let golden = golden_of(session, &bundle, prepared.golden.clone())?;
     let published = Published {
         bundle: &bundle,
         golden: &golden,
@@ -258,9 +219,6 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     })
 }
 
-/// A part with what the model says of it.
-pub(super) type Predicted<'a> = (&'a PartRows, Prediction);
-
 /// What the model says of each part that has rows, decided at the config's threshold or at the one that is chosen on the
 /// validation rows, which the bundle then keeps.
 fn predict<'a>(
@@ -280,7 +238,7 @@ fn predict<'a>(
 /// Reads and splits the rows, fits the features on the training rows and transforms all parts.
 fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) -> Result<Prepared> {
     let config = &experiment.config;
-    experiment.chain.prepare(&session.setting)?;
+    experiment.chain.prepare(&session.embedding)?;
     session.stage(&format!("reading {}", config.data.place()))?;
     let ranking = config.task == Task::Ranking;
     let learn = Labels::Learn { positive: config.data.positive.as_deref() };
@@ -297,30 +255,26 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
 
     session.stage("fitting features")?;
     let golden_rows: Vec<usize> = parts[2].positions.iter().copied().take(GOLDEN_ROWS).collect();
-    let golden = signal(&rows, &golden_rows);
-    let golden_starts = if ranking { rows.starts(&golden_rows) } else { Vec::new() };
-    let [train, validation, test] = [0, 1, 2].map(|part: usize| signal(&rows, &parts[part].positions));
+    let golden = batch(&rows, &golden_rows);
+    let [train, validation, test] = [0, 1, 2].map(|part: usize| batch(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
     // A ranker's scores mean something within a query only: drift checks have no use for its reference.
-    let mut draft = if ranking { Draft::default() } else { draft(config, &mut rows, &parts[0].positions, &train) };
+    let mut draft =
+        if ranking { Draft::default() } else { draft(config, &mut rows, &parts[0].positions, &train.signal) };
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    tell_rows(session, &rows, &parts[0]);
-    let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
+    let (chain, train, mut texts) = experiment.chain.fit_transform(train, &session.embedding)?;
+    session.note_texts(texts.clone());
     draft.vectors(session, &chain)?;
-    tell_rows(session, &rows, &parts[1]);
-    let validation = chain.transform(validation, &session.setting)?;
-    tell_rows(session, &rows, &parts[2]);
-    let test = chain.transform(test, &session.setting)?;
-    let features = vec![train, validation, test];
+    let mut features = vec![train];
+    for rows in [validation, test] {
+        let (of_part, report) = chain.transform(rows, &session.embedding)?;
+        session.note_texts(report.clone());
+        texts.merge(report);
+        features.push(of_part);
+    }
     watch.lap("features");
-    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, golden_starts, draft })
-}
-
-/// Tells the feature steps which rows come next.
-fn tell_rows(session: &Session<'_>, rows: &Rows, part: &PartRows) {
-    number_texts(session, rows, &part.positions);
-    session.setting.queries.replace(part.starts.clone());
+    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, texts, draft })
 }
 
 /// What is said of grades that ERR does not tell apart.
@@ -328,11 +282,6 @@ pub(super) fn above(best: u8) -> String {
     format!(
         "grades go up to {best}, above the highest grade that ERR reckons with: there they count as that one (`evaluation.ranking.highest_grade`)"
     )
-}
-
-/// By which conventions a config wants rankings judged.
-fn conventions(config: &ExperimentConfig) -> RankingSection {
-    config.evaluation.ranking.clone().unwrap_or_else(RankingSection::usual)
 }
 
 /// The metrics of a part of ranked documents; intervals on test queries only.
@@ -344,16 +293,11 @@ fn judge_part(
 ) -> Result<(Evaluation, Vec<RankingEstimate>)> {
     let evaluation = &experiment.config.evaluation;
     let replicates = if part.part == Part::Test { evaluation.bootstrap } else { 0 };
-    let draws = Draws { replicates, seed: stream(experiment.config.seed, "bootstrap"), level: 0.95 };
+    let draws = Draws::of(replicates, stream(experiment.config.seed, "bootstrap"));
     let (scores, grades) = (prediction.scores.column(0).to_vec(), part.grades());
     let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &part.starts };
     let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
-    judge_ranking(
-        &conventions(&experiment.config).convention(schema.highest_grade.unwrap_or(1)),
-        &wanted,
-        &answered,
-        draws,
-    )
+    judge_ranking(&evaluation.convention(schema.highest_grade.unwrap_or(0)), &wanted, &answered, draws)
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {
@@ -394,7 +338,7 @@ fn fit(
     let fitted = session.fitting(config.seed, &|event| history.lock().expect("not poisoned").hear(event), |context| {
         let context = FitContext {
             valid: valid.as_ref(),
-            convention: highest.map(|highest| conventions(config).convention(highest)),
+            convention: highest.map(|highest| config.evaluation.convention(highest)),
             clock: &|| begun.elapsed().as_secs_f64(),
             checkpoint: checkpoint.file.as_deref(),
             resume: checkpoint.resumes(),

@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::Number;
 
 use super::judge::values_by;
-use super::ranking_files::{JudgedQueries, RankedRows};
-use super::reading::DataWindow;
-use super::record::{PredictionColumns, Recorder, code_tags, write_json};
+use super::part_rows::PartRows;
+use super::prepared::Prepared;
 use super::session::Session;
-use super::train::{PartRows, Prepared};
 use crate::bundle::{Bundle, Golden, Prediction};
 use crate::config::ExperimentConfig;
 use crate::data::{Features, Input, Part, Task};
 use crate::drift::Reference;
+use crate::embeddings::TextReport;
 use crate::error::Result;
-use crate::features::Signal;
+use crate::features::{Batch, QueryBounds, Signal};
 use crate::fs::{crash_point, write_atomic};
 use crate::metrics::Evaluation;
 use crate::metrics::ranking::RankingEstimate;
@@ -23,6 +22,11 @@ use crate::metrics::threshold::Chosen;
 use crate::models::Event;
 use crate::names::Version;
 use crate::registry::{Manifest, publish};
+use crate::runs::data_window::DataWindow;
+use crate::runs::ranking_files::{JudgedQueries, RankedRows};
+use crate::runs::record::{PredictionColumns, Recorder, write_json};
+use crate::runs::tags::code_tags;
+use crate::runs::timestamp::timestamp;
 use crate::tracking;
 
 /// What was heard during the fit.
@@ -191,7 +195,7 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
     for ((part, prediction), estimates) in parts {
         ids.extend(part.positions.iter().map(|position| rows.ids[*position].clone()));
         splits.extend(part.positions.iter().map(|_| part.part.name().to_owned()));
-        queries.extend(part.positions.iter().map(|at| rows.query_ids[rows.queries[*at] as usize].clone()));
+        queries.extend(part.positions.iter().map(|at| rows.query(*at).unwrap_or_default().to_owned()));
         grades.extend(part.grades());
         scores.extend(prediction.scores.column(0));
         of_parts.push((part, part.query_ids(rows), part.grades(), estimates));
@@ -218,21 +222,22 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
     recorder.per_query(&judged, &facts.convention)
 }
 
-/// What the model says of a few raw rows; for ranking `setting.queries` says of which queries they are.
-pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) -> Result<Golden> {
-    let (texts, vectors) = match &rows {
+/// What the model says of a few raw rows.
+pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Batch) -> Result<Golden> {
+    let (texts, vectors) = match &rows.signal {
         Signal::Texts(texts) => (texts.clone(), Vec::new()),
         Signal::Matrix(Features::Dense(matrix)) => {
             (Vec::new(), matrix.rows().into_iter().map(|row| row.to_vec()).collect())
         }
         Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
     };
-    // These texts have been told of: they are test rows.
-    let told = session.setting.report.take();
-    let predicted = bundle.predict(rows, &session.setting);
-    session.setting.report.replace(told);
-    let scores = predicted?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
-    let starts = session.setting.queries.borrow().clone();
+    let starts = match (bundle.schema.task, &rows.queries) {
+        (Task::Ranking, QueryBounds::Starts(starts)) => starts.to_vec(),
+        _ => Vec::new(),
+    };
+    // These texts are test rows, which have been reported: there is no second report.
+    let (prediction, _) = bundle.predict(rows, &session.embedding)?;
+    let scores = prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect();
     Ok(Golden { format_version: 1, texts, vectors, scores, starts })
 }
 
@@ -299,13 +304,6 @@ pub(super) fn publish_version(
     Ok(version)
 }
 
-/// A time in UTC, to the second.
-#[must_use]
-pub fn timestamp(now_ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(now_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 /// What goes into the database before the version is published: a version always has its metrics.
 pub(super) struct Log<'a> {
     pub prepared: &'a Prepared,
@@ -318,8 +316,7 @@ pub(super) struct Log<'a> {
 }
 
 /// What a sentence encoder has to say of the texts: how many were cut, and how many tokens it does not know.
-fn texts_seen(session: &Session<'_>) -> impl Iterator<Item = (&'static str, f64)> {
-    let report = session.setting.report.borrow();
+fn texts_seen(report: &TextReport) -> impl Iterator<Item = (&'static str, f64)> {
     let seen = report.truncation.as_ref().map(|truncation| {
         let unknown = report.unknown as f64 / report.tokens.max(1) as f64;
         [("texts_truncated", truncation.truncated as f64), ("unknown_token_rate", unknown)]
@@ -340,7 +337,7 @@ pub(super) fn log(
         metrics.extend(recorder.metrics_of(*part, evaluation));
     }
     metrics.extend(log.facts.iter().map(|(name, value)| recorder.metric(name, *value)));
-    metrics.extend(texts_seen(session).map(|(name, value)| recorder.metric(name, value)));
+    metrics.extend(texts_seen(&prepared.texts).map(|(name, value)| recorder.metric(name, value)));
     let now = session.project.now_ms();
     let step = |(key, value, step): &(String, f64, usize)| tracking::Metric {
         key: key.clone(),

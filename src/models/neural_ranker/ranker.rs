@@ -9,9 +9,10 @@ use std::path::Path;
 use ndarray::Array2;
 
 use crate::data::dataset::Features;
-use crate::error::{Context as _, Error, Result};
-use crate::fs::{read_document, write_atomic};
+use crate::error::{Error, Result};
+use crate::fs::read_document;
 use crate::models::family::Model;
+use crate::models::head::write_head;
 use crate::models::nn::activation::Activation;
 use crate::models::nn::matrix::Matrix;
 use crate::models::nn::{Network, Scorer, Shape};
@@ -146,8 +147,7 @@ impl Model for NeuralRanker {
         tensors.save(&folder.join(WEIGHTS))?;
         let shape = self.network.shape.clone();
         let head = Head { format_version: FORMAT_VERSION, shape, trained: self.trained.clone() };
-        let text = serde_json::to_vec_pretty(&head).context(|| format!("cannot write `{HEAD}`"))?;
-        write_atomic(&folder.join(HEAD), &text)
+        write_head(&folder.join(HEAD), &head)
     }
 }
 

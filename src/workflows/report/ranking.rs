@@ -2,7 +2,6 @@
 //! queries that are ranked worst. All of it from the stored predictions, by the conventions that are stored with them.
 
 use super::figures::{add, titled};
-use super::stored::Stored;
 use crate::data::Task;
 use crate::error::Result;
 use crate::metrics::RankingFacts;
@@ -11,9 +10,10 @@ use crate::report::document::{Align, Block, Document, Table};
 use crate::report::numbers::{count, plural, value};
 use crate::report::plots::by_rank::{ByRank, Cut, by_rank};
 use crate::report::plots::spread::{Spread, spread};
+use crate::runs::predictions::Predictions;
+use crate::runs::stored::Stored;
 use crate::stats::quantile::quantile;
 use crate::stats::ranks::descending;
-use crate::workflows::predictions::Predictions;
 
 /// The deepest rank in the plot of NDCG.
 const DEEPEST: usize = 10;
@@ -125,9 +125,7 @@ fn lie(document: &mut Document, stored: &Stored, part: &str, found: &RankingEsti
 /// The queries with the lowest values; those without relevant documents say nothing of the model.
 fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, convention: Convention) {
     let (starts, grades) = (rows.starts(), rows.grades());
-    let relevant = |query: usize| {
-        grades[starts[query]..starts[query + 1]].iter().filter(|grade| **grade >= convention.relevant_from).count()
-    };
+    let relevant = |query: usize| convention.relevant(&grades[starts[query]..starts[query + 1]]);
     let mut order: Vec<usize> =
         (0..found.per_query.len()).filter(|query| relevant(*query) > 0 && !found.per_query[*query].is_nan()).collect();
     order.sort_by(|left, right| found.per_query[*left].total_cmp(&found.per_query[*right]).then(left.cmp(right)));

@@ -87,7 +87,7 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
     }
     let folder = project.layout.production(&state.model, version);
     check_folder(&folder)?;
-    let rows = Bundle::load(&folder)?.check_golden(&folder, &session.setting.uncached())?;
+    let rows = Bundle::load(&folder)?.check_golden(&folder, &session.embedding.uncached())?;
     if let Some((program, arguments)) = config.verify.split_first() {
         let log = State::folder(&project.layout, &state.name, &state.period).join("verify.log");
         let said = || format!("cannot write `{}`", log.display());

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::light::{Light, light};
+use super::super::session::Session;
 use super::latency::{self, Benchmark, Latency};
 use super::parity::{Parity, parity};
 use super::preprocessor;
-use super::promote::{stored_config, version_tags};
-use super::record::{Light, light, pairs, write_json};
-use super::session::Session;
 use crate::bundle::{Bundle, Golden};
 use crate::data::Task;
 use crate::error::{Context, Error, Result};
@@ -25,6 +24,9 @@ use crate::names::{ModelName, Version};
 use crate::onnx::{Facts, IR_VERSION, ML_OPSET, OPSET, Port, Runtime};
 use crate::project::{Located, Prefer};
 use crate::registry::FileFacts;
+use crate::runs::record::write_json;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
 
 /// The exported graph.
 pub const MODEL_FILE: &str = "model.onnx";
@@ -295,18 +297,22 @@ mod tests {
     use crate::bundle::Schema;
     use crate::catalog::{Params, find};
     use crate::data::{Columns, Dataset, Features, Input, Targets, Task};
-    use crate::embeddings::Setting;
-    use crate::features::{Chain, STEPS, Signal};
+    use crate::embeddings::EmbedContext;
+    use crate::features::{Batch, Chain, QueryBounds, STEPS, Signal};
     use crate::models::{FAMILIES, FitContext};
-    use crate::workflows::parity::apart;
+    use crate::workflows::release::parity::apart;
 
     fn params(list: &[crate::catalog::Param], json: &Value) -> Params {
         Params::checked(list, &serde_json::from_value(json.clone()).unwrap()).unwrap()
     }
 
+    fn no_queries(rows: &Signal) -> Batch {
+        Batch::new(rows.clone(), QueryBounds::Absent, None)
+    }
+
     /// A bundle fitted on these rows, whose classes are counted from 0.
     fn fitted(steps: &[(&str, Value)], (kind, given): (&str, &Value), rows: &Signal, classes: &[usize]) -> Bundle {
-        let setting = Setting::bare(".".as_ref());
+        let context = EmbedContext::bare(".".as_ref());
         let steps: Vec<_> = steps
             .iter()
             .map(|(name, json)| {
@@ -315,7 +321,7 @@ mod tests {
             })
             .collect();
         let chain = Chain::configure(&steps).map_err(|(_, problem)| problem.message).unwrap();
-        let (features, matrix) = chain.fit_transform(rows.clone(), &setting).unwrap();
+        let (features, matrix, _) = chain.fit_transform(no_queries(rows), &context).unwrap();
         let family = find("kind", FAMILIES, kind).unwrap();
         let labels: Vec<String> = (0..=*classes.iter().max().unwrap()).map(|class| format!("c{class}")).collect();
         let targets = Targets::Classes { index: classes.to_vec(), labels: labels.clone() };
@@ -346,12 +352,12 @@ mod tests {
 
     /// How far the file of a bundle is from the bundle, on rows.
     fn gap(bundle: &Bundle, rows: &Signal) -> f64 {
-        let setting = Setting::bare(".".as_ref());
+        let context = EmbedContext::bare(".".as_ref());
         let bytes = bundle.onnx().unwrap().bytes(&Facts::default());
         assert_eq!(bytes, bundle.onnx().unwrap().bytes(&Facts::default()));
-        let input = bundle.features.graph_input(rows.clone(), &setting).unwrap();
+        let (input, _) = bundle.features.graph_input(no_queries(rows), &context).unwrap();
         let outputs = Runtime::new(&bytes).unwrap().run(&input).unwrap();
-        let ours = bundle.predict(rows.clone(), &setting).unwrap();
+        let (ours, _) = bundle.predict(no_queries(rows), &context).unwrap();
         assert_eq!(outputs["class"].integers().unwrap().len(), ours.classes.len());
         apart(bundle, &ours, &outputs).unwrap()
     }

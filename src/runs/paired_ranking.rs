@@ -62,8 +62,7 @@ impl Paired {
 fn values(side: &Predictions, metric: &Wanted, convention: Convention) -> Result<Vec<f64>> {
     let (grades, starts) = (side.grades(), side.starts());
     let queries = Queries { scores: &side.scores, grades: &grades, starts: &starts };
-    let none = Draws { replicates: 0, seed: 0, level: 0.95 };
-    let mut found = evaluate(&queries, &[*metric], &convention, none)?;
+    let mut found = evaluate(&queries, &[*metric], &convention, Draws::NONE)?;
     Ok(found.pop().map(|estimate| estimate.per_query).unwrap_or_default())
 }
 
@@ -75,7 +74,7 @@ pub(super) fn convention_of(side: &Predictions) -> Result<&Convention> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -84,8 +83,8 @@ pub(super) mod tests {
     use crate::error::ErrorKind;
     use crate::metrics::ranking::Empty;
     use crate::names::RunId;
+    use crate::runs::paired::{Overlap, pair};
     use crate::tracking::{Run, Status};
-    use crate::workflows::paired::{Overlap, pair};
 
     /// A run with this first digit.
     pub fn run(digit: char) -> Run {
