@@ -25,7 +25,7 @@ const FLOORS: &[&[&str]] = &[
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
-    &["catalog", "names", "fs", "mounts", "onnx", "tensors", "text", "stats"],
+    &["catalog", "names", "fs", "kernels", "mounts", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];
 
@@ -67,7 +67,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("polars", &["data/"]),
     ("prost", &["onnx/"]),
     ("pulldown_cmark", &["report/"]),
-    ("pulp", &["models/", "embeddings/", "retrieval/"]),
+    ("pulp", &["kernels/", "models/"]),
     ("rand", &["data/", "drift/", "models/", "stats/"]),
     ("rand_distr", &["stats/"]),
     ("rand_pcg", &["data/", "drift/", "models/", "stats/"]),

@@ -1,6 +1,6 @@
 //! Bytes multiplied in plain Rust: for processors without a kernel of their own.
 
-use super::kernel::{Product, WIDTH};
+use super::layout::{Product, WIDTH};
 
 /// Writes the sums of each row.
 pub fn multiply(product: Product<'_>, sums: &mut [[i32; WIDTH]]) {

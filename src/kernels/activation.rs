@@ -1,11 +1,7 @@
 //! The functions between linear layers, for whole slices at the processor's vector width.
 //!
-//! - gelu(x) = x·Φ(x) (Φ: the normal distribution function, so this is the exact one with erf), computed as
-//!   max(x, 0) − t·Φ(−t) with t = |x|. The eighth root of Φ(−t) is so smooth that a polynomial of degree 8 in t meets it
-//!   to 3.4e-9 (in t·Φ(−t), over 0 ≤ t ≤ 6.5; beyond, t·Φ(−t) < 3e-10 is left as at 6.5). The polynomial was fitted with
-//!   weights t·8·Φ(−t)^(7/8) (Lawson's algorithm); with f32 rounding the whole is within 2.5e-7 of f64.
+//! - gelu: see `gelu`.
 //! - gelu with tanh: 0.5·x·(1 + tanh(u)) = x / (1 + exp(−2u)), u = √(2/π)·(x + 0.044715·x³).
-//! - exp(x) = 2ⁿ·exp(r), n = round(x / ln 2), a polynomial of degree 6 for |r| ≤ ln 2 / 2.
 //! - tanh(x) = ±(1 − e)/(1 + e), e = exp(−2|x|); near zero, where that cancels, Cephes' polynomial for `tanhf`.
 //!
 //! Each element goes through the same operations wherever it lies in the slice (the rest after the last full vector
@@ -14,6 +10,10 @@
 #![expect(clippy::inline_always, reason = "what is compiled for the processor at hand must be inlined there")]
 
 use pulp::{Arch, Simd, WithSimd};
+
+use super::exp::{exp, polynomial};
+use super::gelu::gelu;
+use super::product::Finish;
 
 /// A function applied to each number after a linear layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Activation {
     /// The same in code that is already compiled for the processor at hand, for the first `width` of every `stride`
     /// numbers.
     #[inline(always)]
-    pub(super) fn apply_strided<S: Simd>(self, simd: S, values: &mut [f32], stride: usize, width: usize) {
+    pub fn apply_strided<S: Simd>(self, simd: S, values: &mut [f32], stride: usize, width: usize) {
         match self {
             Self::Gelu => each(
                 simd,
@@ -100,6 +100,13 @@ impl Activation {
     }
 }
 
+impl Finish<f32> for Activation {
+    #[inline(always)]
+    fn finish<S: Simd>(self, simd: S, rows: &mut [f32], pitch: usize, width: usize, _place: usize) {
+        self.apply_strided(simd, rows, pitch, width);
+    }
+}
+
 struct Apply<'a> {
     activation: Activation,
     values: &'a mut [f32],
@@ -130,42 +137,6 @@ fn each<S: Simd>(simd: S, values: &mut [f32], stride: usize, width: usize, funct
     }
 }
 
-/// c₀ + c₁·x + c₂·x² + …
-#[inline(always)]
-fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, coefficients: [f32; N]) -> S::f32s {
-    let mut sum = simd.splat_f32s(coefficients[N - 1]);
-    // By index: an iterator's adapters are not compiled for the vector width.
-    for at in (0..N - 1).rev() {
-        sum = simd.mul_add_e_f32s(sum, x, simd.splat_f32s(coefficients[at]));
-    }
-    sum
-}
-
-/// The eighth root of Φ(−t).
-const ROOT: [f32; 9] = [
-    0.917_004_05,
-    -0.091_457_59,
-    -0.031_927_496,
-    -0.000_672_904_3,
-    0.001_505_217,
-    3.385_011_2e-5,
-    -6.012_504_7e-5,
-    7.458_642e-6,
-    -2.945_339_2e-7,
-];
-
-#[inline(always)]
-fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let size = simd.abs_f32s(x);
-    let t = simd.min_f32s(size, simd.splat_f32s(6.5));
-    let root = polynomial(simd, t, ROOT);
-    let square = simd.mul_f32s(root, root);
-    let fourth = simd.mul_f32s(square, square);
-    let tail = simd.mul_f32s(fourth, simd.mul_f32s(fourth, t));
-    // (x + |x|) / 2 is max(x, 0), exactly, and keeps NaN.
-    simd.mul_add_e_f32s(simd.add_f32s(x, size), simd.splat_f32s(0.5), simd.neg_f32s(tail))
-}
-
 #[inline(always)]
 fn gelu_tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // 2·√(2/π), and that times 0.044715.
@@ -194,24 +165,6 @@ fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let value = simd.select_f32s(simd.less_than_f32s(size, simd.splat_f32s(0.625)), small, large);
     let sign = simd.and_f32s(x, simd.splat_f32s(-0.0));
     simd.or_f32s(value, sign)
-}
-
-/// exp(x), for each lane; results below 1.2e-38 and above 2.4e38 stay there.
-#[inline(always)]
-pub(super) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    // Adding 1.5·2²³ leaves the nearest whole number in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    const SERIES: [f32; 7] = [1.0, 1.0, 0.499_999_97, 0.166_666_63, 0.041_669_17, 0.008_333_99, 0.001_381_64];
-    // The constant comes first: the processor's minimum of a number and NaN is the second operand.
-    let x = simd.min_f32s(simd.splat_f32s(88.37), simd.max_f32s(simd.splat_f32s(-87.33), x));
-    let rounded = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(ROUND));
-    let whole = simd.sub_f32s(rounded, simd.splat_f32s(ROUND));
-    // ln 2 in two parts, the first with few digits: whole times it is exact.
-    let rest = simd.mul_add_e_f32s(whole, simd.splat_f32s(-0.693_359_4), x);
-    let rest = simd.mul_add_e_f32s(whole, simd.splat_f32s(2.121_944_4e-4), rest);
-    let value = polynomial(simd, rest, SERIES);
-    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(23));
-    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(value), exponent))
 }
 
 #[cfg(test)]

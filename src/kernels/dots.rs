@@ -14,7 +14,11 @@ use pulp::{Arch, NullaryFnOnce};
 const LANES: usize = 16;
 
 /// `products` (`n_rows × n_queries`) = `rows` (`n_rows × width`) · `queries` (`n_queries × width`) transposed.
-pub(super) fn dots(arch: Arch, rows: &[f32], queries: &[f32], width: usize, products: &mut [f32]) {
+pub fn dots(rows: &[f32], queries: &[f32], width: usize, products: &mut [f32]) {
+    dots_on(Arch::new(), rows, queries, width, products);
+}
+
+fn dots_on(arch: Arch, rows: &[f32], queries: &[f32], width: usize, products: &mut [f32]) {
     if width == 0 {
         products.fill(0.0);
         return;
@@ -117,11 +121,11 @@ mod tests {
             let rows: Vec<f32> = (0..21 * width).map(number).collect();
             let queries: Vec<f32> = (0..13 * width).map(|at| number(at + 77_777)).collect();
             let mut together = vec![0.0; 21 * 13];
-            dots(Arch::new(), &rows, &queries, width, &mut together);
+            dots(&rows, &queries, width, &mut together);
             for (row, products) in rows.chunks(width).zip(together.chunks(13)) {
                 for (query, product) in queries.chunks(width).zip(products) {
                     let mut alone = [0.0];
-                    dots(Arch::Scalar, row, query, width, &mut alone);
+                    dots_on(Arch::Scalar, row, query, width, &mut alone);
                     assert_eq!(alone[0].to_bits(), product.to_bits(), "width {width}");
                     let exact: f64 = row.iter().zip(query).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
                     assert!((f64::from(*product) - exact).abs() < 1e-4, "width {width}: {product} and {exact}");

@@ -1,35 +1,16 @@
 //! Which instructions multiply bytes on this processor.
 //!
 //! All kernels compute Σₖ x[r, k]·w[k, c] plus a start value for each column, with x in 0..=255, w in −127..=127 and the
-//! sum in 32 bits: the same whole numbers, whatever the instructions. The panel's layout suits them all: 48 columns
-//! wide, the four k that belong to one 32-bit lane side by side.
+//! sum in 32 bits: the same whole numbers, whatever the instructions.
 
 use std::sync::OnceLock;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::amx::Tiles;
+use super::layout::{Product, WIDTH};
 use super::portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
-
-/// Columns of a panel.
-pub const WIDTH: usize = 48;
-/// What `n_in` is rounded up to: the bytes of a tile's row.
-pub const DEPTH: usize = 64;
-
-/// Four successive k of all columns of a panel: three vectors of 16 columns × 4.
-pub type Line = [[i8; 64]; 3];
-
-/// A product to be computed.
-#[derive(Clone, Copy)]
-pub struct Product<'a> {
-    /// Quantised rows, four bytes a number, `panel.len()` numbers a row.
-    pub rows: &'a [u32],
-    /// The weights.
-    pub panel: &'a [Line],
-    /// What the sum of each column starts with.
-    pub start: &'a [i32; WIDTH],
-}
 
 /// A way to multiply bytes that this processor has. There are no others: the constructors look first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +78,8 @@ impl Kernel {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kernel, Kind, Line, Product, WIDTH};
+    use super::super::layout::Line;
+    use super::{Kernel, Kind, Product, WIDTH};
 
     /// Numbers from a linear congruential generator; the extremes of both ranges come up often.
     fn bytes(n: usize, seed: u32) -> Vec<u8> {

@@ -1,15 +1,11 @@
-//! The two number types that a network is made of: f32 to train and score, f64 to be checked against.
+//! The two number types of the kernels: f32 to compute with, f64 for networks that are checked against a reference.
 //!
-//! Each brings its vectors (`pulp`), so that the kernels are written once. Vectors of padding are never partial: every
-//! row of a matrix is filled up with zeros to a multiple of `UNIT` numbers, which all vector widths divide.
+//! Each brings its vectors (`pulp`), so that the kernels are written once.
 
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
 use pulp::Simd;
-
-/// Rows are filled up with zeros to a multiple of this.
-pub const UNIT: usize = 16;
 
 /// f32 or f64.
 pub trait Real:
@@ -43,8 +39,12 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// The full vectors of a slice.
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
-    /// The full vectors of a slice, to be written.
-    fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>];
+    /// The full vectors of a slice, to be written, and what is left.
+    fn vectors_mut<S: Simd>(values: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
+    /// The numbers of a slice that is shorter than a vector, filled up with zeros.
+    fn load_part<S: Simd>(simd: S, values: &[Self]) -> Self::Vector<S>;
+    /// Writes the first numbers of a vector into a slice that is shorter.
+    fn store_part<S: Simd>(simd: S, values: &mut [Self], vector: Self::Vector<S>);
     /// The same number in all lanes.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
     /// a·b + c.
@@ -58,7 +58,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($float:ty, $vector:ident, $lanes:ident, $as:ident, $as_mut:ident, $splat:ident, $fma:ident, $add:ident, $max:ident,
+    ($float:ty, $vector:ident, $lanes:ident, $as:ident, $as_mut:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $add:ident, $max:ident,
      $less:ident, $select:ident) => {
         impl Real for $float {
             type Vector<S: Simd> = S::$vector;
@@ -90,8 +90,18 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>] {
-                S::$as_mut(values).0
+            fn vectors_mut<S: Simd>(values: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]) {
+                S::$as_mut(values)
+            }
+
+            #[inline(always)]
+            fn load_part<S: Simd>(simd: S, values: &[Self]) -> Self::Vector<S> {
+                simd.$load(values)
+            }
+
+            #[inline(always)]
+            fn store_part<S: Simd>(simd: S, values: &mut [Self], vector: Self::Vector<S>) {
+                simd.$store(values, vector);
             }
 
             #[inline(always)]
@@ -135,6 +145,8 @@ real!(
     F32_LANES,
     as_simd_f32s,
     as_mut_simd_f32s,
+    partial_load_f32s,
+    partial_store_f32s,
     splat_f32s,
     mul_add_e_f32s,
     add_f32s,
@@ -148,6 +160,8 @@ real!(
     F64_LANES,
     as_simd_f64s,
     as_mut_simd_f64s,
+    partial_load_f64s,
+    partial_store_f64s,
     splat_f64s,
     mul_add_e_f64s,
     add_f64s,

@@ -15,7 +15,7 @@ use std::arch::x86_64::{
 
 use pulp::bytemuck::cast;
 
-use super::kernel::{Line, Product, WIDTH};
+use super::layout::{Line, Product, WIDTH};
 
 /// Whether this processor has AVX2.
 pub fn has_avx2() -> bool {

@@ -6,6 +6,7 @@
 
 use super::activation::Activation;
 use super::dtype::Dtype;
+use super::scratch::Scratch;
 use super::{bf16, f32, int8};
 
 /// A linear layer, packed for the processor at hand.
@@ -21,19 +22,6 @@ enum Weights {
     F32(f32::Panels),
     Bf16(bf16::Panels),
     Int8(int8::Panels),
-}
-
-/// Buffers that a thread keeps between calls.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// Quantised or rounded rows.
-    pub(super) words: Vec<u32>,
-    /// The scale of each quantised row.
-    pub(super) scales: Vec<(f32, i32)>,
-    /// Rounded rows, as f32.
-    pub(super) rounded: Vec<f32>,
-    /// Whole-number sums of a block of rows.
-    pub(super) sums: Vec<i32>,
 }
 
 impl Linear {
@@ -74,28 +62,9 @@ impl Linear {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::samples::{numbers, product};
     use super::{Activation, Dtype, Linear, Scratch};
-
-    /// Numbers between −1 and 1 from a linear congruential generator.
-    pub fn numbers(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(747_796_405);
-        let next = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        });
-        next.take(n).collect()
-    }
-
-    /// x·Wᵀ + b from the definition, in f64.
-    pub fn product(weight: &[f32], bias: &[f32], x: &[f32], n_in: usize) -> Vec<f64> {
-        let dot = |row: &[f32], weights: &[f32]| -> f64 {
-            row.iter().zip(weights).map(|(x, weight)| f64::from(*x) * f64::from(*weight)).sum()
-        };
-        let row_of =
-            |row| weight.chunks_exact(n_in).zip(bias).map(move |(weights, bias)| dot(row, weights) + f64::from(*bias));
-        x.chunks_exact(n_in).flat_map(row_of).collect()
-    }
 
     fn apply(linear: &Linear, x: &[f32], then: Activation) -> Vec<f32> {
         let n_rows = x.len() / linear.n_in();

@@ -11,7 +11,7 @@
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 
-use super::kernel::{Line, Product, WIDTH};
+use super::layout::{Line, Product, WIDTH};
 use super::portable;
 
 /// Rows of a tile.

@@ -15,9 +15,11 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::activation::Activation;
-use super::super::linear::Scratch;
-use super::super::packing::{Aligned, transpose};
-use super::kernel::{DEPTH, Kernel, Line, Product, WIDTH};
+use super::super::aligned::Aligned;
+use super::super::panels::transpose;
+use super::super::scratch::Scratch;
+use super::kernel::Kernel;
+use super::layout::{DEPTH, Line, Product, WIDTH};
 use super::quantize::{ZERO, quantize, quantize_range};
 
 /// Rows that share a walk over a panel: their sums are 24 KiB.

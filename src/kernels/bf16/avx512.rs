@@ -12,7 +12,8 @@ use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
 use super::super::activation::Activation;
-use super::super::packing::{Aligned, transpose};
+use super::super::aligned::Aligned;
+use super::super::panels::transpose;
 use super::rounding::half;
 
 /// Columns of a panel.

@@ -2,12 +2,11 @@
 //!
 //! A tile of a few queries is taken through all of it before the next: its scores against all keys (tile × n, a few KiB
 //! that stay in the first-level cache), their exponentials, and the product with the values; the n × n matrix never
-//! exists. Both products are one register-blocked kernel, rows of the tile times panels of columns: the keys are packed
+//! exists. Both products are tiles of rows times panels of columns: the keys are packed
 //! transposed into panels, the values as they are, once for each head.
 //!
 //! softmax is taken to the base 2: exp(s) = 2^(s·log₂e). The factor log₂e / √d belongs into the query's weights and bias
-//! ([`query_scale`]), so nothing is left to multiply here. 2^x for x ≤ 0 is 2^n·2^r, n = round(x), with a polynomial of
-//! degree 5 for |r| ≤ ½ (relative error 7.5e-8); below 2^-126 it stays there. Sums are divided out at the end.
+//! ([`query_scale`]), so nothing is left to multiply here. Sums are divided out at the end.
 //!
 //! What is compiled for the processor must not lie in closures: they would not be inlined into it.
 //!
@@ -18,6 +17,9 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
+
+use super::exp::exp2;
+use super::tile::rows_by_panel;
 
 /// Vectors of a panel of keys, and queries of a tile, with 32 vector registers and with fewer.
 const WIDE: (usize, usize) = (3, 8);
@@ -217,7 +219,7 @@ fn score_panel<S: Simd, const V: usize, const M: usize>(
     target: &mut [f32],
     stride: usize,
 ) {
-    let sums = product::<S, V, M>(simd, queries, panel);
+    let sums = rows_by_panel::<f32, S, V, M>(simd, |at| queries[at], S::as_simd_f32s(panel).0.as_chunks::<V>().0);
     for (at, sums) in sums.iter().enumerate() {
         let target = S::as_mut_simd_f32s(&mut target[at * stride..][..V * S::F32_LANES]).0;
         target.copy_from_slice(sums);
@@ -252,25 +254,6 @@ fn exponentials<S: Simd, const M: usize>(simd: S, scores: &mut [f32]) -> [f32; M
         totals[at] = simd.reduce_sum_f32s(sums[at]);
     }
     totals
-}
-
-/// 2^x for x ≤ 0.
-#[inline(always)]
-fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    // Adding 1.5·2²³ leaves the nearest whole number in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    // From the fifth power down.
-    const SERIES: [f32; 5] = [0.009_675_541, 0.055_507_13, 0.240_221_2, 0.693_146_94, 1.0];
-    // The constant comes first: the processor's maximum of a number and NaN is the second operand.
-    let x = simd.max_f32s(simd.splat_f32s(-126.0), x);
-    let rounded = simd.add_f32s(x, simd.splat_f32s(ROUND));
-    let rest = simd.sub_f32s(x, simd.sub_f32s(rounded, simd.splat_f32s(ROUND)));
-    let mut value = simd.splat_f32s(0.001_327_647_1);
-    for coefficient in SERIES {
-        value = simd.mul_add_e_f32s(value, rest, simd.splat_f32s(coefficient));
-    }
-    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(23));
-    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(value), exponent))
 }
 
 /// Where a tile's results go: some columns of rows.
@@ -310,7 +293,7 @@ fn weigh_panel<S: Simd, const V: usize, const M: usize>(
     column: usize,
     target: &mut Target<'_>,
 ) {
-    let sums = product::<S, V, M>(simd, weights, panel);
+    let sums = rows_by_panel::<f32, S, V, M>(simd, |at| weights[at], S::as_simd_f32s(panel).0.as_chunks::<V>().0);
     let (start, end) = (target.start + column, target.end.min(target.start + column + V * S::F32_LANES));
     for (at, row) in target.rows.chunks_exact_mut(target.width).enumerate() {
         let scale = simd.splat_f32s(scales[at]);
@@ -324,23 +307,6 @@ fn weigh_panel<S: Simd, const V: usize, const M: usize>(
             }
         }
     }
-}
-
-/// `M` rows times a panel of `V` vectors of columns.
-#[inline(always)]
-fn product<S: Simd, const V: usize, const M: usize>(simd: S, rows: [&[f32]; M], panel: &[f32]) -> [[S::f32s; V]; M] {
-    let panel = S::as_simd_f32s(panel).0.as_chunks::<V>().0;
-    let rows: [&[f32]; M] = std::array::from_fn(|at| &rows[at][..panel.len()]);
-    let mut sums = [[simd.splat_f32s(0.0); V]; M];
-    for (k, columns) in panel.iter().enumerate() {
-        for at in 0..M {
-            let number = simd.splat_f32s(rows[at][k]);
-            for v in 0..V {
-                sums[at][v] = simd.mul_add_e_f32s(number, columns[v], sums[at][v]);
-            }
-        }
-    }
-    sums
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::super::activation::Activation;
 use super::super::f32;
-use super::super::linear::Scratch;
+use super::super::scratch::Scratch;
 #[cfg(target_arch = "x86_64")]
 use super::avx512::Pairs;
 use super::rounding::round;
@@ -49,7 +49,7 @@ impl Panels {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::linear::tests::{numbers, product};
+    use super::super::super::samples::{numbers, product};
     use super::{Activation, Panels, Scratch, round};
 
     #[test]
