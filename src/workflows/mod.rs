@@ -1,5 +1,6 @@
 //! The verbs: one file each, `(&Session, request) -> Result<Outcome>`. They never print.
 
+pub mod answer_files;
 pub mod audit;
 pub mod compare;
 pub mod doctor;
@@ -8,7 +9,8 @@ pub mod drift_events;
 pub mod embed;
 pub mod evaluate;
 mod evaluate_ranking;
-pub mod export;
+mod evaluate_request;
+pub mod experiments;
 #[cfg(test)]
 mod fixtures;
 pub mod gate;
@@ -17,33 +19,30 @@ pub mod impact;
 pub mod init;
 pub mod judge;
 pub mod judge_ranking;
-pub mod known_rows;
-pub mod latency;
+pub mod light;
+mod model_folders;
+pub mod models;
 pub mod notices;
-pub mod paired;
-pub mod paired_ranking;
-pub mod parity;
+mod part_rows;
 pub mod predict;
 pub mod predict_ranking;
 pub mod prediction_facts;
-pub mod predictions;
-mod preprocessor;
+mod prepared;
 pub mod promote;
 pub mod prune;
-pub mod ranking_files;
 pub mod reading;
 pub mod recommend;
-pub mod record;
 mod reference;
 pub mod release;
 pub mod report;
 pub mod resume;
 pub mod retrain;
 pub mod rollback;
+pub mod runs;
+pub mod schedule;
 pub mod seeds;
 pub mod session;
 pub mod train;
 mod training_record;
-pub mod versions;
 
 pub use session::{Progress, Session};
