@@ -141,16 +141,16 @@ impl Golden {
         serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
     }
 
-    /// The rows as they go into a bundle of this task; `folder` is for the message. The golden rows of a ranker without starts
+    /// The rows as they go into a bundle with this output; `folder` is for the message. The golden rows of a ranker without starts
     /// are those of one query.
     ///
     /// # Errors
     /// `Failed` when the vectors differ in length.
-    pub fn batch(&self, task: Task, folder: &Path) -> Result<Batch> {
-        let queries = match task {
-            Task::Classification => QueryBounds::Absent,
-            Task::Ranking if self.starts.is_empty() => QueryBounds::single(self.vectors.len()),
-            Task::Ranking => QueryBounds::Starts(self.starts.as_slice().into()),
+    pub fn batch(&self, output: &Output, folder: &Path) -> Result<Batch> {
+        let queries = match output {
+            Output::Classes { .. } => QueryBounds::Absent,
+            Output::Ranks { .. } if self.starts.is_empty() => QueryBounds::single(self.vectors.len()),
+            Output::Ranks { .. } => QueryBounds::Starts(self.starts.as_slice().into()),
         };
         Ok(Batch::new(self.signal(folder)?, queries, None))
     }
@@ -368,7 +368,7 @@ impl Bundle {
     /// # Errors
     /// As `transform`, and `Failed` when they are damaged.
     pub fn ask_golden(&self, golden: &Golden, folder: &Path, context: &EmbedContext<'_>) -> Result<Prediction> {
-        let rows = golden.batch(self.schema.task(), folder)?;
+        let rows = golden.batch(&self.schema.output, folder)?;
         self.predict(rows, context).map(|(prediction, _)| prediction)
     }
 }
@@ -493,11 +493,13 @@ pub(crate) mod tests {
             scores: vec![vec![1.0]; 3],
             starts,
         };
-        let queries = |golden: Golden, task| golden.batch(task, ".".as_ref()).unwrap().queries;
-        assert_eq!(queries(golden(vec![0, 2, 3]), Task::Ranking), QueryBounds::Starts([0, 2, 3].into()));
+        let ranks = Output::Ranks { highest_grade: None };
+        let classes = Output::Classes { labels: Vec::new(), class_weights: None, threshold: HALF };
+        let queries = |golden: Golden, output: &Output| golden.batch(output, ".".as_ref()).unwrap().queries;
+        assert_eq!(queries(golden(vec![0, 2, 3]), &ranks), QueryBounds::Starts([0, 2, 3].into()));
         // A file without starts: its rows are of one query.
-        assert_eq!(queries(golden(Vec::new()), Task::Ranking), QueryBounds::Starts([0, 3].into()));
-        assert_eq!(queries(golden(Vec::new()), Task::Classification), QueryBounds::Absent);
+        assert_eq!(queries(golden(Vec::new()), &ranks), QueryBounds::Starts([0, 3].into()));
+        assert_eq!(queries(golden(Vec::new()), &classes), QueryBounds::Absent);
     }
 
     #[test]
@@ -505,7 +507,7 @@ pub(crate) mod tests {
         let mut bundle = ranker(&[1.0], 0.0);
         bundle.schema.kind = "foreign".into();
         let hint = bundle.cannot_export().hint.unwrap();
-        let known = FAMILIES.iter().filter(|family| family.task() == Task::Ranking && family.exports());
+        let known = FAMILIES.iter().filter(|family| family.task() == bundle.schema.task() && family.exports());
         assert!(known.clone().count() > 0 && known.clone().all(|family| hint.contains(family.name())), "{hint}");
         assert!(!hint.contains("logistic_regression"), "{hint}");
     }

@@ -1,13 +1,16 @@
 //! `mlops`: from a table of rows to a model in production, and healthy there.
 //!
 //! Floors look down only (`ARCHITECTURE.md` draws them, `tests/architecture.rs` holds them):
-//! doors (`cli`) → verbs (`workflows`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
+//! doors (`cli`) → verbs (`workflows`) → tasks (`tasks`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
 
 // doors
 pub mod cli;
 
 // verbs
 pub mod workflows;
+
+// what a task does with labels and answers
+pub mod tasks;
 
 // papers
 pub mod notify;

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["workflows"],
+    &["tasks"],
     &["notify", "report", "schedule"],
     &["runs"],
     &["bundle", "config", "project"],

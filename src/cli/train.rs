@@ -13,7 +13,7 @@ use super::promote::{code, describe};
 use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
 use crate::config::{self, Override};
-use crate::data::{Part, Task};
+use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::metrics::Detail;
 use crate::workflows::Session;
@@ -21,6 +21,7 @@ use crate::workflows::promote::{self, promote};
 use crate::workflows::resume::Resume;
 use crate::workflows::seeds::{SeedRun, Seeds, Spread, train_seeds};
 use crate::workflows::train::{Outcome, Request};
+use crate::tasks::kind_of;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -147,10 +148,10 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     }
     let mut text =
         format!("{}  {}\n", bold(&head), dim(&format!("{} of experiment {}", outcome.kind, outcome.experiment)));
-    let ranking = outcome.task == Task::Ranking;
+    let ranking = outcome.labels.is_empty();
     text += &format!(
-        "{} {}: {} train, {} validation, {} test\n",
-        if ranking { "documents" } else { "rows     " },
+        "{:<9} {}: {} train, {} validation, {} test\n",
+        kind_of(outcome.task).words().rows,
         format::count(rows.read),
         format::count(rows.train),
         format::count(rows.validation),

@@ -12,6 +12,8 @@ pub mod npy_file;
 pub mod parquet_file;
 mod queries;
 pub mod rows;
+#[cfg(test)]
+pub mod samples;
 pub mod snapshot;
 pub mod sources;
 pub mod split;

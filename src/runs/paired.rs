@@ -65,8 +65,8 @@ pub fn all_answers(project: &Project, run: &Run) -> Result<Predictions> {
 /// another task.
 pub fn pair(baseline: (&Run, &Predictions), candidate: (&Run, &Predictions), overlap: Overlap) -> Result<Paired> {
     let ((old, left), (new, right)) = (baseline, candidate);
-    if left.task != right.task {
-        let what = |run: &Run, side: &Predictions| format!("run {} is a {}", run.id.short(), side.task.name());
+    if left.task() != right.task() {
+        let what = |run: &Run, side: &Predictions| format!("run {} is a {}", run.id.short(), side.task().name());
         return Err(Error::invalid(format!("{}, {}", what(old, left), what(new, right)))
             .hint("two models of different tasks answer different questions"));
     }
@@ -134,7 +134,7 @@ fn common(
     let places: HashMap<(&str, &str), usize> = keys(right).enumerate().map(|(row, key)| (key, row)).collect();
     let both = keys(left).enumerate().filter_map(|(row, key)| Some((row, *places.get(&key)?)));
     let mut both: Vec<(usize, usize)> = both.collect();
-    if left.task == Task::Ranking {
+    if left.is_ranking() {
         both = whole_queries(left, right, both);
     }
     let (kept, found): (Vec<usize>, Vec<usize>) = both.into_iter().unzip();
@@ -145,8 +145,8 @@ fn common(
     if twice || kept.is_empty() || (overlap == Overlap::All && !complete) {
         let why = if twice { ", and some ids stand there twice" } else { "" };
         let (old, new, count) = (old.id.short(), new.id.short(), kept.len());
-        let unit = if left.task == Task::Ranking { "documents" } else { "rows" };
-        let of = if left.task == Task::Ranking { " in queries that are the same in both" } else { "" };
+        let unit = if left.is_ranking() { "documents" } else { "rows" };
+        let of = if left.is_ranking() { " in queries that are the same in both" } else { "" };
         return Err(Error::invalid(format!(
             "runs {old} ({rows} {unit}) and {new} ({others} {unit}) answered different {unit}: {count} are the same{of}{why}"
         ))
@@ -174,7 +174,7 @@ impl Paired {
     /// # Errors
     /// `Invalid` for a metric that the task does not have, or when the test does not fit it.
     pub fn difference(&self, metric: &str, options: &Options) -> Result<Difference> {
-        if self.task() == Task::Ranking {
+        if self.baseline.is_ranking() {
             return self.query_difference(metric, options);
         }
         let metric = find("metric", METRICS, metric)?;
@@ -189,7 +189,7 @@ impl Paired {
     /// What both have learned.
     #[must_use]
     pub fn task(&self) -> Task {
-        self.baseline.task
+        self.baseline.task()
     }
 
     /// The rows' ids.

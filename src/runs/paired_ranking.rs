@@ -79,7 +79,6 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::comparison::{TestKind, Unit, Verdict};
-    use crate::data::Task;
     use crate::error::ErrorKind;
     use crate::metrics::ranking::Empty;
     use crate::names::RunId;
@@ -113,7 +112,6 @@ pub(crate) mod tests {
         let rows = 40 * 6;
         let grade = |row: usize| if row / 6 % 7 == 3 { 0 } else { (noise(row, 0.754_877_666).powi(3) * 3.2) as usize };
         Predictions {
-            task: Task::Ranking,
             // Documents of other queries have the same ids.
             ids: (0..rows).map(|row| format!("d{}", row % 6)).collect(),
             parts: vec!["test".into(); rows],

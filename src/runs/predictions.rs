@@ -22,6 +22,9 @@ pub const FILE: &str = "predictions.parquet";
 /// The fact of a file that says which task it is of.
 pub const TASK: &str = "mlops.task";
 
+/// The value of that fact in files of rankings.
+pub const RANKING: &str = "ranking";
+
 /// The fact of a file that says by which conventions the run was judged, as JSON.
 pub const CONVENTION: &str = "mlops.convention";
 
@@ -31,8 +34,6 @@ const GRADES: usize = HIGHEST_GRADE as usize + 1;
 /// What a model said of n rows, over k classes; or, for ranking, of n documents (then k is 1 in the numbers).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Predictions {
-    /// What was learned.
-    pub task: Task,
     /// The id of each row.
     pub ids: Vec<String>,
     /// The part of each row: `validation`, `test`, or `all` for an evaluation of other data.
@@ -68,6 +69,18 @@ impl Predictions {
         self.ids.is_empty()
     }
 
+    /// Whether these are documents of queries: then the run says by which conventions it was judged.
+    #[must_use]
+    pub fn is_ranking(&self) -> bool {
+        self.convention.is_some()
+    }
+
+    /// What was learned.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        if self.is_ranking() { Task::Ranking } else { Task::Classification }
+    }
+
     /// For ranking, where the queries begin and end: query q has the rows `starts[q]..starts[q + 1]`.
     #[must_use]
     pub fn starts(&self) -> Vec<usize> {
@@ -92,14 +105,13 @@ impl Predictions {
     /// These rows, in this order.
     #[must_use]
     pub fn rows(&self, rows: &[usize]) -> Self {
-        let classes = if self.task == Task::Ranking { 1 } else { self.labels.len() };
+        let classes = if self.is_ranking() { 1 } else { self.labels.len() };
         let texts = |cells: &[String]| rows.iter().map(|row| cells[*row].clone()).collect::<Vec<_>>();
         let numbers = |cells: &[f64]| {
             let of_row = |row: &usize| cells.get(row * classes..(row + 1) * classes).unwrap_or_default();
             rows.iter().flat_map(of_row).copied().collect()
         };
         Self {
-            task: self.task,
             ids: texts(&self.ids),
             parts: texts(&self.parts),
             labels: self.labels.clone(),
@@ -132,18 +144,16 @@ pub fn read(path: &Path) -> Result<Predictions> {
         }
     }
     let mut text = |name: &str| texts.remove(name).ok_or_else(|| damaged(&format!("it has no column `{name}`")));
-    if facts.get(TASK).is_some_and(|task| task == Task::Ranking.name()) {
+    if facts.get(TASK).is_some_and(|task| task == RANKING) {
         let (ids, parts, queries, grades) = (text("id")?, text("split")?, text("query")?, text("label")?);
         let grade = |cell: &String| cell.parse().ok().filter(|grade| *grade < GRADES);
         let unknown = |cell: &String| damaged(&format!("`{cell}` is no grade"));
         let truth = grades.iter().map(|cell| grade(cell).ok_or_else(|| unknown(cell))).collect::<Result<_>>()?;
         let scores = numbers.remove("score").ok_or_else(|| damaged("it has no column `score`"))?;
         let labels = (0..GRADES).map(|grade| grade.to_string()).collect();
-        let task = Task::Ranking;
         let convention = facts.get(CONVENTION).and_then(|text| serde_json::from_str(text).ok());
         let convention = Some(convention.ok_or_else(|| damaged("it does not say its conventions"))?);
         return Ok(Predictions {
-            task,
             ids,
             parts,
             labels,
@@ -177,9 +187,9 @@ pub fn read(path: &Path) -> Result<Predictions> {
     };
     let (scores, probabilities) = (matrix("score")?, matrix("probability")?);
     let groups = texts.into_iter().filter_map(|(name, cells)| Some((name.strip_prefix("by:")?.to_owned(), cells)));
-    let (task, groups, queries) = (Task::Classification, groups.collect(), Vec::new());
+    let (groups, queries) = (groups.collect(), Vec::new());
     let convention = None;
-    Ok(Predictions { task, ids, parts, labels, truth, predicted, scores, probabilities, queries, convention, groups })
+    Ok(Predictions { ids, parts, labels, truth, predicted, scores, probabilities, queries, convention, groups })
 }
 
 /// The class names: the fact as JSON, or as older builds wrote it.

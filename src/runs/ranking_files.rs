@@ -6,9 +6,8 @@
 //! `per_query.parquet` has a row a query: `query`, `split`, `documents`, `relevant`, and a column a metric, null where the query is
 //! left out of its mean. `predictions` reads the first one back.
 
-use super::predictions::{CONVENTION, FILE, TASK};
+use super::predictions::{CONVENTION, FILE, RANKING, TASK};
 use super::record::Recorder;
-use crate::data::Task;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, Error, Result};
 use crate::fs::{create_dir, write_relaxed};
@@ -69,7 +68,7 @@ impl Recorder<'_> {
     /// `Failed` when the disk refuses or the columns do not fit.
     pub fn per_query(&self, parts: &[JudgedQueries<'_>], convention: &Convention) -> Result<()> {
         create_dir(&self.folder)?;
-        let facts = [("mlops.run_id", self.id.to_string()), (TASK, Task::Ranking.name().to_owned())];
+        let facts = [("mlops.run_id", self.id.to_string()), (TASK, RANKING.to_owned())];
         write_relaxed(&self.folder.join(PER_QUERY), &per_query_bytes(parts, *convention, &facts)?)
     }
 }
@@ -77,7 +76,7 @@ impl Recorder<'_> {
 /// The bytes of `predictions.parquet`.
 fn prediction_bytes(rows: &RankedRows<'_>, run: &str) -> Result<Vec<u8>> {
     let convention = serde_json::to_string(rows.convention).context(|| "cannot write the convention".into())?;
-    let facts = [("mlops.run_id", run.to_owned()), (TASK, Task::Ranking.name().to_owned()), (CONVENTION, convention)];
+    let facts = [("mlops.run_id", run.to_owned()), (TASK, RANKING.to_owned()), (CONVENTION, convention)];
     let labels: Vec<String> = rows.grades.iter().map(ToString::to_string).collect();
     let scores: Vec<Option<f64>> = rows.scores.iter().copied().map(Some).collect();
     let columns = [
@@ -149,7 +148,7 @@ mod tests {
         let path = folder.path().join(FILE);
         std::fs::write(&path, prediction_bytes(&rows, "run").unwrap()).unwrap();
         let all = predictions::read(&path).unwrap();
-        assert_eq!((all.task, all.len(), all.starts()), (Task::Ranking, 5, vec![0, 2, 4, 5]));
+        assert_eq!((all.is_ranking(), all.len(), all.starts()), (true, 5, vec![0, 2, 4, 5]));
         assert_eq!((all.grades(), all.scores.clone()), (vec![0, 31, 1, 0, 2], rows.scores.to_vec()));
         assert_eq!(all.labels[all.truth[1]], "31");
         assert_eq!(all.convention.as_ref(), Some(rows.convention));

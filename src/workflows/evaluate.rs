@@ -4,28 +4,24 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::evaluate_ranking;
 pub use super::evaluate_request::Request;
 use super::gate::{Check, require};
-use super::judge::{Answered, judge, values_by};
-use super::predict_ranking::{check_queries, document_ids};
 use super::reading::{From, batch, read_rows, read_rows_as};
 use super::session::Session;
 use crate::bundle::Bundle;
-use crate::catalog::known_hint;
 use crate::config::{Experiment, Threshold, resolve};
-use crate::data::rows::{Blank, Inputs, Labels, Rows};
-use crate::data::{Columns, Part, Task, labels};
+use crate::data::rows::{Blank, Inputs, Rows};
+use crate::data::{Columns, Part};
 use crate::error::{Error, Result};
-use crate::features::Batch;
 use crate::metrics::ranking::LetorScript;
-use crate::metrics::{Average, Evaluation, View};
+use crate::metrics::{Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
-use crate::runs::record::{PredictionColumns, Recorder, What, recorded};
+use crate::runs::record::{Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::code_tags;
 use crate::tracking::{self, Input};
+use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, kind_of};
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -75,10 +71,9 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     recorded(session.project, what, |recorder| {
         let bundle = Bundle::load(&located.folder)?;
-        let view = match bundle.schema.task() {
-            Task::Classification => view_of(session, request, bundle.schema.labels())?,
-            Task::Ranking => evaluate_ranking::check(request).map(|()| View::default())?,
-        };
+        let kind = kind_of(bundle.schema.task());
+        let (view, remark) = kind.view(&request.options(), &bundle.schema)?;
+        remark.into_iter().for_each(|remark| session.project.note(remark));
         let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
         rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
         let fingerprint = rows.fingerprint();
@@ -95,12 +90,17 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let queries: Vec<String> = positions.iter().filter_map(|at| rows.query(*at).map(str::to_owned)).collect();
         let digests: Vec<u64> = positions.iter().map(|position| digests[*position]).collect();
         recorder.rows(&queries, &ids, &parts, &digests)?;
-        let asked = (request, &experiment, &bundle);
-        let of_rows = (&rows, positions.as_slice(), part_name);
-        let (evaluation, letor_script) = match bundle.schema.task() {
-            Task::Classification => (classes(session, recorder, asked, of_rows, (input, view))?, None),
-            Task::Ranking => evaluate_ranking::queries(session, recorder, asked, of_rows, input)?,
-        };
+        let (prediction, report) = bundle.predict(input, &session.embedding)?;
+        session.note_texts(report);
+        let answered_part = PartRows::of(&rows, Part::Test, positions.clone());
+        let answered = Answered { rows: &rows, part: &answered_part, prediction: &prediction };
+        let remark = kind.remark(&experiment, &bundle.schema, &[&answered_part.truth]);
+        remark.into_iter().for_each(|remark| session.project.note(remark));
+        let judging = Judging { view, ..request.judging(&experiment, &bundle.schema) };
+        let judgement = kind.judge(&judging, &answered)?;
+        session.check()?;
+        kind.record(recorder, &[JudgedPart { name: part_name, answered, judgement: &judgement }])?;
+        let Judgement { evaluation, letor_script, .. } = judgement;
         let source = request.data.clone().unwrap_or_else(|| source_of(&experiment, part));
         let viewed = view != View::default() || request.empty.is_some();
         let outcome = Outcome {
@@ -142,78 +142,12 @@ fn source_of(experiment: &Experiment, part: Option<Part>) -> String {
     of_part.map_or_else(|| data.place(), |(_, file)| file.to_owned())
 }
 
-/// Judges the rows at these positions and keeps what was said of each.
-fn classes(
-    session: &Session<'_>,
-    recorder: &Recorder<'_>,
-    (_, experiment, bundle): (&Request, &Experiment, &Bundle),
-    (rows, positions, part): (&Rows, &[usize], &str),
-    (input, view): (Batch, View),
-) -> Result<Evaluation> {
-    let (prediction, report) = bundle.predict(input, &session.embedding)?;
-    session.note_texts(report);
-    let truth = rows.truth.rows(positions);
-    let by = values_by(rows, positions);
-    let answered = Answered { truth: truth.classes(), prediction: &prediction, by: &by };
-    let evaluation = judge(experiment, &bundle.schema, Part::Test, &answered, view)?;
-    session.check()?;
-    let label = |class: &usize| truth.labels()[*class].clone();
-    recorder.predictions(&PredictionColumns {
-        ids: &positions.iter().map(|position| rows.ids[*position].clone()).collect::<Vec<_>>(),
-        parts: &vec![part.to_owned(); positions.len()],
-        labels: &truth.words(),
-        predicted: &prediction.classes.iter().map(label).collect::<Vec<_>>(),
-        classes: truth.labels(),
-        scores: &prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-        probabilities: &prediction.probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-        by: &by,
-    })?;
-    Ok(evaluation)
-}
-
 /// The metric that a stored config chose its threshold for.
 fn chosen_for(experiment: &Experiment) -> Option<String> {
     match &experiment.config.evaluation.threshold {
         Threshold::Fixed(_) | Threshold::None => None,
         Threshold::Chosen(by) => Some(by.choose.clone()),
     }
-}
-
-/// The average and the positive class that were asked for.
-///
-/// As in scikit-learn, `binary` needs two classes or a named one, and averages over classes do not look at the positive
-/// label (there a warning, here a note).
-fn view_of(session: &Session<'_>, request: &Request, names: &[String]) -> Result<View> {
-    let ranking = [("--letor-compat", request.letor_compat), ("--empty", request.empty.is_some())];
-    if let Some((option, _)) = ranking.iter().find(|(_, given)| *given) {
-        return Err(Error::invalid(format!("`{option}` is for rankings, and the model is a classifier"))
-            .hint("`--average` and `--pos-label` say how its metrics are taken"));
-    }
-    let known = || names.iter().map(String::as_str).collect::<Vec<_>>();
-    let positive = match &request.pos_label {
-        None => None,
-        Some(label) => {
-            let wanted = labels::canonical(Some(label)).unwrap_or_default();
-            let place = names.iter().position(|name| *name == wanted);
-            Some(place.ok_or_else(|| {
-                Error::invalid(format!("the model has no class `{label}`")).hint(known_hint(&wanted, known()))
-            })?)
-        }
-    };
-    let average = request.average;
-    if average == Some(Average::Binary) && names.len() > 2 && positive.is_none() {
-        return Err(Error::invalid(format!("`--average binary` needs two classes, the model has {}", names.len()))
-            .hint(format!("`--pos-label LABEL` holds one class against the rest; {}", known_hint("", known()))));
-    }
-    if let (Some(average), Some(label)) = (average, &request.pos_label)
-        && average != Average::Binary
-    {
-        let name = average.name();
-        session.project.note(format!(
-            "{name} averages are over all classes: `--pos-label {label}` changes nothing in precision, recall and f1"
-        ));
-    }
-    Ok(View { average, positive })
 }
 
 /// The columns that make groups: those that were asked for, and those of the config that the data have.
@@ -259,10 +193,8 @@ fn rows_of(
     bundle: &Bundle,
 ) -> Result<(Rows, Vec<usize>)> {
     let config = &experiment.config;
-    let labels = match bundle.schema.task() {
-        Task::Classification => Labels::Known(bundle.schema.labels()),
-        Task::Ranking => Labels::Grades,
-    };
+    let kind = kind_of(bundle.schema.task());
+    let labels = kind.labels_to_judge(&bundle.schema);
     let by = groups_of(session, request, experiment)?;
     let Some(data) = &request.data else {
         session.stage(&format!("reading {}", config.data.place()))?;
@@ -285,14 +217,7 @@ fn rows_of(
         }
     };
     let columns = &bundle.schema.columns;
-    let id = match bundle.schema.task() {
-        Task::Classification => known_id(session, data, request, columns)?,
-        Task::Ranking => {
-            let known = known_columns(session, data, request)?;
-            check_queries(data, columns, &known)?;
-            document_ids(columns, &known)
-        }
-    };
+    let id = kind.id_column(data, columns, &known_columns(session, data, request)?)?;
     let columns = Columns { id, ..columns.clone() };
     let from = From {
         source: data,
@@ -316,17 +241,6 @@ fn rows_of(
         return Err(Error::invalid(format!("no row of `{data}` is in that split")));
     }
     Ok((rows, positions))
-}
-
-/// The id column, when the data have it: other data need not.
-pub(super) fn known_id(
-    session: &Session<'_>,
-    data: &str,
-    request: &Request,
-    columns: &Columns,
-) -> Result<Option<String>> {
-    let known = known_columns(session, data, request)?;
-    Ok(columns.id.clone().filter(|id| known.contains(id)))
 }
 
 /// The columns that the data have.

@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
+use crate::bundle::Schema;
+use crate::config::Experiment;
 use crate::data::Part;
 use crate::metrics::Average;
 use crate::metrics::ranking::Empty;
+use crate::tasks::{Judging, Options};
 
 /// What to evaluate, on what.
 #[derive(Debug, Clone, Default)]
@@ -31,4 +34,24 @@ pub struct Request {
     pub empty: Option<Empty>,
     /// For ranking, also the numbers of LETOR 4.0's script.
     pub letor_compat: bool,
+}
+
+impl Request {
+    /// The options that depend on the task.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
+            average: self.average,
+            pos_label: self.pos_label.clone(),
+            by: !self.by.is_empty(),
+            empty: self.empty,
+            letor_compat: self.letor_compat,
+        }
+    }
+
+    /// By what the answers are judged, with the view of the config.
+    #[must_use]
+    pub fn judging<'a>(&self, experiment: &'a Experiment, schema: &'a Schema) -> Judging<'a> {
+        Judging { empty: self.empty, letor_compat: self.letor_compat, ..Judging::of(experiment, schema) }
+    }
 }

@@ -4,11 +4,11 @@
 use serde::Serialize;
 
 use super::light::{Light, light};
-use super::predict_ranking::{self, check_queries, document_ids, ranked};
+use super::predict_ranking::{self, ranked};
 use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_facts};
 use super::reading::{From, batch, read_rows};
 use super::session::Session;
-use crate::bundle::{Bundle, Prediction};
+use crate::bundle::{Bundle, Output, Prediction};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::sources::column_names;
 use crate::data::{Columns, Task};
@@ -17,6 +17,7 @@ use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, version_tags};
+use crate::tasks::kind_of;
 
 /// What to predict with, on what.
 #[derive(Debug, Clone, Default)]
@@ -101,7 +102,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let input = batch(&rows, &positions);
     let asked = (started, fingerprint);
-    if bundle.schema.task() == Task::Ranking {
+    if let Output::Ranks { .. } = bundle.schema.output {
         let outcome = ranked(session, &bundle, &located, &mut rows, input)?;
         let metrics = vec![("rows", outcome.rows.len() as f64), ("queries", outcome.queries as f64)];
         record(session, request, &located, metrics, asked)?;
@@ -141,8 +142,8 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
 /// Refuses what a model of its task has no answer to.
 fn check_task(request: &Request, bundle: &Bundle, located: &Located) -> Result<()> {
     let task = bundle.schema.task();
-    if task == Task::Ranking {
-        predict_ranking::check(located, request.log)?;
+    if request.log && !kind_of(task).is_monitored() {
+        return Err(predict_ranking::not_logged(located));
     }
     match request.task {
         Some(wanted) if wanted != task => {
@@ -159,13 +160,7 @@ fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Co
     let source = session.project.expand(&request.input)?;
     let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
     let columns = &bundle.schema.columns;
-    let id = match bundle.schema.task() {
-        Task::Classification => columns.id.clone().filter(|id| known.contains(id)),
-        Task::Ranking => {
-            check_queries(&source, columns, &known)?;
-            document_ids(columns, &known)
-        }
-    };
+    let id = kind_of(bundle.schema.task()).id_column(&source, columns, &known)?;
     let columns = Columns { id, ..columns.clone() };
     let (query, labels) = (request.query.as_deref(), Labels::Ignore);
     let from =

@@ -1,12 +1,12 @@
 //! Rows that are ready for a fit: split, with the features of each part.
 
-use super::part_rows::PartRows;
 use super::reference::Draft;
 use crate::data::Features;
 use crate::data::rows::Rows;
 use crate::embeddings::TextReport;
 use crate::features::{Batch, FittedChain};
 use crate::runs::data_window::RowCounts;
+use crate::tasks::PartRows;
 
 /// Rows that were read and split, with the features of each part.
 pub(super) struct Prepared {

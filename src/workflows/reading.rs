@@ -163,20 +163,3 @@ pub fn batch(rows: &Rows, positions: &[usize]) -> Batch {
         if rows.queries.is_empty() { QueryBounds::Absent } else { QueryBounds::Starts(rows.starts(positions).into()) };
     Batch::new(signal, queries, Some(positions.iter().map(|position| rows.numbers[*position]).collect()))
 }
-
-/// Checks that each class has a training row.
-///
-/// # Errors
-/// `Invalid`, naming the class.
-pub fn check_classes(rows: &Rows, train: &[usize]) -> Result<()> {
-    let (classes, labels) = (rows.truth.classes(), rows.truth.labels());
-    let mut seen = vec![false; labels.len()];
-    train.iter().for_each(|position| seen[classes[*position]] = true);
-    for (label, seen) in labels.iter().zip(seen) {
-        if !seen {
-            return Err(Error::invalid(format!("no training row has the label `{label}`"))
-                .hint("every class needs rows in the train split"));
-        }
-    }
-    Ok(())
-}

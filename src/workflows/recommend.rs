@@ -12,11 +12,11 @@ use serde::Serialize;
 use super::light::{Light, light};
 use super::reading::batch;
 use super::session::Session;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Output};
 use crate::data::letor::Settings;
 use crate::data::rows::{Blank, Inputs, Labels, prepare, request};
 use crate::data::sources::{column_names, read, resolve};
-use crate::data::{Columns, Input, Task, parquet_file};
+use crate::data::{Columns, Input, parquet_file};
 use crate::embeddings::Identity;
 use crate::error::{Error, Result};
 use crate::features::{Batch, QueryBounds, Signal};
@@ -154,7 +154,7 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let bundle = Bundle::load(&located.folder)?;
-    if bundle.schema.task() == Task::Ranking {
+    if let Output::Ranks { .. } = bundle.schema.output {
         let (model, version) = (&located.model, located.version);
         return Err(Error::invalid(format!(
             "{model} {version} ranks the documents of queries: it has no vectors of items"

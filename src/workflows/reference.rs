@@ -6,7 +6,6 @@
 
 use ndarray::Array2;
 
-use super::part_rows::Predicted;
 use super::session::Session;
 use crate::config::ExperimentConfig;
 use crate::data::rows::Rows;
@@ -16,6 +15,7 @@ use crate::drift::vectors::{VectorSample, norm};
 use crate::drift::{Column, Reference, Role, Settings};
 use crate::error::Result;
 use crate::features::{Batch, FittedChain, QueryBounds, Signal};
+use crate::tasks::Predicted;
 
 /// Texts that are embedded once more for the centroid and the sample of vectors.
 const TEXTS: usize = 2000;

@@ -7,29 +7,25 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::judge::{Answered, check_choice, judge, threshold, values_by};
-use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
-use super::part_rows::{PartRows, Predicted};
 use super::prepared::Prepared;
-use super::reading::{batch, check_classes, read_training_rows};
+use super::reading::{batch, read_training_rows};
 use super::reference::{Draft, draft};
 use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
-use crate::bundle::{Bundle, HALF, Output, Prediction, Schema};
+use crate::bundle::{Bundle, HALF, Output, Schema};
 use crate::config::Experiment;
-use crate::data::rows::{Inputs, Labels, Rows};
+use crate::data::rows::Inputs;
 use crate::data::{Csr, Dataset, Features, Part, Targets, Task, Truth};
 use crate::error::{Context, Result};
 use crate::fs::{crash_point, write_relaxed};
-use crate::metrics::ranking::{Draws, RankingEstimate};
 use crate::metrics::threshold::Chosen;
-use crate::metrics::{Evaluation, View};
+use crate::metrics::Evaluation;
 use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
 use crate::runs::data_window::RowCounts;
 use crate::runs::record::{Recorder, What, recorded};
-use crate::runs::seed::stream;
+use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, Predicted, kind_of, threshold};
 
 /// What to train.
 pub struct Request {
@@ -132,6 +128,7 @@ const GOLDEN_ROWS: usize = 8;
 fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Result<Outcome> {
     let experiment = &request.experiment;
     let config = &experiment.config;
+    let kind = kind_of(config.task);
     let started = Instant::now();
     let earlier = request.resume.as_ref().map(|resume| earlier(session, experiment, resume)).transpose()?;
     let mut watch = Watch { last: started, seconds: BTreeMap::new() };
@@ -145,31 +142,27 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
 
     session.stage("evaluating")?;
     let (predictions, chosen) = predict(experiment, &mut bundle, &prepared)?;
-    let mut metrics = BTreeMap::new();
-    let mut per_query = Vec::new();
-    for (part, prediction) in &predictions {
-        let evaluation = match config.task {
-            Task::Classification => {
-                let by = values_by(&prepared.rows, &part.positions);
-                let answered = Answered { truth: part.truth.classes(), prediction, by: &by };
-                judge(experiment, &bundle.schema, part.part, &answered, View::default())?
-            }
-            Task::Ranking => {
-                let (evaluation, values) = judge_part(experiment, &bundle.schema, part, prediction)?;
-                per_query.push(values);
-                evaluation
-            }
-        };
-        metrics.insert(part.part, evaluation);
-    }
+    let judging = Judging::of(experiment, &bundle.schema);
+    let judged = predictions.iter().map(|(part, prediction)| {
+        let answered = Answered { rows: &prepared.rows, part, prediction };
+        Ok((answered, kind.judge(&judging, &answered)?))
+    });
+    let judged = judged.collect::<Result<Vec<_>>>()?;
+    let of_part = |(answered, judgement): &(Answered<'_>, Judgement)| (answered.part.part, judgement.evaluation.clone());
+    let metrics: BTreeMap<Part, Evaluation> = judged.iter().map(of_part).collect();
     watch.lap("evaluate");
 
-    let beyond = prepared.parts.iter().flat_map(|part| part.truth.grades()).copied().max().filter(|best| {
-        bundle.schema.highest_grade().is_some_and(|highest| config.evaluation.convention(highest).highest_grade < *best)
-    });
-    let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
+    let remark = kind.remark(experiment, &bundle.schema, &prepared.parts.each_ref().map(|part| &part.truth));
+    let reference = kind.is_monitored().then(|| prepared.draft.finish(&predictions));
     session.stage("writing")?;
-    let judged = Judged { metrics: &metrics, predictions, per_query, chosen: chosen.as_ref() };
+    // Training rows are left out: what a model says of rows that it has learned by heart decides nothing.
+    let tested = judged.iter().filter(|(answered, _)| answered.part.part != Part::Train);
+    let parts = tested.map(|(answered, judgement)| {
+        let (name, answered) = (answered.part.part.name(), *answered);
+        JudgedPart { name, answered, judgement }
+    });
+    kind.record(recorder, &parts.collect::<Vec<_>>())?;
+    let judged = Judged { metrics: &metrics, chosen: chosen.as_ref() };
     let environment = write_run(recorder, config, &prepared, &bundle, &history, &judged)?;
     let facts: BTreeMap<String, f64> =
         bundle.model.facts().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -214,7 +207,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         threshold_chosen: chosen,
         shown: shown(experiment),
         facts,
-        warnings: [prepared.rows.warnings, history.warnings, beyond.map(above).into_iter().collect()].concat(),
+        warnings: [prepared.rows.warnings, history.warnings, remark.into_iter().collect()].concat(),
         seconds: watch.seconds,
     })
 }
@@ -242,17 +235,13 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let config = &experiment.config;
     experiment.chain.prepare(&session.embedding)?;
     session.stage(&format!("reading {}", config.data.place()))?;
-    let ranking = config.task == Task::Ranking;
-    let learn = Labels::Learn { positive: config.data.positive.as_deref() };
-    let labels = if ranking { Labels::Grades } else { learn };
+    let kind = kind_of(config.task);
+    let labels = kind.labels_to_learn(config);
     let watched = [&config.evaluation.subgroups[..], &config.drift.columns].concat();
     let mut rows = read_training_rows(session, config, labels, &watched)?;
     let (fingerprint, digests) = (rows.fingerprint(), rows.digests());
-    let parts = Part::ALL.map(|part| part_rows(&rows, part));
-    if !ranking {
-        check_classes(&rows, &parts[0].positions)?;
-        check_choice(experiment, rows.truth.labels(), parts[1].truth.classes())?;
-    }
+    let parts = Part::ALL.map(|part| PartRows::of(&rows, part, rows.of_part(part)));
+    kind.check_training(experiment, &rows, &parts)?;
     watch.lap("read");
 
     session.stage("fitting features")?;
@@ -260,9 +249,10 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let golden = batch(&rows, &golden_rows);
     let [train, validation, test] = [0, 1, 2].map(|part: usize| batch(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
-    // A ranker's scores mean something within a query only: drift checks have no use for its reference.
-    let mut draft =
-        if ranking { Draft::default() } else { draft(config, &mut rows, &parts[0].positions, &train.signal) };
+    let mut draft = match kind.is_monitored() {
+        true => draft(config, &mut rows, &parts[0].positions, &train.signal),
+        false => Draft::default(),
+    };
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
     let (chain, train, mut texts) = experiment.chain.fit_transform(train, &session.embedding)?;
@@ -277,36 +267,6 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     }
     watch.lap("features");
     Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, texts, draft })
-}
-
-/// What is said of grades that ERR does not tell apart.
-pub(super) fn above(best: u8) -> String {
-    format!(
-        "grades go up to {best}, above the highest grade that ERR reckons with: there they count as that one (`evaluation.ranking.highest_grade`)"
-    )
-}
-
-/// The metrics of a part of ranked documents; intervals on test queries only.
-fn judge_part(
-    experiment: &Experiment,
-    schema: &Schema,
-    part: &PartRows,
-    prediction: &Prediction,
-) -> Result<(Evaluation, Vec<RankingEstimate>)> {
-    let evaluation = &experiment.config.evaluation;
-    let replicates = if part.part == Part::Test { evaluation.bootstrap } else { 0 };
-    let draws = Draws::of(replicates, stream(experiment.config.seed, "bootstrap"));
-    let scores = prediction.scores.column(0).to_vec();
-    let answered = RankedAnswers { scores: &scores, grades: part.truth.grades(), starts: &part.starts };
-    let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
-    judge_ranking(&evaluation.convention(schema.highest_grade().unwrap_or(0)), &wanted, &answered, draws)
-}
-
-fn part_rows(rows: &Rows, part: Part) -> PartRows {
-    let positions = rows.of_part(part);
-    let truth = rows.truth.rows(&positions);
-    let starts = if rows.queries.is_empty() { Vec::new() } else { rows.starts(&positions) };
-    PartRows { part, positions, truth, starts }
 }
 
 /// The features and targets of a part, moved out of `prepared`.

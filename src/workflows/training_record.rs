@@ -4,27 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::Number;
 
-use super::judge::values_by;
-use super::part_rows::PartRows;
 use super::prepared::Prepared;
 use super::session::Session;
-use crate::bundle::{Bundle, Golden, Prediction};
+use crate::bundle::{Bundle, Golden};
 use crate::config::ExperimentConfig;
-use crate::data::{Features, Input, Part, Task};
+use crate::data::{Features, Input, Part};
 use crate::drift::Reference;
 use crate::embeddings::TextReport;
 use crate::error::Result;
 use crate::features::{Batch, QueryBounds, Signal};
 use crate::fs::{crash_point, write_atomic};
 use crate::metrics::Evaluation;
-use crate::metrics::ranking::RankingEstimate;
 use crate::metrics::threshold::Chosen;
 use crate::models::Event;
 use crate::names::Version;
 use crate::registry::{Manifest, publish};
 use crate::runs::data_window::DataWindow;
-use crate::runs::ranking_files::{JudgedQueries, RankedRows};
-use crate::runs::record::{PredictionColumns, Recorder, write_json};
+use crate::runs::record::{Recorder, write_json};
 use crate::runs::tags::code_tags;
 use crate::runs::timestamp::timestamp;
 use crate::tracking;
@@ -114,12 +110,9 @@ fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
     }
 }
 
-/// The metrics and predictions of the parts.
+/// The metrics of the parts.
 pub(super) struct Judged<'a> {
     pub metrics: &'a BTreeMap<Part, Evaluation>,
-    pub predictions: Vec<(&'a PartRows, Prediction)>,
-    /// For ranking the values of each query, a list a part.
-    pub per_query: Vec<Vec<RankingEstimate>>,
     /// The threshold, where it was chosen.
     pub chosen: Option<&'a Chosen>,
 }
@@ -133,10 +126,6 @@ pub(super) fn write_run(
     history: &History,
     judged: &Judged<'_>,
 ) -> Result<BTreeMap<String, String>> {
-    match config.task {
-        Task::Classification => write_predictions(recorder, prepared, &judged.predictions)?,
-        Task::Ranking => write_rankings(recorder, prepared, judged)?,
-    }
     let parts: Vec<String> = prepared.rows.parts.iter().map(|part| part.name().to_owned()).collect();
     let rows = &prepared.rows;
     let queries: Vec<String> = (0..rows.ids.len()).filter_map(|at| rows.query(at).map(str::to_owned)).collect();
@@ -154,75 +143,6 @@ pub(super) fn write_run(
     ])
 }
 
-fn write_predictions(
-    recorder: &Recorder<'_>,
-    prepared: &Prepared,
-    predictions: &[(&PartRows, Prediction)],
-) -> Result<()> {
-    let rows = &prepared.rows;
-    let classes = rows.truth.labels();
-    let (mut ids, mut parts, mut labels, mut predicted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut scores, mut probabilities, mut positions) = (Vec::new(), Vec::new(), Vec::new());
-    // Training rows are left out: what a model says of rows that it has learned by heart decides nothing.
-    for (part, prediction) in predictions.iter().filter(|(part, _)| part.part != Part::Train) {
-        positions.extend(&part.positions);
-        for (row, position) in part.positions.iter().enumerate() {
-            ids.push(rows.ids[*position].clone());
-            parts.push(part.part.name().to_owned());
-            labels.push(part.truth.word(row).into_owned());
-            predicted.push(classes[prediction.classes[row]].clone());
-            scores.push(prediction.scores.row(row).to_vec());
-            probabilities.push(prediction.probabilities.row(row).to_vec());
-        }
-    }
-    recorder.predictions(&PredictionColumns {
-        ids: &ids,
-        parts: &parts,
-        labels: &labels,
-        predicted: &predicted,
-        classes,
-        scores: &scores,
-        probabilities: &probabilities,
-        by: &values_by(rows, &positions),
-    })
-}
-
-/// The documents of validation and test queries with their scores, and the values of each query.
-fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<'_>) -> Result<()> {
-    let rows = &prepared.rows;
-    let parts = judged.predictions.iter().zip(&judged.per_query).filter(|((part, _), _)| part.part != Part::Train);
-    let (mut ids, mut splits, mut queries) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut grades, mut scores, mut of_parts) = (Vec::new(), Vec::new(), Vec::new());
-    for ((part, prediction), estimates) in parts {
-        ids.extend(part.positions.iter().map(|position| rows.ids[*position].clone()));
-        splits.extend(part.positions.iter().map(|_| part.part.name().to_owned()));
-        queries.extend(part.positions.iter().map(|at| rows.query(*at).unwrap_or_default().to_owned()));
-        grades.extend(part.truth.grades());
-        scores.extend(prediction.scores.column(0));
-        of_parts.push((part, part.query_ids(rows), estimates));
-    }
-    let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| Some(&test.queries()?.facts)) else { return Ok(()) };
-    recorder.ranking_predictions(&RankedRows {
-        ids: &ids,
-        parts: &splits,
-        queries: &queries,
-        grades: &grades,
-        scores: &scores,
-        convention: &facts.convention,
-    })?;
-    let judged: Vec<JudgedQueries<'_>> = of_parts
-        .iter()
-        .map(|(part, ids, estimates)| JudgedQueries {
-            part: part.part.name(),
-            ids,
-            starts: &part.starts,
-            grades: part.truth.grades(),
-            estimates,
-        })
-        .collect();
-    recorder.per_query(&judged, &facts.convention)
-}
-
 /// What the model says of a few raw rows.
 pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Batch) -> Result<Golden> {
     let (texts, vectors) = match &rows.signal {
@@ -232,9 +152,9 @@ pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Batch) -> 
         }
         Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
     };
-    let starts = match (bundle.schema.task(), &rows.queries) {
-        (Task::Ranking, QueryBounds::Starts(starts)) => starts.to_vec(),
-        _ => Vec::new(),
+    let starts = match &rows.queries {
+        QueryBounds::Starts(starts) => starts.to_vec(),
+        QueryBounds::Absent => Vec::new(),
     };
     // These texts are test rows, which have been reported: there is no second report.
     let (prediction, _) = bundle.predict(rows, &session.embedding)?;

@@ -5,7 +5,6 @@ use super::flips::{Flips, changed};
 use super::queries::{QueryChanges, moved};
 use super::request::{Made, Request};
 use crate::comparison::{Difference, Options, Verdict, correct_for_many};
-use crate::data::Task;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
 use crate::names::RunId;
@@ -144,10 +143,10 @@ fn all(
     for run in runs.iter().filter(|run| run.id != baseline.id) {
         let paired = pair((baseline, &old), (run, &answers(project, run)?), overlap)?;
         tested.differences.push(paired.difference(metric, options)?);
-        match (request.why, paired.task()) {
+        match (request.why, paired.baseline.is_ranking()) {
             (false, _) => {}
-            (true, Task::Classification) => tested.flips.push(changed(baseline, run, &paired)),
-            (true, Task::Ranking) => tested.queries.push(moved(baseline, run, &paired, metric)?),
+            (true, false) => tested.flips.push(changed(baseline, run, &paired)),
+            (true, true) => tested.queries.push(moved(baseline, run, &paired, metric)?),
         }
         tested.candidates.push(run.id.clone());
     }

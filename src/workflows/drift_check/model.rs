@@ -10,7 +10,6 @@ use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
 use super::written::Written;
 use crate::bundle::{Bundle, Schema};
-use crate::data::Task;
 use crate::data::sources::{column_names, resolve};
 use crate::drift::statistic::FEW;
 use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, Seen, Settings, check};
@@ -24,6 +23,7 @@ use crate::tracking::{DriftEvent, Severity, prediction_log};
 use crate::workflows::drift_events::advice;
 use crate::workflows::light::{Light, light};
 use crate::workflows::session::Session;
+use crate::tasks::kind_of;
 
 /// The current rows.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
 
 /// A ranker's scores mean something within a query only: their distribution over all rows says nothing about drift.
 fn refuse_ranking(located: &Located) -> Result<()> {
-    if Schema::read(&located.folder)?.task() != Task::Ranking {
+    if kind_of(Schema::read(&located.folder)?.task()).is_monitored() {
         return Ok(());
     }
     Err(Error::invalid(format!("{} {} ranks: drift of a ranker is not checked", located.model, located.version))

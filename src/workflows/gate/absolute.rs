@@ -2,7 +2,6 @@
 
 use super::check::{Check, Kind, Verdict};
 use crate::config::{Bound, Minimum, Require};
-use crate::data::Task;
 use crate::metrics::{Detail, Estimate, Evaluation, QueryDetail};
 use crate::runs::paired::Paired;
 
@@ -89,7 +88,7 @@ pub fn minimum(wanted: &Minimum, evaluation: Option<&Evaluation>) -> Vec<Check> 
 /// The same of the rows on which two versions are compared, where those are others than the test rows.
 #[must_use]
 pub fn compared(wanted: &Minimum, rows: &Paired) -> Vec<Check> {
-    let ranks = rows.task() == Task::Ranking;
+    let ranks = rows.baseline.is_ranking();
     let positives = if ranks {
         let from = rows.baseline.convention.map_or(1, |convention| usize::from(convention.relevant_from));
         Some(rows.truth().iter().filter(|grade| **grade >= from).count())

@@ -6,7 +6,7 @@ use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
-use crate::data::{Part, Task};
+use crate::data::Part;
 use crate::error::{ErrorKind, Result};
 use crate::names::RunId;
 use crate::project::Project;
@@ -87,7 +87,7 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
     };
     let (candidate, production) = (new.id.clone(), old.id.clone());
     let test_ids = tested_on(new).unwrap_or_default();
-    let queries = (paired.task() == Task::Ranking).then(|| paired.baseline.starts().len() - 1);
+    let queries = paired.baseline.is_ranking().then(|| paired.baseline.starts().len() - 1);
     Ok(Ok((ComparedOn { rows: paired.ids().len(), queries, learned, candidate, production, test_ids }, paired)))
 }
 
@@ -130,7 +130,7 @@ fn unseen(
 
 /// The rows to keep: those that are fresh; of rankings those of queries that are fresh as a whole.
 fn whole(paired: &Paired, mut fresh: Vec<bool>) -> Vec<usize> {
-    if paired.task() == Task::Ranking {
+    if paired.baseline.is_ranking() {
         for ends in paired.baseline.starts().windows(2) {
             let all = fresh[ends[0]..ends[1]].iter().all(|fresh| *fresh);
             fresh[ends[0]..ends[1]].fill(all);

@@ -3,16 +3,16 @@
 use super::export::MODEL_FILE;
 use super::facts::Facts;
 use super::latency::{Latency, Timing};
-use crate::data::{Input, Task};
 use crate::metrics::Evaluation;
-use crate::report::calibration::ece;
-use crate::report::model_card::{DataWindow, Modality, ModelCard, OnnxFile, Subgroup};
+use crate::report::model_card::{DataWindow, ModelCard, OnnxFile, Subgroup};
 use crate::runs::stored::Stored;
+use crate::tasks::{Words, kind_of};
 
 impl Facts<'_> {
     /// `model_card.md` of the release.
     pub fn card(&self) -> ModelCard {
         let (config, manifest) = (self.config(), &self.manifest);
+        let kind = kind_of(self.schema.task());
         let input = config.columns().input;
         let window = self.stored.as_ref().and_then(|stored| stored.window.as_ref());
         let evaluation = self.evaluation();
@@ -28,11 +28,7 @@ impl Facts<'_> {
             run_id: manifest.run_id.to_string(),
             description: config.experiment.description.clone(),
             kind: self.schema.kind.clone(),
-            modality: match (self.schema.task(), input) {
-                (Task::Ranking, _) => Modality::Ranking,
-                (Task::Classification, Input::Text { .. }) => Modality::Text,
-                (Task::Classification, _) => Modality::Numbers,
-            },
+            modality: kind.modality(&input),
             languages: tag("language").iter().flat_map(|text| text.split(',')).map(|code| code.trim().into()).collect(),
             license: tag("license"),
             tags: others.map(|(key, value)| format!("{key}:{value}")).collect(),
@@ -53,18 +49,13 @@ impl Facts<'_> {
             subgroups: evaluation
                 .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))
                 .unwrap_or_default(),
-            calibration: match self.schema.task() {
-                Task::Classification => evaluation.and_then(|evaluation| evaluation.classes()?.reliability.as_ref()).map(ece),
-                Task::Ranking => {
-                    Some("Scores of a ranking are no probabilities: there is nothing to calibrate.".into())
-                }
-            },
+            calibration: kind.calibration(evaluation),
             truncation: if encoder {
                 self.stored.as_ref().and_then(truncation)
             } else {
                 Some("No encoder reads the rows: nothing is cut.".into())
             },
-            latency: self.latency.timings.iter().map(|timing| told(timing, self.schema.task())).collect(),
+            latency: self.latency.timings.iter().map(|timing| told(timing, kind.words())).collect(),
             measured_on: measured_on(self.latency),
             limits: self.forced.map(|why| format!("It was promoted against its gate: {why}.")).into_iter().collect(),
             onnx: Some(OnnxFile { file: MODEL_FILE.into(), input: self.exported.inputs[0].name.clone() }),
@@ -73,12 +64,11 @@ impl Facts<'_> {
 }
 
 /// A timing as the card has it, in milliseconds.
-fn told(timing: &Timing, task: Task) -> (String, u64, [f64; 3]) {
-    let what = match (timing.subject.as_str(), task) {
-        ("model", _) => "mlops, from ready features",
-        ("onnx", _) => "the ONNX file, from the graph's input",
-        (_, Task::Classification) => "mlops, from the raw row",
-        (_, Task::Ranking) => "mlops, from the raw features of a query's documents",
+fn told(timing: &Timing, words: &Words) -> (String, u64, [f64; 3]) {
+    let what = match timing.subject.as_str() {
+        "model" => "mlops, from ready features",
+        "onnx" => "the ONNX file, from the graph's input",
+        _ => words.pipeline_on_card,
     };
     (what.to_owned(), timing.batch_size as u64, [timing.p50_us, timing.p95_us, timing.p99_us].map(|us| us / 1000.0))
 }

@@ -27,6 +27,7 @@ use crate::registry::FileFacts;
 use crate::runs::record::write_json;
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, version_tags};
+use crate::tasks::kind_of;
 
 /// The exported graph.
 pub const MODEL_FILE: &str = "model.onnx";
@@ -267,16 +268,7 @@ fn facts(bundle: &Bundle, located: &Located) -> Result<Facts> {
         ("run_id".to_owned(), located.run_id.to_string()),
         ("kind".to_owned(), schema.kind.clone()),
     ]);
-    match schema.task() {
-        Task::Classification => {
-            let labels = serde_json::to_string(schema.labels()).context(|| "cannot write the labels".into())?;
-            metadata.extend([("labels".to_owned(), labels), ("threshold".to_owned(), schema.threshold().to_string())]);
-        }
-        Task::Ranking => {
-            metadata.insert("task".to_owned(), schema.task().name().to_owned());
-            metadata.extend(schema.highest_grade().map(|grade| ("highest_grade".to_owned(), grade.to_string())));
-        }
-    }
+    metadata.extend(kind_of(schema.task()).onnx_facts(schema));
     metadata.extend(bundle.features.embedder().map(|embedder| ("embedder".to_owned(), embedder)));
     Ok(Facts {
         name: located.model.to_string(),

@@ -8,7 +8,6 @@ use super::export::Exported;
 use super::latency::Latency;
 use crate::bundle::Schema;
 use crate::config::ExperimentConfig;
-use crate::data::Task;
 use crate::error::Result;
 use crate::metrics::{self, Estimate, Evaluation, RankingFacts};
 use crate::registry::Manifest;
@@ -70,7 +69,7 @@ impl<'a> Facts<'a> {
 
     /// The class names; none for ranking.
     pub fn labels(&self) -> &[String] {
-        if self.schema.task() == Task::Ranking { &[] } else { self.schema.labels() }
+        self.schema.labels()
     }
 
     pub fn rows(&self) -> BTreeMap<String, u64> {

@@ -20,11 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use super::super::session::Session;
 use crate::bundle::{Bundle, Golden};
-use crate::data::{Features, Task};
+use crate::data::Features;
 use crate::error::{Error, Result};
 use crate::features::{Batch, QueryBounds, Signal};
 use crate::onnx::{RUNTIME, Runtime};
 use crate::stats::quantile::quantile;
+use crate::tasks::{TaskKind, kind_of};
 
 /// The fewest repetitions that quantiles of the tail stand on.
 pub const REPETITIONS: usize = 1000;
@@ -108,7 +109,7 @@ pub fn measure(
         return Err(Error::invalid("repetitions and batch sizes are at least 1"));
     }
     let sizes = if benchmark.batch_sizes.is_empty() {
-        usual_sizes(bundle.schema.task(), bundle.features.input_width())
+        usual_sizes(kind_of(bundle.schema.task()), bundle.features.input_width())
     } else {
         benchmark.batch_sizes.clone()
     };
@@ -159,7 +160,8 @@ pub fn measure(
         }
     }
     if benchmark.pipeline {
-        let lengths = if bundle.schema.task() == Task::Ranking { &sizes[..] } else { &[1] };
+        let together = kind_of(bundle.schema.task()).answers_together();
+        let lengths = if together { &sizes[..] } else { &[1] };
         for length in lengths {
             session.check()?;
             let mut at = 0;
@@ -189,12 +191,9 @@ pub fn measure(
 }
 
 /// The exported file takes dense rows: a thousand batches of wide ones would take minutes.
-fn usual_sizes(task: Task, width: usize) -> Vec<usize> {
+fn usual_sizes(kind: &dyn TaskKind, width: usize) -> Vec<usize> {
     const CELLS: usize = 100_000;
-    let sizes = match task {
-        Task::Classification => [1, 8, 32, 100],
-        Task::Ranking => [1, 10, 100, 1000],
-    };
+    let sizes = kind.batch_sizes();
     sizes.into_iter().filter(|size| *size == 1 || size * width <= CELLS).collect()
 }
 
@@ -296,8 +295,9 @@ mod tests {
 
     #[test]
     fn lists_of_documents_are_longer_than_batches_of_rows() {
-        assert_eq!(usual_sizes(Task::Classification, 46), [1, 8, 32, 100]);
-        assert_eq!(usual_sizes(Task::Ranking, 46), [1, 10, 100, 1000]);
-        assert_eq!(usual_sizes(Task::Ranking, 136), [1, 10, 100]);
+        let [classification, ranking] = Task::ALL.map(kind_of);
+        assert_eq!(usual_sizes(classification, 46), [1, 8, 32, 100]);
+        assert_eq!(usual_sizes(ranking, 46), [1, 10, 100, 1000]);
+        assert_eq!(usual_sizes(ranking, 136), [1, 10, 100]);
     }
 }

@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use super::facts::Facts;
-use crate::data::{Input, Task};
+use crate::bundle::Output;
+use crate::data::Input;
 use crate::error::{Context, Result};
 use crate::registry::facts_of;
 use crate::report::metadata::{self, DataFacts, Metadata, Port};
+use crate::tasks::kind_of;
 
 impl Facts<'_> {
     fn ranking(&self) -> Option<metadata::Ranking> {
-        (self.schema.task() == Task::Ranking).then(|| metadata::Ranking {
+        matches!(self.schema.output, Output::Ranks { .. }).then(|| metadata::Ranking {
             query: self.schema.columns.query.clone(),
             features: match &self.schema.columns.input {
                 Input::Numbers(names) => names.clone(),
@@ -24,6 +26,7 @@ impl Facts<'_> {
     /// `model_metadata.json` of a release in this folder.
     pub fn metadata(&self, folder: &Path) -> Result<Metadata> {
         let (config, manifest) = (self.config(), &self.manifest);
+        let words = kind_of(self.schema.task()).words();
         let latency = serde_json::to_value(self.latency).context(|| "cannot write the latency".into())?;
         let parity = serde_json::to_value(&self.exported.parity).context(|| "cannot write the parity".into())?;
         Ok(Metadata {
@@ -40,8 +43,8 @@ impl Facts<'_> {
             forced: self.forced.map(str::to_owned),
             status: "Production".into(),
             metrics: self.metrics(),
-            input: self.exported.inputs.iter().map(|port| port_of(port, self.about_input())).collect(),
-            output: self.exported.outputs.iter().map(|port| port_of(port, self.about_output())).collect(),
+            input: self.exported.inputs.iter().map(|port| port_of(port, words.graph_input)).collect(),
+            output: self.exported.outputs.iter().map(|port| port_of(port, words.graph_output)).collect(),
             labels: self.labels().to_vec(),
             threshold: (self.labels().len() == 2).then_some(self.schema.threshold()),
             ranking: self.ranking(),
@@ -55,20 +58,6 @@ impl Facts<'_> {
             parity: Some(parity),
             latency: Some(latency),
         })
-    }
-
-    fn about_input(&self) -> &'static str {
-        match self.schema.task() {
-            Task::Classification => "what `preprocessor.json` makes of a row",
-            Task::Ranking => "documents with the features of `ranking.features`, as `preprocessor.json` prepares them",
-        }
-    }
-
-    fn about_output(&self) -> &'static str {
-        match self.schema.task() {
-            Task::Classification => "see `meaning` in `preprocessor.json`",
-            Task::Ranking => "higher is better, beside other documents of the same query",
-        }
     }
 }
 

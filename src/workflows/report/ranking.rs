@@ -2,7 +2,6 @@
 //! queries that are ranked worst. All of it from the stored predictions, by the conventions that are stored with them.
 
 use super::figures::{add, titled};
-use crate::data::Task;
 use crate::error::Result;
 use crate::metrics::QueryDetail;
 use crate::metrics::ranking::{Convention, Queries, RankingEstimate, Wanted, evaluate};
@@ -160,5 +159,5 @@ fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, c
 /// Whether a run is one of ranking: as its metrics say it, else its predictions.
 pub fn is_ranking(stored: &Stored) -> bool {
     let judged = stored.judged().map(|(_, judged)| judged.queries().is_some());
-    judged.unwrap_or_else(|| stored.predictions.as_ref().is_ok_and(|rows| rows.task == Task::Ranking))
+    judged.unwrap_or_else(|| stored.predictions.as_ref().is_ok_and(Predictions::is_ranking))
 }

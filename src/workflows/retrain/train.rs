@@ -6,11 +6,11 @@ use super::super::session::Session;
 use super::super::train::{Request, train};
 use super::state::{State, Trained};
 use crate::config::{Experiment, Override, RetrainConfig, load};
-use crate::data::Task;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::sha256;
 use crate::names::{ModelName, Version};
 use crate::tracking::{Filter, Run, Search, Status, View};
+use crate::tasks::kind_of;
 
 /// The tag that says for which retrain a version was trained or asked; `tracking::Tracker::measured` knows it.
 pub(super) const TAG: &str = "retrain";
@@ -22,7 +22,7 @@ pub(super) const TAG: &str = "retrain";
 pub(super) fn candidates(root: &Path, config: &RetrainConfig) -> Result<Vec<Experiment>> {
     let experiments = (0..config.candidates.len()).map(|at| experiment(root, config, at, &[]));
     let experiments = experiments.collect::<Result<Vec<_>>>()?;
-    if let Some(at) = experiments.iter().position(|one| one.config.task == Task::Ranking) {
+    if let Some(at) = experiments.iter().position(|one| !kind_of(one.config.task).is_monitored()) {
         let path = &config.candidates[at].config;
         return Err(Error::invalid(format!("`{path}` is of the task ranking, and a retrain trains classifiers"))
             .hint("its new rows have no queries; `mlops train CONFIG --promote` trains and promotes a ranking model"));

@@ -1,5 +1,5 @@
 //! Judging predictions of labelled rows: all metrics of the catalog, the same at 0.5 where the threshold is another one,
-//! calibration, and the groups of rows. `train` and `evaluate` judge with this and nothing else.
+//! calibration, and the groups of rows.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,6 @@ use ndarray::{Array2, Axis};
 
 use crate::bundle::{Prediction, Schema};
 use crate::config::{Experiment, Threshold};
-use crate::data::Part;
 use crate::data::rows::Rows;
 use crate::error::{Error, Result};
 use crate::metrics::reliability::{Reliability, reliability};
@@ -18,7 +17,7 @@ use crate::runs::seed::stream;
 
 /// Rows that the model has answered.
 #[derive(Debug, Clone, Copy)]
-pub struct Answered<'a> {
+pub struct ClassAnswers<'a> {
     /// The class of each row.
     pub truth: &'a [usize],
     /// What the model says.
@@ -27,23 +26,22 @@ pub struct Answered<'a> {
     pub by: &'a BTreeMap<String, Vec<String>>,
 }
 
-/// All that is said of the rows of a part; intervals, calibration and groups on test rows only.
+/// Everything that is known of the answers; intervals, calibration and groups where `tested`.
 ///
 /// # Errors
 /// `Failed` when a probability is NaN.
 pub fn judge(
     experiment: &Experiment,
     schema: &Schema,
-    part: Part,
-    rows: &Answered<'_>,
+    tested: bool,
+    rows: &ClassAnswers<'_>,
     view: View,
 ) -> Result<Evaluation> {
     let config = &experiment.config;
-    let tested = part == Part::Test;
     let (replicates, seed) = (config.evaluation.bootstrap, stream(config.seed, "bootstrap"));
     let intervals = (tested && replicates > 0).then_some(Intervals { replicates, seed });
     let question = Question { labels: schema.labels(), threshold: schema.threshold(), view, intervals };
-    let Answered { truth, prediction, by } = *rows;
+    let ClassAnswers { truth, prediction, by } = *rows;
     let (metrics, mut detail) = judged(truth, &prediction.scores, &prediction.probabilities, &question)?;
     if schema.labels().len() == 2 && schema.threshold() != 0.5 {
         let moved: Vec<&'static dyn Metric> =
