@@ -30,7 +30,6 @@ mod rollback;
 mod runs;
 mod schedule;
 mod schema;
-mod surroundings;
 mod train;
 mod ui;
 

@@ -13,6 +13,7 @@ use crate::metrics::Direction;
 use crate::names::{ExperimentName, RunId};
 use crate::project::Project;
 use crate::tracking::{BOOKKEEPING, Batch, Metric, NewRun, Run, Search, Status};
+use crate::workflows::Session;
 use crate::workflows::compare::{direction, find_run};
 
 const SEARCH: &str = "\
@@ -149,20 +150,19 @@ pub fn pairs(texts: &[String]) -> Result<Vec<(String, String)>> {
 }
 
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
-    let project_work =
-        |work: &dyn Fn(&Project) -> Result<()>| door.work(Records::Nothing, |session| work(session.project));
+    let work = |work: &dyn Fn(&Session<'_>) -> Result<()>| door.work(Records::Nothing, work);
     match command {
         Command::List { commands: true, which } => search(door, "runs list", "", which)?,
         Command::List { commands: false, which } => {
             search(door, "runs list", &format!("command NOT IN {BOOKKEEPING}"), which)?;
         }
         Command::Search { filter, which } => search(door, "runs search", filter, which)?,
-        Command::Show { run } => project_work(&|project| {
-            let run = find_run(project, run)?;
+        Command::Show { run } => work(&|session| {
+            let (project, run) = (session.project, find_run(session, run)?);
             show(door, project, "runs show", &run)
         })?,
-        Command::Best { metric, experiment, minimize, maximize } => project_work(&|project| {
-            let tracker = project.reader()?;
+        Command::Best { metric, experiment, minimize, maximize } => work(&|session| {
+            let (project, tracker) = (session.project, session.project.reader()?);
             let experiment = experiment.as_ref().map(|name| tracker.experiment(name)).transpose()?.map(|one| one.id);
             let maximize = match (minimize, maximize) {
                 (false, false) => direction(metric)? == Direction::Maximize,
@@ -170,14 +170,14 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             };
             let (run, skipped) = tracker.best_run(metric, maximize, experiment)?;
             if skipped > 0 {
-                project.note(format!("{} without a number skipped", format::plural(skipped, "run")));
+                session.note(format!("{} without a number skipped", format::plural(skipped, "run")));
             }
             show(door, project, "runs best", &run)
         })?,
-        Command::History { run, metric } => project_work(&|project| history(door, project, run, metric))?,
-        Command::Create { experiment, name } => project_work(&|project| create(door, project, experiment, name))?,
-        Command::Log { run, params, metrics, tags, artifacts } => project_work(&|project| {
-            let run = find_run(project, run)?;
+        Command::History { run, metric } => work(&|session| history(door, session, run, metric))?,
+        Command::Create { experiment, name } => work(&|session| create(door, session.project, experiment, name))?,
+        Command::Log { run, params, metrics, tags, artifacts } => work(&|session| {
+            let (project, run) = (session.project, find_run(session, run)?);
             let metrics = metrics.iter().map(|text| metric(text, project.now_ms())).collect::<Result<Vec<_>>>()?;
             let (params, tags) = (pairs(params)?, pairs(tags)?);
             let file = |path: &String| {
@@ -189,21 +189,21 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
             project.tracker()?.log_batch(&run.id, &batch)?;
             door.answer("runs log", &json!({"run_id": run.id}), || format!("logged to run {}\n", run.id.short()))
         })?,
-        Command::Finish { run, status } => project_work(&|project| {
-            let run = find_run(project, run)?;
+        Command::Finish { run, status } => work(&|session| {
+            let (project, run) = (session.project, find_run(session, run)?);
             project.tracker()?.finish_run(&run.id, Status::parse(status)?, project.now_ms())?;
             door.answer("runs finish", &json!({"run_id": run.id}), || format!("run {} is {status}\n", run.id.short()))
         })?,
-        Command::Delete { runs } => project_work(&|project| each(door, project, runs, "deleted"))?,
-        Command::Restore { runs } => project_work(&|project| each(door, project, runs, "restored"))?,
+        Command::Delete { runs } => work(&|session| each(door, session, runs, "deleted"))?,
+        Command::Restore { runs } => work(&|session| each(door, session, runs, "restored"))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn each(door: &Door, project: &Project, runs: &[String], what: &str) -> Result<()> {
-    let tracker = project.tracker()?;
+fn each(door: &Door, session: &Session<'_>, runs: &[String], what: &str) -> Result<()> {
+    let tracker = session.project.tracker()?;
     // All names are looked up first: a typo in the third deletes nothing.
-    let found = runs.iter().map(|run| find_run(project, run)).collect::<Result<Vec<_>>>()?;
+    let found = runs.iter().map(|run| find_run(session, run)).collect::<Result<Vec<_>>>()?;
     for run in &found {
         if what == "deleted" { tracker.delete_run(&run.id)? } else { tracker.restore_run(&run.id)? }
     }
@@ -239,9 +239,9 @@ fn create(door: &Door, project: &Project, experiment: &str, name: &str) -> Resul
     door.answer("runs create", &json!({"run_id": id}), || format!("{id}\n"))
 }
 
-fn history(door: &Door, project: &Project, run: &str, metric: &str) -> Result<()> {
-    let tracker = project.reader()?;
-    let run = find_run(project, run)?;
+fn history(door: &Door, session: &Session<'_>, run: &str, metric: &str) -> Result<()> {
+    let tracker = session.project.reader()?;
+    let run = find_run(session, run)?;
     let points = tracker.metric_history(&run.id, metric)?;
     if points.is_empty() {
         return Err(Error::not_found(format!("run {} has no metric `{metric}`", run.id.short()))

@@ -12,9 +12,9 @@ use crate::catalog::find;
 use crate::config::{load, outline};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::write_atomic;
-use crate::project::Project;
 use crate::registry::Selector;
 use crate::schedule::{Cron, Job, Kind, SCHEDULERS, Sheet, check_name, check_timezone, name_of};
+use crate::workflows::Session;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -125,7 +125,7 @@ fn from_root(word: &str) -> Result<String> {
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     let Command::Print(args) = command;
     let clock = find("clock", SCHEDULERS, args.clock())?;
-    let job = door.work(Records::Nothing, |session| job(session.project, args))?;
+    let job = door.work(Records::Nothing, |session| job(session, args))?;
     let sheets = clock.sheets(&job)?;
     let mut written = Vec::new();
     if let Some(folder) = &args.output {
@@ -171,7 +171,8 @@ fn absolute(path: &Path) -> Result<String> {
     Ok(if text.is_empty() { "/".into() } else { text.to_owned() })
 }
 
-fn job(project: &Project, args: &Args) -> Result<Job> {
+fn job(session: &Session<'_>, args: &Args) -> Result<Job> {
+    let project = session.project;
     let kind = match args.what {
         What::Retrain => Kind::Retrain,
         What::DriftCheck => Kind::DriftCheck,
@@ -193,7 +194,7 @@ fn job(project: &Project, args: &Args) -> Result<Job> {
             (absolute(config)?, model, outline.variables.into_iter().collect(), config_name(config))
         }
         Kind::DriftCheck => {
-            let model = known_model(project, &args.target)?;
+            let model = known_model(session, &args.target)?;
             (model.clone(), Some(model.clone()), Vec::new(), model)
         }
     };
@@ -245,7 +246,7 @@ fn config_name(config: &Path) -> String {
 
 /// A model as the job will name it: a folder by its absolute path. One that is not there yet may come, but a slip of the
 /// finger should be seen.
-fn known_model(project: &Project, model: &str) -> Result<String> {
+fn known_model(session: &Session<'_>, model: &str) -> Result<String> {
     let name = match Selector::parse(model)? {
         Selector::Name(name) | Selector::Version(name, _) | Selector::At(name, _) => name,
         Selector::Folder(folder) => return absolute(&folder),
@@ -254,8 +255,8 @@ fn known_model(project: &Project, model: &str) -> Result<String> {
     let missing = |tracker: &crate::tracking::Tracker| {
         tracker.model(name.as_str()).is_err_and(|error| error.kind == ErrorKind::NotFound)
     };
-    if project.tracker_for_reading().is_none_or(missing) {
-        project.note(format!("there is no model `{name}` yet"));
+    if session.project.tracker_for_reading().is_none_or(missing) {
+        session.note(format!("there is no model `{name}` yet"));
     }
     Ok(model.to_owned())
 }

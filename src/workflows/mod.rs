@@ -19,6 +19,7 @@ pub mod judge;
 pub mod judge_ranking;
 pub mod known_rows;
 pub mod latency;
+mod notes;
 pub mod notices;
 pub mod paired;
 pub mod paired_ranking;
@@ -46,4 +47,5 @@ pub mod train;
 mod training_record;
 pub mod versions;
 
+pub use notes::Notes;
 pub use session::{Progress, Session};

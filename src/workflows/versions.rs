@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::session::Session;
 use super::training_record::timestamp;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
@@ -176,11 +177,12 @@ pub struct Then {
 ///
 /// # Errors
 /// `Failed` when the database cannot be read.
-pub fn list(project: &Project) -> Result<Vec<Listed>> {
+pub fn list(session: &Session<'_>) -> Result<Vec<Listed>> {
+    let project = session.project;
     let models = project.reader()?.models()?;
     for name in super::doctor::models(project)? {
         if !models.iter().any(|model| model.name == name.as_str()) {
-            project.note(format!("`{name}` has folders, but is not registered: `mlops doctor --fix` adopts it"));
+            session.note(format!("`{name}` has folders, but is not registered: `mlops doctor --fix` adopts it"));
         }
     }
     let listed = |model: RegisteredModel| {
@@ -260,12 +262,13 @@ pub fn named_version(project: &Project, selector: &str) -> Result<(ModelName, Ve
 /// # Errors
 /// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.
 pub fn archive(
-    project: &Project,
+    session: &Session<'_>,
     model: &ModelName,
     version: Version,
     expected: Option<Version>,
     reason: &str,
 ) -> Result<()> {
+    let project = session.project;
     let _lock = project.lock(model, "archiving")?;
     project.tracker()?.transition(&Transition {
         model: model.as_str(),
@@ -279,7 +282,8 @@ pub fn archive(
         evidence: &serde_json::json!({}),
         now_ms: project.now_ms(),
     })?;
-    project.mirror(model)
+    session.notes.extend(project.mirror(model)?);
+    Ok(())
 }
 
 #[cfg(test)]

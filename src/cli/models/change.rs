@@ -7,8 +7,8 @@ use crate::cli::ui::format;
 use crate::error::{Error, Result};
 use crate::project::{Prefer, Project};
 use crate::tracking::removable;
-use crate::workflows::prune;
 use crate::workflows::versions::{archive as archive_version, named_version};
+use crate::workflows::{Session, prune};
 
 /// Checks one version, or with a bare name all of the model's.
 pub fn verify(door: &Door, project: &Project, named: &str) -> Result<()> {
@@ -54,7 +54,8 @@ pub fn alias(door: &Door, project: &Project, version: &str, alias: &str, remove:
 }
 
 /// Moves a version to Archived.
-pub fn archive(door: &Door, project: &Project, version: &str, reason: &str) -> Result<()> {
+pub fn archive(door: &Door, session: &Session<'_>, version: &str, reason: &str) -> Result<()> {
+    let project = session.project;
     let located = project.locate(version, Prefer::Latest)?;
     let current = project.production_version(&located.model)?;
     if current == Some(located.version) {
@@ -64,13 +65,14 @@ pub fn archive(door: &Door, project: &Project, version: &str, reason: &str) -> R
         ))?;
     }
     let reason = if reason.is_empty() { "archived by hand" } else { reason };
-    archive_version(project, &located.model, located.version, current, reason)?;
+    archive_version(session, &located.model, located.version, current, reason)?;
     let document = json!({"model": located.model, "version": located.version, "stage": "Archived"});
     door.answer("models archive", &document, || format!("{} {} is archived\n", located.model, located.version))
 }
 
 /// Removes a version for good.
-pub fn delete(door: &Door, project: &Project, version: &str) -> Result<()> {
+pub fn delete(door: &Door, session: &Session<'_>, version: &str) -> Result<()> {
+    let project = session.project;
     let crate::registry::Selector::Version(model, version) = crate::registry::Selector::parse(version)? else {
         return Err(Error::invalid(format!("`{version}` names no version")).hint("mlops models delete reviews/3"));
     };
@@ -78,7 +80,7 @@ pub fn delete(door: &Door, project: &Project, version: &str) -> Result<()> {
     let previous = project.previous_production(&model)? == Some(version);
     let loss = if previous { "; a rollback goes to it" } else { "" };
     door.confirm(&format!("delete {model} {version} and its folders for good{loss}?"))?;
-    let bytes = prune::delete(project, &model, version)?;
+    let bytes = prune::delete(session, &model, version)?;
     let freed = format::count(usize::try_from(bytes).unwrap_or(usize::MAX));
     door.answer("models delete", &json!({"model": model, "version": version, "bytes": bytes}), || {
         format!("deleted {model} {version}, {freed} bytes\n")

@@ -107,7 +107,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         let project = session.project;
         match command {
             Command::List => {
-                let models = versions::list(project)?;
+                let models = versions::list(session)?;
                 door.answer("models list", &models, || show::list(&models))
             }
             Command::Show { model, .. } => {
@@ -125,8 +125,8 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             }
             Command::Alias { version, alias, remove } => change::alias(door, project, version, alias, *remove),
             Command::Pin { version, reason, remove } => change::pin(door, project, version, reason, *remove),
-            Command::Archive { version, reason } => change::archive(door, project, version, reason),
-            Command::Delete { version } => change::delete(door, project, version),
+            Command::Archive { version, reason } => change::archive(door, session, version, reason),
+            Command::Delete { version } => change::delete(door, session, version),
             Command::Verify { version } => change::verify(door, project, version),
         }
     })?;
