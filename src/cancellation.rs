@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 pub struct Cancellation(Arc<AtomicBool>);
 
 impl Cancellation {
-    /// Asks the work to stop; true when that had been asked before.
-    pub fn request(&self) -> bool {
-        self.0.swap(true, Ordering::Relaxed)
+    /// Asks the work to stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether the work shall stop.
@@ -46,8 +46,8 @@ mod tests {
         let (token, other) = (Cancellation::default(), Cancellation::default());
         let clone = token.clone();
         assert!(token.check().is_ok());
-        assert!(!clone.request(), "nobody had asked before");
-        assert!(clone.request() && token.is_requested() && !other.is_requested());
+        clone.request();
+        assert!(token.is_requested() && !other.is_requested());
         assert_eq!(token.check().unwrap_err().kind, ErrorKind::Interrupted);
     }
 }

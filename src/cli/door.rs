@@ -99,9 +99,10 @@ impl Door {
         // A second handler cannot be set: the first one has this door's token, too. Where none can be set at all, an interrupt
         // ends the process at once.
         let _ = ctrlc::set_handler(move || {
-            if cancellation.request() {
+            if cancellation.is_requested() {
                 std::process::exit(130);
             }
+            cancellation.request();
             error::say("\ninterrupted: stopping after this step; once more stops at once\n");
         });
     }
