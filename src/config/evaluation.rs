@@ -12,6 +12,7 @@ use super::decode::At;
 use super::ranking::{RankingSection, decode_ranking};
 use super::yaml::Value;
 use crate::data::Task;
+use crate::metrics::ranking::Convention;
 
 /// `evaluation:`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,14 @@ pub struct EvaluationSection {
     /// Columns whose values get metrics of their own on the test rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subgroups: Vec<String>,
+}
+
+impl EvaluationSection {
+    /// The conventions by which a ranker whose training labels go up to `highest` is judged.
+    #[must_use]
+    pub fn convention(&self, highest: u8) -> Convention {
+        self.ranking.clone().unwrap_or_else(RankingSection::usual).convention(highest)
+    }
 }
 
 /// `evaluation.threshold:`: a number, or how to choose it.

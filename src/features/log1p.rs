@@ -11,10 +11,9 @@ use ndarray::parallel::prelude::*;
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::Features;
 use crate::embeddings::Setting;
-use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes, check_width};
+use crate::error::Result;
+use crate::features::step::{Fitted, Signal, Step, StepKind, Takes, check_width, load_width, save_width};
 use crate::onnx::{Graph, Kind, Value};
-use crate::tensors::Tensors;
 
 /// The step kind `log1p`.
 pub struct Log1p;
@@ -48,10 +47,7 @@ impl StepKind for Log1p {
     }
 
     fn load(&self, _params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Fitted>> {
-        let path = file(folder, prefix);
-        let (_, width) = Tensors::load(&path)?.take_u32("n_features")?;
-        let [n_features] = width[..] else { return Err(Error::failed(format!("`{}` is damaged", path.display()))) };
-        Ok(Box::new(Logarithm { n_features: n_features as usize }))
+        Ok(Box::new(Logarithm { n_features: load_width(&file(folder, prefix))? }))
     }
 }
 
@@ -104,7 +100,7 @@ impl Fitted for Logarithm {
     }
 
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
-        Tensors::new().u32("n_features", &[1], vec![self.n_features as u32]).save(&file(folder, prefix))
+        save_width(&file(folder, prefix), self.n_features)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::data::dataset::Features;
 use crate::embeddings::Setting;
 use crate::error::{Error, Result};
 use crate::onnx::{Graph, Value};
+use crate::tensors::Tensors;
 
 /// What the rows bring before any step has run, or what flows between steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,24 @@ pub fn check_width(step: &str, expected: usize, features: &Features) -> Result<(
         return Ok(());
     }
     Err(Error::invalid(format!("`{step}` expected {expected} columns, got {got}")))
+}
+
+/// Writes the number of columns of a step that has learned nothing else.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn save_width(path: &Path, n_features: usize) -> Result<()> {
+    Tensors::new().u32("n_features", &[1], vec![n_features as u32]).save(path)
+}
+
+/// Reads what `save_width` wrote.
+///
+/// # Errors
+/// `Failed` when the file is missing or damaged.
+pub fn load_width(path: &Path) -> Result<usize> {
+    let (_, width) = Tensors::load(path)?.take_u32("n_features")?;
+    let [n_features] = width[..] else { return Err(Error::failed(format!("`{}` is damaged", path.display()))) };
+    Ok(n_features as usize)
 }
 
 /// What a step takes in: texts or a matrix.

@@ -10,7 +10,7 @@ use super::ranking_files::{JudgedQueries, RankedRows};
 use super::reading::stream;
 use super::record::Recorder;
 use crate::bundle::{Bundle, with_queries};
-use crate::config::{Experiment, RankingSection};
+use crate::config::Experiment;
 use crate::data::rows::Rows;
 use crate::error::{Error, Result};
 use crate::features::Signal;
@@ -18,9 +18,6 @@ use crate::metrics::Evaluation;
 use crate::metrics::ranking::{Convention, Draws, LetorScript, Queries, letor_script};
 use crate::workflows::session::Session;
 use crate::workflows::train::above;
-
-/// How much of the replicates an interval holds.
-const LEVEL: f64 = 0.95;
 
 /// Refuses options that mean nothing to a ranking.
 ///
@@ -59,7 +56,7 @@ pub(super) fn queries(
     let grades = positions.iter().map(|at| u8::try_from(rows.classes[*at]));
     let grades = grades.collect::<Result<Vec<u8>, _>>().map_err(|_| Error::failed("a grade is above 255"))?;
     let config = &experiment.config;
-    let draws = Draws { replicates: config.evaluation.bootstrap, seed: stream(config.seed, "bootstrap"), level: LEVEL };
+    let draws = Draws::of(config.evaluation.bootstrap, stream(config.seed, "bootstrap"));
     let convention = convention(request, experiment, bundle);
     if let Some(best) = grades.iter().max().filter(|best| **best > convention.highest_grade) {
         session.note(above(*best));
@@ -71,7 +68,7 @@ pub(super) fn queries(
     let script = Queries { scores: &scores, grades: &grades, starts: &starts };
     let letor = request.letor_compat.then(|| letor_script(&script)).transpose()?;
     session.check()?;
-    let query = |at: &usize| rows.query_ids[rows.queries[*at] as usize].clone();
+    let query = |at: &usize| rows.query(*at).unwrap_or_default().to_owned();
     let ids: Vec<String> = positions.iter().map(|at| rows.ids[*at].clone()).collect();
     let parts = vec![part.to_owned(); positions.len()];
     let of_rows: Vec<String> = positions.iter().map(query).collect();
@@ -91,8 +88,7 @@ pub(super) fn queries(
 
 /// The config's conventions, but for what is asked for.
 fn convention(request: &Request, experiment: &Experiment, bundle: &Bundle) -> Convention {
-    let section = experiment.config.evaluation.ranking.clone().unwrap_or_else(RankingSection::usual);
-    let convention = section.convention(bundle.schema.highest_grade.unwrap_or(0));
+    let convention = experiment.config.evaluation.convention(bundle.schema.highest_grade.unwrap_or(0));
     Convention { empty: request.empty.unwrap_or(convention.empty), ..convention }
 }
 
@@ -102,7 +98,7 @@ fn named(mut error: Error, rows: &Rows, positions: &[usize], starts: &[usize]) -
     let query = number.and_then(|(number, _)| number.parse::<usize>().ok()?.checked_sub(1));
     let Some(at) = query.and_then(|query| positions.get(*starts.get(query)?)) else { return error };
     let (_, why) = number.expect("it has a number");
-    error.message = format!("query `{}`: {why}", rows.query_ids[rows.queries[*at] as usize]);
+    error.message = format!("query `{}`: {why}", rows.query(*at).unwrap_or_default());
     error
 }
 

@@ -67,10 +67,9 @@ pub fn judge_ranking(
     let estimates = evaluate(&Queries { scores, grades, starts }, wanted, convention, draws)?;
     let mut support: BTreeMap<u8, usize> = BTreeMap::new();
     grades.iter().for_each(|grade| *support.entry(*grade).or_default() += 1);
-    let relevant = |ends: &[usize]| grades[ends[0]..ends[1]].iter().any(|grade| *grade >= convention.relevant_from);
     let facts = RankingFacts {
         queries: starts.len() - 1,
-        empty: starts.windows(2).filter(|ends| !relevant(ends)).count(),
+        empty: starts.windows(2).filter(|ends| convention.relevant(&grades[ends[0]..ends[1]]) == 0).count(),
         convention: *convention,
         by_empty: estimates.iter().map(|estimate| (estimate.name.clone(), estimate.by_empty)).collect(),
     };

@@ -62,8 +62,7 @@ impl Paired {
 fn values(side: &Predictions, metric: &Wanted, convention: Convention) -> Result<Vec<f64>> {
     let (grades, starts) = (side.grades(), side.starts());
     let queries = Queries { scores: &side.scores, grades: &grades, starts: &starts };
-    let none = Draws { replicates: 0, seed: 0, level: 0.95 };
-    let mut found = evaluate(&queries, &[*metric], &convention, none)?;
+    let mut found = evaluate(&queries, &[*metric], &convention, Draws::NONE)?;
     Ok(found.pop().map(|estimate| estimate.per_query).unwrap_or_default())
 }
 

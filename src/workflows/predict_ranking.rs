@@ -143,7 +143,7 @@ fn by_rank(rows: &Rows, starts: &[usize], scores: &[f64]) -> Result<Vec<Document
         // Adding 0 turns −0 into 0; the sort is stable.
         order.sort_by(|left, right| (scores[*right] + 0.0).total_cmp(&(scores[*left] + 0.0)));
         documents.extend(order.into_iter().zip(1..).map(|(row, rank)| Document {
-            qid: rows.query_ids[rows.queries[row] as usize].clone(),
+            qid: rows.query(row).unwrap_or_default().to_owned(),
             docid: rows.ids[row].clone(),
             score: scores[row] + 0.0,
             rank,

@@ -113,7 +113,7 @@ fn per_query_bytes(parts: &[JudgedQueries<'_>], convention: Convention, facts: &
         for ends in part.starts.windows(2) {
             let grades = &part.grades[ends[0]..ends[1]];
             documents.push(Some(grades.len() as f64));
-            relevant.push(Some(grades.iter().filter(|grade| **grade >= convention.relevant_from).count() as f64));
+            relevant.push(Some(convention.relevant(grades) as f64));
         }
         for (column, estimate) in values.iter_mut().zip(part.estimates) {
             column.extend(estimate.per_query.iter().map(|value| (!value.is_nan()).then_some(*value)));

@@ -16,7 +16,7 @@ use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
 use crate::bundle::{Bundle, Prediction, Schema};
-use crate::config::{Experiment, ExperimentConfig, RankingSection};
+use crate::config::{Experiment, ExperimentConfig};
 use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::{Csr, Dataset, Features, Part, Targets, Task};
 use crate::error::{Context, Result};
@@ -141,7 +141,7 @@ impl PartRows {
     /// The ids of the queries.
     pub fn query_ids(&self, rows: &Rows) -> Vec<String> {
         let first = self.starts.iter().take(self.starts.len().saturating_sub(1));
-        first.map(|start| rows.query_ids[rows.queries[self.positions[*start]] as usize].clone()).collect()
+        first.map(|start| rows.query(self.positions[*start]).unwrap_or_default().to_owned()).collect()
     }
 }
 
@@ -203,7 +203,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     watch.lap("evaluate");
 
     let beyond = prepared.parts.iter().flat_map(PartRows::grades).max().filter(|best| {
-        bundle.schema.highest_grade.is_some_and(|highest| conventions(config).convention(highest).highest_grade < *best)
+        bundle.schema.highest_grade.is_some_and(|highest| config.evaluation.convention(highest).highest_grade < *best)
     });
     let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
     session.stage("writing")?;
@@ -330,11 +330,6 @@ pub(super) fn above(best: u8) -> String {
     )
 }
 
-/// By which conventions a config wants rankings judged.
-fn conventions(config: &ExperimentConfig) -> RankingSection {
-    config.evaluation.ranking.clone().unwrap_or_else(RankingSection::usual)
-}
-
 /// The metrics of a part of ranked documents; intervals on test queries only.
 fn judge_part(
     experiment: &Experiment,
@@ -344,16 +339,11 @@ fn judge_part(
 ) -> Result<(Evaluation, Vec<RankingEstimate>)> {
     let evaluation = &experiment.config.evaluation;
     let replicates = if part.part == Part::Test { evaluation.bootstrap } else { 0 };
-    let draws = Draws { replicates, seed: stream(experiment.config.seed, "bootstrap"), level: 0.95 };
+    let draws = Draws::of(replicates, stream(experiment.config.seed, "bootstrap"));
     let (scores, grades) = (prediction.scores.column(0).to_vec(), part.grades());
     let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &part.starts };
     let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
-    judge_ranking(
-        &conventions(&experiment.config).convention(schema.highest_grade.unwrap_or(1)),
-        &wanted,
-        &answered,
-        draws,
-    )
+    judge_ranking(&evaluation.convention(schema.highest_grade.unwrap_or(0)), &wanted, &answered, draws)
 }
 
 fn part_rows(rows: &Rows, part: Part) -> PartRows {
@@ -394,7 +384,7 @@ fn fit(
     let fitted = session.fitting(config.seed, &|event| history.lock().expect("not poisoned").hear(event), |context| {
         let context = FitContext {
             valid: valid.as_ref(),
-            convention: highest.map(|highest| conventions(config).convention(highest)),
+            convention: highest.map(|highest| config.evaluation.convention(highest)),
             clock: &|| begun.elapsed().as_secs_f64(),
             checkpoint: checkpoint.file.as_deref(),
             resume: checkpoint.resumes(),

@@ -191,7 +191,7 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
     for ((part, prediction), estimates) in parts {
         ids.extend(part.positions.iter().map(|position| rows.ids[*position].clone()));
         splits.extend(part.positions.iter().map(|_| part.part.name().to_owned()));
-        queries.extend(part.positions.iter().map(|at| rows.query_ids[rows.queries[*at] as usize].clone()));
+        queries.extend(part.positions.iter().map(|at| rows.query(*at).unwrap_or_default().to_owned()));
         grades.extend(part.grades());
         scores.extend(prediction.scores.column(0));
         of_parts.push((part, part.query_ids(rows), part.grades(), estimates));

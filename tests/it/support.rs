@@ -14,6 +14,19 @@ pub const REVIEWS: &str = include_str!("../../data/reviews.csv");
 /// The config that learns them with tf-idf and logistic regression.
 pub const REVIEWS_LR: &str = include_str!("../../experiments/reviews_lr/config.yaml");
 
+/// Every kind of model that ranks.
+pub const RANKING_KINDS: &[&str] = &[
+    "lambdamart",
+    "ranknet",
+    "lambdarank",
+    "lambdaloss",
+    "listnet",
+    "listmle",
+    "approxndcg",
+    "neuralndcg",
+    "pointwise_mse",
+];
+
 /// A project in a temporary folder.
 pub struct TestProject {
     folder: tempfile::TempDir,

@@ -2,19 +2,7 @@
 
 use serde_json::Value;
 
-use super::support::{Parquet, TestProject, letor};
-
-const KINDS: &[&str] = &[
-    "lambdamart",
-    "ranknet",
-    "lambdarank",
-    "lambdaloss",
-    "listnet",
-    "listmle",
-    "approxndcg",
-    "neuralndcg",
-    "pointwise_mse",
-];
+use super::support::{Parquet, RANKING_KINDS, TestProject, letor};
 
 /// The run's folder of an outcome, as a path in the project.
 fn run_folder(project: &TestProject, trained: &Value) -> String {
@@ -24,8 +12,8 @@ fn run_folder(project: &TestProject, trained: &Value) -> String {
 
 #[test]
 fn every_kind_learns_the_order() {
-    let project = TestProject::with_rankings(KINDS);
-    for kind in KINDS {
+    let project = TestProject::with_rankings(RANKING_KINDS);
+    for kind in RANKING_KINDS {
         let trained = project.train(kind, &[]);
         let test = &trained["metrics"]["test"];
         let ndcg = test["metrics"]["ndcg@10"]["value"].as_f64().unwrap();

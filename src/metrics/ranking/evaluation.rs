@@ -96,6 +96,17 @@ pub struct Draws {
     pub level: f64,
 }
 
+impl Draws {
+    /// No interval.
+    pub const NONE: Self = Self::of(0, 0);
+
+    /// So many replicates for a 95 % interval.
+    #[must_use]
+    pub const fn of(replicates: usize, seed: u64) -> Self {
+        Self { replicates, seed, level: 0.95 }
+    }
+}
+
 /// All metrics that are wanted, over all queries.
 ///
 /// # Errors

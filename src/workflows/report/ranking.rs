@@ -125,9 +125,7 @@ fn lie(document: &mut Document, stored: &Stored, part: &str, found: &RankingEsti
 /// The queries with the lowest values; those without relevant documents say nothing of the model.
 fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, convention: Convention) {
     let (starts, grades) = (rows.starts(), rows.grades());
-    let relevant = |query: usize| {
-        grades[starts[query]..starts[query + 1]].iter().filter(|grade| **grade >= convention.relevant_from).count()
-    };
+    let relevant = |query: usize| convention.relevant(&grades[starts[query]..starts[query + 1]]);
     let mut order: Vec<usize> =
         (0..found.per_query.len()).filter(|query| relevant(*query) > 0 && !found.per_query[*query].is_nan()).collect();
     order.sort_by(|left, right| found.per_query[*left].total_cmp(&found.per_query[*right]).then(left.cmp(right)));

@@ -135,7 +135,7 @@ impl Stored {
         let (replicates, seed) = read_config(&self.folder).map_or((usual.replicates, usual.seed), |config| {
             (config.evaluation.bootstrap, stream(config.seed, "bootstrap"))
         });
-        Draws { replicates, seed, level: 0.95 }
+        Draws::of(replicates, seed)
     }
 
     /// The part that decides: the test rows, or the one part of an evaluation.
