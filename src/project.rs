@@ -1,4 +1,5 @@
-//! A project, opened once and carried down: its folders, its tracking database, the clock, who is asking. Threads share it.
+//! A project, opened once and carried down: its folders, its tracking database, the clock, who is asking. Threads share
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -140,8 +141,8 @@ impl Project {
         Ok(self.tracker.get_or_init(|| tracker))
     }
 
-    /// Marks runs as KILLED that were left running by a process that died, and returns them. Without a tracking database
-    /// there are none, and none is made.
+    /// Marks runs as KILLED that were left running by a process that died, and returns them. Without a tracking
+    /// database there are none, and none is made.
     ///
     /// # Errors
     /// `Failed` when the database cannot be opened or written.
@@ -338,8 +339,8 @@ impl Project {
         }
     }
 
-    /// Makes the folder tree of a model say what its rows say. Returns what cannot be mirrored beside the active version: a
-    /// damaged version in Staging, a damaged previous one.
+    /// Makes the folder tree of a model say what its rows say. Returns what cannot be mirrored beside the active
+    /// version: a damaged version in Staging, a damaged previous one.
     ///
     /// # Errors
     /// `Failed` when the disk refuses or the active version is damaged.

@@ -96,8 +96,8 @@ impl Door {
     /// The first Ctrl-C asks the work to stop after its step, the second ends the process.
     fn stop_on_interrupt(&self) {
         let cancellation = self.cancellation.clone();
-        // A second handler cannot be set: the first one has this door's token, too. Where none can be set at all, an interrupt
-        // ends the process at once.
+        // A second handler cannot be set: the first one has this door's token, too. Where none can be set at all, an
+        // interrupt ends the process at once.
         let _ = ctrlc::set_handler(move || {
             if cancellation.is_requested() {
                 std::process::exit(130);

@@ -37,8 +37,8 @@ pub fn crash_point() -> Option<String> {
     armed(&text("MLOPS_CRASH_AT")?, std::os::unix::process::parent_id())
 }
 
-/// The point of `POINT@PID` when PID is that of the process that has started this one. A variable that was left in a shell, a
-/// container or a service file names no parent of its own, so that only whoever starts a process can make it abort.
+/// The point of `POINT@PID` when PID is that of the process that has started this one. A variable that was left in a
+/// shell, a container or a service file does not name the parent, so that only whoever starts a process can make it abort.
 fn armed(value: &str, parent: u32) -> Option<String> {
     let (point, pid) = value.rsplit_once('@')?;
     (pid.parse() == Ok(parent)).then(|| point.to_owned())

@@ -96,8 +96,8 @@ impl Host {
         self.rehearsal.as_deref()
     }
 
-    /// Opens a project; threads may share it. `records` says whether a request will record runs: git is then asked now, in
-    /// the background.
+    /// Opens a project; threads may share it. `records` says whether a request will record runs: git is then asked now,
+    /// in the background.
     #[must_use]
     pub fn open(&self, layout: Layout, records: Records) -> Project {
         let surroundings = machine::surroundings(layout.root(), records == Records::Runs, self.clock);
@@ -165,7 +165,8 @@ fn mend(project: &Project, records: Records, notes: &Notes) -> Vec<ModelName> {
     healed.into_iter().map(|healed| healed.model).collect()
 }
 
-/// Sets the number of threads that this process computes with; 0 stands for one a core. Only the first call, before any work, has an effect.
+/// Sets the number of threads that this process computes with; 0 stands for one a core. Only the first call, before any
+/// work, has an effect.
 pub fn use_threads(threads: usize) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Notes of one request, in the order in which they were made. They are returned with the outcome, also of work that failed.
+/// Notes of one request, in the order in which they were made. They are returned with the outcome, also of work that
+/// failed.
 #[derive(Debug, Default)]
 pub struct Notes(Mutex<Vec<String>>);
 
