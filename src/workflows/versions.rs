@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::session::Session;
-use super::training_record::timestamp;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::{Prefer, Project};
 use crate::registry::{Layout, Selector, versions_in};
+use crate::runs::timestamp::timestamp;
 use crate::tracking::{ModelVersion, RegisteredModel, Stage, StateAt, Transition, state_at};
 
 /// What lies on disk of a model.
@@ -180,7 +180,7 @@ pub struct Then {
 pub fn list(session: &Session<'_>) -> Result<Vec<Listed>> {
     let project = session.project;
     let models = project.reader()?.models()?;
-    for name in super::doctor::models(project)? {
+    for name in super::model_folders::models(project)? {
         if !models.iter().any(|model| model.name == name.as_str()) {
             session.note(format!("`{name}` has folders, but is not registered: `mlops doctor --fix` adopts it"));
         }
