@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::args::Global;
 use super::embedding_args::EmbeddingArgs;
+use super::global::Global;
 use super::ui::progress::Screen;
 use super::ui::{error, print};
 use crate::cancellation::Cancellation;

@@ -1,13 +1,13 @@
 //! The host of this process: opens projects and runs requests in them.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use super::clock::Clock;
 use super::{environment, machine};
 use crate::cancellation::Cancellation;
 use crate::embeddings::truncation::Truncation;
-use crate::embeddings::{Device, LazyCache, Network, Setting};
+use crate::embeddings::{Device, EmbedContext, LazyCache, Network};
 use crate::error::Result;
 use crate::names::ModelName;
 use crate::project::{Healed, Project};
@@ -111,32 +111,29 @@ impl Host {
         request: Request<'_>,
         work: impl FnOnce(&Session<'_>) -> Result<T>,
     ) -> (Result<T>, Vec<String>) {
-        let Request { records, embedding, listen, cancellation } = request;
+        let Request { records, embedding: wished, listen, cancellation } = request;
         let stage = |what: &str| listen(&Progress::Stage(what));
         let progress = |done, total| listen(&Progress::Texts { done, total });
         // A folder that is no project, or a deployed one, is not written into.
-        let cached = embedding.cached && project.layout.experiments().is_dir();
-        let setting = Setting {
+        let cached = wished.cached && project.layout.experiments().is_dir();
+        let embedding = EmbedContext {
             root: project.layout.root(),
             hub: self.hub.as_deref(),
-            network: if self.offline { Network::Offline } else { embedding.network },
+            network: if self.offline { Network::Offline } else { wished.network },
             endpoint: self.endpoint.as_deref(),
-            embedder: embedding.embedder.as_deref(),
+            embedder: wished.embedder.as_deref(),
             cache: if cached { LazyCache::at(project.layout.vector_cache()) } else { LazyCache::none() },
-            device: embedding.device,
+            device: wished.device,
             now_ms: project.now_ms(),
             stage: &stage,
             progress: &progress,
             interrupted: cancellation.flag(),
-            rows: RefCell::default(),
-            queries: RefCell::default(),
-            report: RefCell::default(),
         };
         let notes = Notes::default();
         let healed = mend(project, records, &notes);
-        let session = Session { project, listen, cancellation, notes, healed, setting };
+        let session = Session { project, listen, cancellation, notes, healed, embedding, texts: Mutex::default() };
         let result = work(&session);
-        let report = session.setting.report.take();
+        let report = session.take_texts();
         let mut notes = report.notes;
         notes.extend(report.truncation.as_ref().and_then(Truncation::told));
         notes.extend(session.notes.take());

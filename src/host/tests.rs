@@ -9,12 +9,15 @@ use crate::names::{ExperimentName, ModelName};
 use crate::project::Project;
 use crate::registry::Layout;
 use crate::tracking::{NewRun, Process, Status};
-use crate::workflows::{Progress, Session, init, versions};
+use crate::workflows::{Progress, Session, init, models};
 
 const fn is_shared<T: Send + Sync>() {}
 
-/// Does not compile when a project cannot be shared by threads.
-const _: () = is_shared::<Project>();
+/// Does not compile when a project or a request in it cannot be shared by threads.
+const _: () = {
+    is_shared::<Project>();
+    is_shared::<Session<'static>>();
+};
 
 fn opened() -> (tempfile::TempDir, Host, Project) {
     let folder = tempfile::tempdir().unwrap();
@@ -37,7 +40,7 @@ fn a_session_is_opened_without_the_command_line() {
     let request = Request { listen: &listen, ..Request::silent(Records::Nothing, &token) };
     let (listed, notes) = host.run(&project, request, |session| {
         session.stage("listing")?;
-        versions::list(session)
+        models::list(session)
     });
     let listed = listed.unwrap();
     assert_eq!((listed.len(), listed[0].model.name.as_str()), (1, "reviews"));

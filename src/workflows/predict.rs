@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::light::{Light, light};
 use super::predict_ranking::{self, check_queries, document_ids, ranked};
 use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_facts};
-use super::reading::{From, number_texts, read_rows, signal};
+use super::reading::{From, batch, read_rows};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
@@ -101,7 +101,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
-    let input = signal(&rows, &positions);
+    let input = batch(&rows, &positions);
     let asked = (started, fingerprint);
     if bundle.schema.task == Task::Ranking {
         let outcome = ranked(session, &bundle, &located, &mut rows, input)?;
@@ -109,15 +109,18 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
         record(session, request, &located, metrics, asked)?;
         return Ok(Answer::Ranking(outcome));
     }
-    let mut facts = request.log.then(|| Facts::of_rows(&columns, &input, &located.folder));
-    number_texts(session, &rows, &positions);
+    let mut facts = request.log.then(|| Facts::of_rows(&columns, &input.signal, &located.folder));
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
     let prediction = match &mut facts {
         _ if positions.is_empty() => None,
-        None => Some(bundle.predict(input, &session.setting)?),
-        Some(facts) => Some(predict_with_facts(&bundle, input, facts, &located.folder, &session.setting)?),
+        None => Some(bundle.predict(input, &session.embedding)?),
+        Some(facts) => Some(predict_with_facts(&bundle, input, facts, &located.folder, &session.embedding)?),
     };
+    let prediction = prediction.map(|(prediction, report)| {
+        session.note_texts(report);
+        prediction
+    });
     session.check()?;
     let logged = facts.zip(prediction.as_ref());
     let logged = logged.map(|(facts, said)| log(session, &located, &bundle, (&rows.ids, said), &facts));

@@ -18,8 +18,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::model_folders::remove_dir;
+use super::models::Folders;
 use super::session::Session;
-use super::versions::Folders;
 use crate::error::{Context, ErrorKind, Result};
 use crate::fs::{crash_point, temporary};
 use crate::names::{ModelName, RunId, Version};

@@ -10,7 +10,7 @@ use crate::data::rows::{Blank, Inputs, Labels, Rows, cells_by, prepare, request}
 use crate::data::sources::{Location, column_names, read, resolve};
 use crate::data::{Columns, Features, Input, Part, Split};
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::{Batch, QueryBounds, Signal};
 use crate::runs::seed::stream;
 
 /// Where rows are read from.
@@ -156,20 +156,19 @@ fn others(session: &Session<'_>, source: &str, learned: &Columns, from: From<'_>
         .then(|| format!("{source}: columns that the training file does not have are left out: {}", others.join(", "))))
 }
 
-/// The raw input of the rows at these positions.
+/// The rows at these positions as they go into the feature steps: the raw input, with their queries where they have any, and
+/// their numbers in the source.
 #[must_use]
-pub fn signal(rows: &Rows, positions: &[usize]) -> Signal {
-    match &rows.inputs {
+pub fn batch(rows: &Rows, positions: &[usize]) -> Batch {
+    let signal = match &rows.inputs {
         Inputs::Texts(texts) => Signal::Texts(positions.iter().map(|position| texts[*position].clone()).collect()),
         Inputs::Vectors { .. } => {
             Signal::Matrix(Features::Dense(rows.matrix(positions).unwrap_or_else(|| Array2::zeros((0, 0)))))
         }
-    }
-}
-
-/// Tells embedders which rows of the source the next texts are, for errors and reports.
-pub fn number_texts(session: &Session<'_>, rows: &Rows, positions: &[usize]) {
-    session.setting.rows.replace(positions.iter().map(|position| rows.numbers[*position]).collect());
+    };
+    let queries =
+        if rows.queries.is_empty() { QueryBounds::Absent } else { QueryBounds::Starts(rows.starts(positions).into()) };
+    Batch::new(signal, queries, Some(positions.iter().map(|position| rows.numbers[*position]).collect()))
 }
 
 /// Checks that each class has a training row.

@@ -1,8 +1,10 @@
 //! What every verb is given: the project, the listener, the token that stops it, and a place for its notes.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::notes::Notes;
 use crate::cancellation::Cancellation;
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::Result;
 use crate::models::{Event, FitContext};
 use crate::names::ModelName;
@@ -38,7 +40,9 @@ pub struct Session<'a> {
     /// end, and this has finished it.
     pub healed: Vec<ModelName>,
     /// What embedders may use: the cache of vectors, the network, a device.
-    pub setting: Setting<'a>,
+    pub embedding: EmbedContext<'a>,
+    /// What came of the texts that the verb has sent through embedders.
+    pub texts: Mutex<TextReport>,
 }
 
 impl Session<'_> {
@@ -63,6 +67,16 @@ impl Session<'_> {
     /// Adds a note for whoever asked.
     pub fn note(&self, note: String) {
         self.notes.add(note);
+    }
+
+    /// Keeps what came of the texts of a call, for the user.
+    pub fn note_texts(&self, report: TextReport) {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).merge(report);
+    }
+
+    /// What came of all texts so far; what is taken is not given again.
+    pub fn take_texts(&self) -> TextReport {
+        std::mem::take(&mut *self.texts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs a fit with the session's ear, and `also` as a second listener.

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::super::models::archive;
 use super::super::prune::{Policy, plan_model, prune_model};
 use super::super::rollback::rollback;
 use super::super::session::Session;
-use super::super::versions::archive;
 use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
@@ -87,7 +87,7 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
     }
     let folder = project.layout.production(&state.model, version);
     check_folder(&folder)?;
-    let rows = Bundle::load(&folder)?.check_golden(&folder, &session.setting.uncached())?;
+    let rows = Bundle::load(&folder)?.check_golden(&folder, &session.embedding.uncached())?;
     if let Some((program, arguments)) = config.verify.split_first() {
         let log = State::folder(&project.layout, &state.name, &state.period).join("verify.log");
         let said = || format!("cannot write `{}`", log.display());

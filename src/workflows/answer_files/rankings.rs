@@ -1,8 +1,8 @@
 //! Rankings as files: CSV, NDJSON and Parquet with `qid`, `docid`, `score`, `rank`, and the run format of TREC.
 //!
-//! A TREC run has a line a document: `qid Q0 docid rank score run_id`, set apart by spaces, so an id with white space cannot
-//! stand in it, nor can a document twice in a query: that is an error, not an id that is changed in silence. `trec_eval` reads scores, not ranks, and puts
-//! documents of equal scores into the order of their ids, the last first.
+//! A TREC run has a line a document: `qid Q0 docid rank score run_id`, separated by spaces. An id with white space
+//! cannot stand in it, nor can a document twice in a query: both are errors, and no id is changed in silence.
+//! `trec_eval` reads scores, not ranks, and puts documents of equal scores into the order of their ids, the last first.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
