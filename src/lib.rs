@@ -43,6 +43,7 @@ pub mod cancellation;
 pub mod catalog;
 pub mod error;
 pub mod fs;
+pub mod kernels;
 pub mod mounts;
 pub mod names;
 pub mod onnx;

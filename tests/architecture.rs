@@ -26,7 +26,7 @@ const FLOORS: &[&[&str]] = &[
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
-    &["cancellation", "catalog", "names", "fs", "mounts", "onnx", "tensors", "text", "stats"],
+    &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];
 
@@ -68,7 +68,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("polars", &["data/"]),
     ("prost", &["onnx/"]),
     ("pulldown_cmark", &["report/"]),
-    ("pulp", &["models/", "embeddings/", "retrieval/"]),
+    ("pulp", &["kernels/", "models/"]),
     ("rand", &["data/", "drift/", "models/", "stats/"]),
     ("rand_distr", &["stats/"]),
     ("rand_pcg", &["data/", "drift/", "models/", "stats/"]),

@@ -12,12 +12,10 @@ mod tfidf;
 
 pub mod batch;
 pub mod chain;
-pub mod signal;
 pub mod step;
 
-pub use batch::{Batch, QueryBounds};
+pub use batch::{Batch, QueryBounds, Signal};
 pub use chain::{Chain, FittedChain, StepConfig};
-pub use signal::Signal;
 pub use step::{Fitted, Outside, Step, StepKind, Takes};
 
 /// Every kind of step.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::Extracted;
 use super::trigger::Triggered;
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::fs::read_text;
+use crate::error::{Cause, ErrorKind, Result};
+use crate::fs::{document, read_text};
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::registry::Layout;
 use crate::runs::record::write_json;
@@ -236,13 +236,11 @@ impl State {
         let path = folder.join("state.json");
         match read_text(&path) {
             Ok(text) => {
-                let damaged = || format!("`{}` is damaged: remove it to begin the period anew", path.display());
-                let state: Self = serde_json::from_str(&text).context(damaged)?;
-                if state.format_version != 1 {
-                    let found = state.format_version;
-                    return Err(Error::failed(format!("`{}` has format {found}, this build knows 1", path.display())));
-                }
-                Ok(Some(state))
+                let state = document(&path.display().to_string(), &text, 1);
+                state.map(Some).map_err(|error| match error.cause() {
+                    Some(Cause::NewerFormat) => error,
+                    _ => error.hint("remove it to begin the period anew"),
+                })
             }
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! `runs list`, `runs search`: the runs that fit, in the order that was asked for.
 
 use crate::error::Result;
-use crate::tracking::{BOOKKEEPING, Run, Search, View};
+use crate::tracking::{self, BOOKKEEPING, Run, Search, View};
 use crate::workflows::Session;
 
 /// Which runs fit.
@@ -40,13 +40,13 @@ pub fn search(session: &Session<'_>, request: &SearchRequest) -> Result<Vec<Run>
     let tracker = session.project.reader()?;
     let ids = request.experiments.iter().map(|name| Ok(tracker.experiment(name)?.id)).collect::<Result<Vec<_>>>()?;
     let filter = match &request.filter {
-        Filter::Everything => String::new(),
-        Filter::Computations => format!("command NOT IN {BOOKKEEPING}"),
-        Filter::Expression(expression) => expression.clone(),
+        Filter::Everything => None,
+        Filter::Computations => Some(tracking::Filter::other_commands(&BOOKKEEPING)),
+        Filter::Expression(expression) => tracking::Filter::parse(expression)?,
     };
     tracker.search_runs(&Search {
         experiments: &ids,
-        filter: &filter,
+        filter: filter.as_ref(),
         order: &request.order,
         limit: request.limit,
         offset: request.offset,
