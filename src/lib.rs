@@ -1,7 +1,7 @@
 //! `mlops`: from a table of rows to a model in production, and healthy there.
 //!
 //! Floors look down only (`ARCHITECTURE.md` draws them, `tests/architecture.rs` holds them):
-//! doors (`cli`) → verbs (`workflows`) → papers (`report`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
+//! doors (`cli`) → verbs (`workflows`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
 
 // doors
 pub mod cli;
@@ -13,6 +13,9 @@ pub mod workflows;
 pub mod notify;
 pub mod report;
 pub mod schedule;
+
+// what a run keeps
+pub mod runs;
 
 // the unit
 pub mod bundle;

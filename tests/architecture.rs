@@ -9,12 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+#[path = "architecture/circles.rs"]
+mod circles;
+
 /// The floors from top to bottom. A room knows the floors below its own; of its own floor, only what `SIBLINGS` says.
 const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["workflows"],
     &["notify", "report", "schedule"],
+    &["runs"],
     &["bundle", "config", "project"],
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
@@ -27,7 +31,7 @@ const FLOORS: &[&[&str]] = &[
 const SIBLINGS: &[(&str, &str)] = &[("tensors", "fs")];
 
 /// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read in `config/`; the rendered config
-/// of a run is written by `workflows/record.rs` and read again by `workflows/promote.rs`; a model card has a head of YAML;
+/// of a run is written by `runs/record.rs` and read again by `runs/stored_config.rs`; a model card has a head of YAML;
 /// the tests of `schedule/quote.rs` read what it has quoted.
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["embeddings/candle_network/"]),
@@ -50,6 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "cli/ui/",
             "data/split.rs",
             "notify/",
+            "runs/",
             "schedule/",
             "tracking/prediction_log/",
             "workflows/",
@@ -69,7 +74,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustc_hash", &["features/", "embeddings/"]),
     ("safetensors", &["tensors.rs", "embeddings/"]),
     ("saphyr_parser", &["config/"]),
-    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs", "workflows/promote.rs"]),
+    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs", "runs/stored_config.rs"]),
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("statrs", &["stats/"]),
     ("strsim", &["catalog.rs"]),

@@ -10,8 +10,8 @@ use super::ui::{Align, error, format, table};
 use crate::data::Task;
 use crate::error::Result;
 use crate::onnx::Port;
-use crate::workflows::export::{Outcome, Request, Target, export};
-use crate::workflows::latency::{Benchmark, Latency, REPETITIONS};
+use crate::workflows::release::export::{Outcome, Request, Target, export};
+use crate::workflows::release::latency::{Benchmark, Latency, REPETITIONS};
 
 const EXAMPLES: &str = "\
 Examples:

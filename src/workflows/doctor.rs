@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::model_folders::{models, remove_dir};
 use super::prune::departed;
 use super::session::Session;
 use super::versions::{Folders, named};
-use crate::error::{Context, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Project;
 use crate::registry::{Manifest, check_folder, mirror_staging, versions_in, versions_on_disk};
@@ -69,19 +70,6 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
         find("left by a process that died".into(), state, path.display().to_string());
     }
     Ok(findings)
-}
-
-/// Every model that has rows or folders.
-pub(super) fn models(project: &Project) -> Result<Vec<ModelName>> {
-    let mut names: Vec<String> = project.reader()?.models()?.into_iter().map(|model| model.name).collect();
-    let layout = &project.layout;
-    for above in [layout.checkpoints(), layout.all_validated()] {
-        let folders = std::fs::read_dir(above).into_iter().flatten().filter_map(std::result::Result::ok);
-        names.extend(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    }
-    names.sort();
-    names.dedup();
-    Ok(names.iter().filter_map(|name| ModelName::parse(name).ok()).collect())
 }
 
 fn check_model(
@@ -166,14 +154,6 @@ fn check_validated(
         }
     }
     Ok(())
-}
-
-/// Removes a folder; one that another process has removed meanwhile is as good.
-pub(super) fn remove_dir(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.context(|| format!("cannot remove `{}`", folder.display())),
-    }
 }
 
 /// Compares `production/<model>/` with the rows.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::reading::{From, batch, read_rows, read_training_rows, stream};
-use super::record::{COMMANDS, Light, What, code_tags, light, pairs, recorded};
+use super::light::{COMMANDS, Light, light};
+use super::reading::{From, batch, read_rows, read_training_rows};
 use super::session::Session;
 use crate::catalog::{ParamProblem, Params, find};
 use crate::config::{Experiment, ExperimentConfig};
@@ -21,6 +21,9 @@ use crate::embeddings::TextReport;
 use crate::error::{Error, Result};
 use crate::features::{Chain, FittedChain, STEPS, StepKind};
 use crate::names::RunId;
+use crate::runs::record::{What, recorded};
+use crate::runs::seed::stream;
+use crate::runs::tags::{code_tags, pairs};
 use crate::tracking::Batch;
 
 /// What becomes of a row whose text is missing or blank.
@@ -301,7 +304,7 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
     let output = output.unwrap_or_else(|| folder.join("embeddings.parquet"));
     let description = &config.experiment.description;
     let what = What { experiment: &config.experiment.name, description, command: "embed", name: "" };
-    recorded(session, what, |recorder| {
+    recorded(session.project, what, |recorder| {
         recorder.config(config)?;
         session.stage(&format!("reading {}", config.data.place()))?;
         let rows =
@@ -354,7 +357,7 @@ fn fit_and_transform(
 
 fn log(
     session: &Session<'_>,
-    recorder: &super::record::Recorder<'_>,
+    recorder: &crate::runs::record::Recorder<'_>,
     config: &ExperimentConfig,
     outcome: &Outcome,
     environment: &BTreeMap<String, String>,

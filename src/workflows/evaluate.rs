@@ -1,17 +1,15 @@
 //! `evaluate`: a model version on rows, with intervals; recorded as a run. Rankings are judged in `evaluate_ranking`.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::evaluate_ranking;
+pub use super::evaluate_request::Request;
 use super::gate::{Check, require};
 use super::judge::{Answered, judge, values_by};
 use super::predict_ranking::{check_queries, document_ids};
-use super::promote::stored_config;
 use super::reading::{From, batch, read_rows, read_rows_as};
-use super::record::{PredictionColumns, Recorder, What, code_tags, recorded};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::catalog::known_hint;
@@ -20,38 +18,14 @@ use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::{Columns, Part, Task, labels};
 use crate::error::{Error, Result};
 use crate::features::Batch;
-use crate::metrics::ranking::{Empty, LetorScript};
+use crate::metrics::ranking::LetorScript;
 use crate::metrics::{Average, Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
+use crate::runs::record::{PredictionColumns, Recorder, What, recorded};
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::code_tags;
 use crate::tracking::{self, Input};
-
-/// What to evaluate, on what.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// The model.
-    pub model: String,
-    /// Other data than those of its config.
-    pub data: Option<String>,
-    /// The query, for a database in `data`.
-    pub query: Option<String>,
-    /// The part of the config's split; all rows of `data` when absent.
-    pub part: Option<Part>,
-    /// Only rows with these ids.
-    pub ids: Option<HashSet<String>>,
-    /// Tags of the run.
-    pub tags: Vec<(String, String)>,
-    /// Columns whose values get metrics of their own, beside those of the config.
-    pub by: Vec<String>,
-    /// The average of metrics that have none in their name.
-    pub average: Option<Average>,
-    /// The positive label.
-    pub pos_label: Option<String>,
-    /// For ranking, what a query without a relevant document counts, in place of the config's word.
-    pub empty: Option<Empty>,
-    /// For ranking, also the numbers of LETOR 4.0's script.
-    pub letor_compat: bool,
-}
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -99,7 +73,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         command: "evaluate",
         name: &name,
     };
-    recorded(session, what, |recorder| {
+    recorded(session.project, what, |recorder| {
         let bundle = Bundle::load(&located.folder)?;
         let view = match bundle.schema.task {
             Task::Classification => view_of(session, request, &bundle.schema.labels)?,

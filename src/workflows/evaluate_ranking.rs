@@ -4,11 +4,8 @@
 //! labels. `--empty` says what a query without a relevant document counts instead; `--letor-compat` adds the numbers of
 //! LETOR 4.0's own script, whose conventions are fixed.
 
-use super::evaluate::Request;
+use super::evaluate_request::Request;
 use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
-use super::ranking_files::{JudgedQueries, RankedRows};
-use super::reading::stream;
-use super::record::Recorder;
 use crate::bundle::Bundle;
 use crate::config::Experiment;
 use crate::data::rows::Rows;
@@ -16,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::features::Batch;
 use crate::metrics::Evaluation;
 use crate::metrics::ranking::{Convention, Draws, LetorScript, Queries, letor_script};
+use crate::runs::ranking_files::{JudgedQueries, RankedRows};
+use crate::runs::record::Recorder;
+use crate::runs::seed::stream;
 use crate::workflows::session::Session;
 use crate::workflows::train::above;
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::doctor::{leftovers, models, remove_dir};
+use super::doctor::leftovers;
+use super::model_folders::{models, remove_dir};
 use super::prune::{KeptVersion, OldVersion, Policy, departed, prune, size};
 use super::session::Session;
 use crate::embeddings::{Cache, Prune, Pruned};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::record::{COMMANDS, Light, write_light};
+use super::light::{COMMANDS, Light, write_light};
 use super::session::Session;
 use crate::config::schema::schema;
 use crate::error::{Error, Result};

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, Axis};
 
-use super::reading::stream;
 use crate::bundle::{Prediction, Schema};
 use crate::config::{Experiment, Threshold};
 use crate::data::Part;
@@ -15,6 +14,7 @@ use crate::metrics::reliability::{Reliability, reliability};
 use crate::metrics::subgroups::{MISSING, subgroups};
 use crate::metrics::threshold::{Chosen, Floors, choose};
 use crate::metrics::{Evaluation, Intervals, METRICS, Metric, Question, Reads, Scored, View, evaluate_seen};
+use crate::runs::seed::stream;
 
 /// Rows that the model has answered.
 #[derive(Debug, Clone, Copy)]

@@ -3,11 +3,10 @@
 
 use serde::Serialize;
 
+use super::light::{Light, light};
 use super::predict_ranking::{self, check_queries, document_ids, ranked};
 use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_facts};
-use super::promote::{stored_config, version_tags};
 use super::reading::{From, batch, read_rows};
-use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
@@ -16,6 +15,8 @@ use crate::data::{Columns, Task};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
 
 /// What to predict with, on what.
 #[derive(Debug, Clone, Default)]

@@ -6,26 +6,26 @@
 //! nothing that anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::compare::tested_elsewhere;
 use super::gate::{Gate, Kind, Subject, Verdict, judge, overall, refusal};
-use super::ranking_files::CONVENTION_TAG;
-use super::record::{Light, light, pairs};
+use super::light::{Light, light};
 use super::release::{Released, make};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::config::{ExperimentConfig, Policy, PromotionSection};
 use crate::data::Task;
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::fs::{crash_point, read_text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::crash_point;
 use crate::metrics;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::project::{Located, Prefer, Project};
 use crate::registry::{mirror_staging, prepare_production};
+use crate::runs::ranking_files::CONVENTION_TAG;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, tested_elsewhere, version_tags};
 use crate::tracking::{Run, Stage, Transition};
 
 /// What to promote, and how.
@@ -210,18 +210,6 @@ fn recorded(located: &Located, config: &ExperimentConfig, outcome: &Outcome, sta
     }
 }
 
-/// The tags that say which version a command was about, and what it was trained with.
-#[must_use]
-pub fn version_tags(located: &Located, config: &ExperimentConfig) -> Vec<(String, String)> {
-    pairs([
-        ("model", located.model.to_string()),
-        ("version", located.version.0.to_string()),
-        ("trained_by", located.run_id.to_string()),
-        ("seed", config.seed.to_string()),
-        ("trained_on", located.data_fingerprint.clone()),
-    ])
-}
-
 /// Writes the decision: the refusal, the transition, or both.
 fn decide(
     project: &Project,
@@ -280,23 +268,6 @@ fn decide(
 /// Where a refused version goes: the config's `otherwise`, but never down from where it is.
 fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Result<Stage> {
     Ok(if from == Stage::None && wanted != Stage::Staging { Stage::parse(&rules.otherwise)? } else { from })
-}
-
-/// The config that a version was trained with.
-///
-/// # Errors
-/// `Failed` when it is damaged.
-pub fn stored_config(located: &Located) -> Result<ExperimentConfig> {
-    read_config(&located.folder)
-}
-
-/// The rendered config in a version's or a run's folder.
-///
-/// # Errors
-/// `NotFound` when there is none, `Failed` when it is damaged.
-pub fn read_config(folder: &Path) -> Result<ExperimentConfig> {
-    let path = folder.join("config.yaml");
-    serde_yaml::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
 }
 
 /// Loads the version and asks its golden rows; vectors of the cache would prove nothing.

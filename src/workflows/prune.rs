@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::doctor::remove_dir;
-use super::training_record::timestamp;
+use super::model_folders::remove_dir;
 use super::versions::Folders;
 use crate::error::{Context, ErrorKind, Result};
 use crate::fs::{crash_point, temporary};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::Project;
 use crate::registry::{Manifest, versions_in};
+use crate::runs::timestamp::timestamp;
 use crate::text::DAY_MS;
 use crate::tracking::{ModelVersion, Removal, Stage};
 

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::data::rows::{Blank, Inputs, Labels, Rows, TimeWindow, cells_by, prepare, request};
+use crate::data::rows::{Blank, Inputs, Labels, Rows, cells_by, prepare, request};
 use crate::data::sources::{column_names, read, resolve};
 use crate::data::{Columns, Features, Input, Part, Split};
 use crate::error::{Error, Result};
 use crate::features::{Batch, QueryBounds, Signal};
+use crate::runs::seed::stream;
 
 /// Where rows are read from.
 #[derive(Debug, Clone, Copy)]
@@ -32,56 +32,6 @@ pub struct From<'a> {
     pub blank: Blank,
     /// Columns that make groups of rows.
     pub by: &'a [String],
-}
-
-/// `data.json` of a run: the rows that it was trained and tested on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataWindow {
-    /// The format of this file.
-    pub format_version: u32,
-    /// Where the rows came from.
-    pub source: String,
-    /// SHA-256 of the rows.
-    pub fingerprint: String,
-    /// How many there were.
-    pub rows: RowCounts,
-    /// From when to when they are, where they are split by time.
-    pub time: Option<TimeWindow>,
-}
-
-/// How many rows there were and what became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RowCounts {
-    /// Rows in the source.
-    pub read: usize,
-    /// Rows skipped for want of a label.
-    pub skipped_without_label: usize,
-    /// Rows skipped for want of a text or a vector.
-    pub skipped_without_input: usize,
-    /// Rows for training.
-    pub train: usize,
-    /// Rows for validation.
-    pub validation: usize,
-    /// Rows for test.
-    pub test: usize,
-}
-
-impl RowCounts {
-    /// The counts of these rows.
-    #[must_use]
-    pub fn of(rows: &Rows) -> Self {
-        let [train, validation, test] = Part::ALL.map(|part| rows.parts.iter().filter(|given| **given == part).count());
-        Self {
-            read: rows.n_read,
-            skipped_without_label: rows.skipped_label,
-            skipped_without_input: rows.skipped_input,
-            train,
-            validation,
-            test,
-        }
-    }
 }
 
 /// Reads rows.
@@ -197,13 +147,6 @@ fn others(session: &Session<'_>, source: &str, learned: &Columns, from: From<'_>
     let others: Vec<String> = known.iter().filter(is_other).take(5).map(|name| format!("`{name}`")).collect();
     Ok((!others.is_empty())
         .then(|| format!("{source}: columns that the training file does not have are left out: {}", others.join(", "))))
-}
-
-/// A seed of its own for each purpose, so that more randomness in one place moves nothing in another.
-#[must_use]
-pub fn stream(seed: u64, purpose: &str) -> u64 {
-    let digest = crate::fs::sha256(format!("{seed}:{purpose}").as_bytes());
-    u64::from_str_radix(&digest[..16], 16).expect("16 hexadecimal digits")
 }
 
 /// The rows at these positions as they go into the feature steps: the raw input, with their queries where they have any, and

@@ -9,9 +9,8 @@ use std::time::Instant;
 use ndarray::{Array2, Axis};
 use serde::Serialize;
 
-use super::promote::{stored_config, version_tags};
+use super::light::{Light, light};
 use super::reading::batch;
-use super::record::{Light, light, pairs};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::data::letor::Settings;
@@ -24,6 +23,8 @@ use crate::features::{Batch, QueryBounds, Signal};
 use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
 use crate::retrieval::{Flat, Hit};
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
 
 /// What the hits are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

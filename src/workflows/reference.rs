@@ -6,8 +6,8 @@
 
 use ndarray::Array2;
 
+use super::part_rows::Predicted;
 use super::session::Session;
-use super::train::Predicted;
 use crate::config::ExperimentConfig;
 use crate::data::rows::Rows;
 use crate::data::{Features, Input, Part};

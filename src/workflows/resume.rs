@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Recorder, write_json};
 use super::session::Session;
 use crate::config::{Experiment, ExperimentConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{create_dir, read_text, sha256, write_atomic};
 use crate::models::Family;
 use crate::names::RunId;
+use crate::runs::record::{Recorder, write_json};
 use crate::tracking::{Run, Search, Status, View};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";

@@ -4,14 +4,16 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::gate::Subject;
-use super::promote::{smoke_test, stored_config, version_tags};
-use super::record::{Light, light, pairs};
+use super::light::{Light, light};
+use super::promote::smoke_test;
 use super::release::make;
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
 use crate::registry::prepare_production;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
 use crate::tracking::{LedgerEntry, Stage, Transition};
 
 /// What came of it.

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::judge::{Answered, check_choice, judge, threshold, values_by};
 use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
-use super::reading::{RowCounts, batch, check_classes, read_training_rows, stream};
-use super::record::{Recorder, What, recorded};
+use super::part_rows::{PartRows, Predicted};
+use super::prepared::Prepared;
+use super::reading::{batch, check_classes, read_training_rows};
 use super::reference::{Draft, draft};
 use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
@@ -19,15 +20,16 @@ use crate::bundle::{Bundle, Prediction, Schema};
 use crate::config::{Experiment, ExperimentConfig};
 use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::{Csr, Dataset, Features, Part, Targets, Task};
-use crate::embeddings::TextReport;
 use crate::error::{Context, Result};
-use crate::features::{Batch, FittedChain};
 use crate::fs::{crash_point, write_relaxed};
 use crate::metrics::ranking::{Draws, RankingEstimate};
 use crate::metrics::threshold::Chosen;
 use crate::metrics::{Evaluation, View};
 use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
+use crate::runs::data_window::RowCounts;
+use crate::runs::record::{Recorder, What, recorded};
+use crate::runs::seed::stream;
 
 /// What to train.
 pub struct Request {
@@ -108,7 +110,7 @@ pub fn train(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         command: "train",
         name: &request.run_name,
     };
-    let outcome = recorded(session, what, |recorder| run(session, request, recorder))?;
+    let outcome = recorded(session.project, what, |recorder| run(session, request, recorder))?;
     latest_results(session, &outcome)?;
     Ok(outcome)
 }
@@ -122,47 +124,6 @@ fn latest_results(session: &Session<'_>, outcome: &Outcome) -> Result<()> {
         write_relaxed(&folder.join(name), &bytes)?;
     }
     Ok(())
-}
-
-/// The rows of a part: where they stand, and what they are.
-pub(super) struct PartRows {
-    pub part: Part,
-    pub positions: Vec<usize>,
-    pub truth: Vec<usize>,
-    /// Where the queries begin and end, for ranking.
-    pub starts: Vec<usize>,
-}
-
-impl PartRows {
-    /// The truth as grades of relevance.
-    pub fn grades(&self) -> Vec<u8> {
-        self.truth.iter().map(|grade| u8::try_from(*grade).unwrap_or(u8::MAX)).collect()
-    }
-
-    /// The ids of the queries.
-    pub fn query_ids(&self, rows: &Rows) -> Vec<String> {
-        let first = self.starts.iter().take(self.starts.len().saturating_sub(1));
-        first.map(|start| rows.query(self.positions[*start]).unwrap_or_default().to_owned()).collect()
-    }
-}
-
-/// Rows that were read and split, with the features of each part.
-pub(super) struct Prepared {
-    pub rows: Rows,
-    pub counts: RowCounts,
-    pub fingerprint: String,
-    /// By which the rows are known again, see `Rows::digests`.
-    pub digests: Vec<u64>,
-    /// Training, validation, test.
-    pub parts: [PartRows; 3],
-    pub chain: FittedChain,
-    pub features: Vec<Features>,
-    /// The first test rows.
-    pub golden: Batch,
-    /// What came of the texts.
-    pub texts: TextReport,
-    /// What the training rows look like, for drift checks.
-    pub draft: Draft,
 }
 
 /// Rows of the test part that become golden rows.
@@ -257,9 +218,6 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         seconds: watch.seconds,
     })
 }
-
-/// A part with what the model says of it.
-pub(super) type Predicted<'a> = (&'a PartRows, Prediction);
 
 /// What the model says of each part that has rows, decided at the config's threshold or at the one that is chosen on the
 /// validation rows, which the bundle then keeps.

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Number;
 
 use super::judge::values_by;
-use super::ranking_files::{JudgedQueries, RankedRows};
-use super::reading::DataWindow;
-use super::record::{PredictionColumns, Recorder, code_tags, write_json};
+use super::part_rows::PartRows;
+use super::prepared::Prepared;
 use super::session::Session;
-use super::train::{PartRows, Prepared};
 use crate::bundle::{Bundle, Golden, Prediction};
 use crate::config::ExperimentConfig;
 use crate::data::{Features, Input, Part, Task};
@@ -24,6 +22,11 @@ use crate::metrics::threshold::Chosen;
 use crate::models::Event;
 use crate::names::Version;
 use crate::registry::{Manifest, publish};
+use crate::runs::data_window::DataWindow;
+use crate::runs::ranking_files::{JudgedQueries, RankedRows};
+use crate::runs::record::{PredictionColumns, Recorder, write_json};
+use crate::runs::tags::code_tags;
+use crate::runs::timestamp::timestamp;
 use crate::tracking;
 
 /// What was heard during the fit.
@@ -299,13 +302,6 @@ pub(super) fn publish_version(
         project.now_ms(),
     )?;
     Ok(version)
-}
-
-/// A time in UTC, to the second.
-#[must_use]
-pub fn timestamp(now_ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(now_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What goes into the database before the version is published: a version always has its metrics.

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::training_record::timestamp;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::{Prefer, Project};
 use crate::registry::{Layout, Selector, versions_in};
+use crate::runs::timestamp::timestamp;
 use crate::tracking::{ModelVersion, RegisteredModel, Stage, StateAt, Transition, state_at};
 
 /// What lies on disk of a model.
@@ -178,7 +178,7 @@ pub struct Then {
 /// `Failed` when the database cannot be read.
 pub fn list(project: &Project) -> Result<Vec<Listed>> {
     let models = project.reader()?.models()?;
-    for name in super::doctor::models(project)? {
+    for name in super::model_folders::models(project)? {
         if !models.iter().any(|model| model.name == name.as_str()) {
             project.note(format!("`{name}` has folders, but is not registered: `mlops doctor --fix` adopts it"));
         }

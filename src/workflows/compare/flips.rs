@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::super::paired::Paired;
-use super::super::promote::read_config;
 use super::super::reading::read_training_rows;
 use super::super::session::Session;
 use crate::data::Input;
 use crate::data::rows::{Inputs, Labels};
 use crate::error::{ErrorKind, Result};
 use crate::names::{ExperimentName, RunId};
+use crate::runs::paired::Paired;
+use crate::runs::stored_config::read_config;
 use crate::tracking::Run;
 
 /// A row whose answer changed.

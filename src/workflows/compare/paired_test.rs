@@ -1,42 +1,18 @@
 //! The candidates against the baseline, on the stored answers of each: is the difference more than noise?
 
-use super::super::paired::{Overlap, answers, pair};
 use super::column::Column;
 use super::flips::{Flips, changed};
 use super::queries::{QueryChanges, moved};
-use super::table::Request;
-use crate::comparison::{Difference, Options, TestKind, Verdict, correct_for_many};
+use super::request::{Made, Request};
+use crate::comparison::{Difference, Options, Verdict, correct_for_many};
 use crate::data::Task;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
 use crate::names::RunId;
 use crate::project::Project;
+use crate::runs::paired::{Overlap, answers, pair};
+use crate::runs::tags::tested_elsewhere;
 use crate::tracking::Run;
-
-/// Which paired test is wished for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// The test.
-    pub test: TestKind,
-    /// Whether it is made.
-    pub made: Made,
-    /// The seed of what is drawn.
-    pub seed: u64,
-    /// Replicates or permutations.
-    pub replicates: usize,
-}
-
-/// Whether a paired test is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Made {
-    /// Where the runs allow it; what stands in its way is a remark for runs that were logged by hand, else an error.
-    #[default]
-    WherePossible,
-    /// Always: what stands in its way is an error.
-    Always,
-    /// Never: the table alone.
-    Never,
-}
 
 /// The paired tests of all candidates.
 #[derive(Default)]
@@ -67,13 +43,6 @@ impl Tested {
         let at = self.candidates.iter().position(|candidate| candidate == run)?;
         self.differences.get(at)
     }
-}
-
-/// The first run that was tested on other rows than the first of them.
-#[must_use]
-pub fn tested_elsewhere(runs: &[Run]) -> Option<&Run> {
-    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
-    runs.iter().find(|run| tested_on(run) != tested_on(&runs[0]))
 }
 
 /// The average and the positive label that a run was judged with, where they were asked for.

@@ -4,44 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::super::record::{Light, light, pairs};
+use super::super::light::{Light, light};
 use super::super::session::Session;
 use super::column::Column;
 use super::conventions::Conventions;
 use super::flips::{Flips, tell};
-use super::paired_test::{Tested, Wish, check_same_rows, check_same_view, differences};
+use super::paired_test::{Tested, check_same_rows, check_same_view, differences};
 use super::queries::QueryChanges;
+use super::request::Request;
 use super::select::{primary_of, runs_of};
 use crate::comparison::{Difference, Verdict};
 use crate::error::{Error, Result};
 use crate::metrics::Direction;
 use crate::project::Project;
+use crate::runs::tags::pairs;
 use crate::tracking::{Run, Status};
-
-/// What to compare.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// Runs, experiments or model versions.
-    pub items: Vec<String>,
-    /// What the runs are judged by: a metric or `min loss`; the first run's primary metric when absent.
-    pub metric: Option<String>,
-    /// What the rows are sorted by, when not by `metric`.
-    pub sort: Option<String>,
-    /// Whether a higher or a lower value of `metric` is better, where nobody knows.
-    pub order: Option<Direction>,
-    /// More columns.
-    pub columns: Vec<String>,
-    /// The item that the others are held against; the first of two when absent.
-    pub baseline: Option<String>,
-    /// How many rows of the table at most.
-    pub top: usize,
-    /// Compare runs that were tested on different rows.
-    pub allow_different_data: bool,
-    /// The paired test, and whether it must be made.
-    pub test: Wish,
-    /// Name the rows whose answer changed, or the queries that moved.
-    pub why: bool,
-}
 
 /// One run in the table.
 #[derive(Debug, Clone, PartialEq, Serialize)]

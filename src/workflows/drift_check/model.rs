@@ -17,11 +17,12 @@ use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, 
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
 use crate::project::{Located, Prefer};
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
 use crate::text::{DAY_MS, thousands};
 use crate::tracking::{DriftEvent, Severity, prediction_log};
 use crate::workflows::drift_events::advice;
-use crate::workflows::promote::{stored_config, version_tags};
-use crate::workflows::record::{Light, light, pairs};
+use crate::workflows::light::{Light, light};
 use crate::workflows::session::Session;
 
 /// The current rows.

@@ -1,10 +1,10 @@
 //! A version held against numbers: bounds on metrics, and how many rows they rest on.
 
-use super::super::paired::Paired;
 use super::check::{Check, Kind, Verdict};
 use crate::config::{Bound, Minimum, Require};
 use crate::data::Task;
 use crate::metrics::{Estimate, Evaluation};
+use crate::runs::paired::Paired;
 
 /// A rule in words: `>= 0.55`, `lower bound >= 0.55`.
 fn words(rule: &Require) -> String {

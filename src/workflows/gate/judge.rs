@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::export::checked;
-use super::super::parity::TOLERANCE;
+use super::super::release::export::checked;
+use super::super::release::parity::TOLERANCE;
 use super::super::release::{Measured, measured};
 use super::super::session::Session;
 use super::absolute::{compared, minimum, require};

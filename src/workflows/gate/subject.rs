@@ -5,10 +5,6 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::super::known_rows::KnownRows;
-use super::super::paired::{all_answers, answers};
-use super::super::predictions::Predictions;
-use super::super::promote::stored_config;
 use crate::config::ExperimentConfig;
 use crate::error::{Context, Error, Result};
 use crate::fs::read_text;
@@ -16,6 +12,10 @@ use crate::metrics::Evaluation;
 use crate::names::ExperimentName;
 use crate::project::{Located, Project};
 use crate::registry::Manifest;
+use crate::runs::known_rows::KnownRows;
+use crate::runs::paired::{all_answers, answers};
+use crate::runs::predictions::Predictions;
+use crate::runs::stored_config::stored_config;
 use crate::tracking::{Run, Search, View};
 
 /// A version with its run, its config and, on demand, its answers.

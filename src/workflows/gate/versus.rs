@@ -2,9 +2,6 @@
 
 use serde::Serialize;
 
-use super::super::known_rows::KnownRows;
-use super::super::paired::{Overlap, Paired, answers, pair};
-use super::super::ranking_files::CONVENTION_TAG;
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
@@ -13,6 +10,9 @@ use crate::data::{Part, Task};
 use crate::error::{ErrorKind, Result};
 use crate::names::RunId;
 use crate::project::Project;
+use crate::runs::known_rows::KnownRows;
+use crate::runs::paired::{Overlap, Paired, answers, pair};
+use crate::runs::ranking_files::CONVENTION_TAG;
 use crate::stats::sample_size::Aim;
 use crate::tracking::Run;
 

@@ -1,6 +1,5 @@
 //! The report of one run, or of a model version and the run that made it.
 
-use super::stored::Stored;
 use super::{figures, ranking};
 use crate::comparison::Options;
 use crate::error::{ErrorKind, Result};
@@ -10,12 +9,14 @@ use crate::project::{Located, Project};
 use crate::report::document::{Align, Block, Document, Table, Tone};
 use crate::report::numbers::{count, percent, told, value};
 use crate::report::sections::{self, ComparisonRow, ComparisonSection};
+use crate::runs::paired::{Overlap, Paired, answers, pair};
+use crate::runs::stored::Stored;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::tested_elsewhere;
+use crate::runs::timestamp::timestamp;
 use crate::tracking::{LedgerEntry, ModelVersion, Run, Stage, Status};
-use crate::workflows::compare::{direction, tested_elsewhere};
+use crate::workflows::compare::direction;
 use crate::workflows::gate::{Check, Kind, Verdict, overall, refusal, require};
-use crate::workflows::paired::{Overlap, Paired, answers, pair};
-use crate::workflows::promote::stored_config;
-use crate::workflows::training_record::timestamp;
 
 /// A model version, with its place in the registry.
 struct Versioned {

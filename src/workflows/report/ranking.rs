@@ -2,7 +2,6 @@
 //! queries that are ranked worst. All of it from the stored predictions, by the conventions that are stored with them.
 
 use super::figures::{add, titled};
-use super::stored::Stored;
 use crate::data::Task;
 use crate::error::Result;
 use crate::metrics::RankingFacts;
@@ -11,9 +10,10 @@ use crate::report::document::{Align, Block, Document, Table};
 use crate::report::numbers::{count, plural, value};
 use crate::report::plots::by_rank::{ByRank, Cut, by_rank};
 use crate::report::plots::spread::{Spread, spread};
+use crate::runs::predictions::Predictions;
+use crate::runs::stored::Stored;
 use crate::stats::quantile::quantile;
 use crate::stats::ranks::descending;
-use crate::workflows::predictions::Predictions;
 
 /// The deepest rank in the plot of NDCG.
 const DEEPEST: usize = 10;

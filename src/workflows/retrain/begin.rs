@@ -1,7 +1,8 @@
 //! Where a retrain begins: the state of its period, and those of earlier periods that were cut short.
 
 use super::super::session::Session;
-use super::run::{Outcome, Request};
+use super::outcome::Outcome;
+use super::request::Request;
 use super::state::{End, Ended, State};
 use super::tell;
 use super::work::Work;

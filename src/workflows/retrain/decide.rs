@@ -3,9 +3,7 @@
 use serde_json::Value;
 
 use super::super::evaluate::{Request as Evaluation, evaluate};
-use super::super::known_rows::KnownRows;
-use super::super::predictions;
-use super::super::promote::{Request, promote, stored_config};
+use super::super::promote::{Request, promote};
 use super::super::session::Session;
 use super::state::{Decided, End, State, Trained};
 use super::train::TAG;
@@ -16,6 +14,9 @@ use crate::fs::sha256;
 use crate::metrics;
 use crate::names::Version;
 use crate::project::{Prefer, Project};
+use crate::runs::known_rows::KnownRows;
+use crate::runs::predictions;
+use crate::runs::stored_config::stored_config;
 use crate::tracking::{LedgerEntry, Run, Search, Stage, View};
 
 /// The best candidate: by the primary metric of the first one on the validation rows, where all have them; the earlier

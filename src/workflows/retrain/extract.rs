@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::known_rows::KnownRows;
-use super::super::promote::stored_config;
 use super::super::reading::{From, read_rows};
-use super::super::record::write_json;
 use super::super::session::Session;
 use crate::config::{Experiment, RetrainConfig};
 use crate::data::rows::{Blank, Labels, TimeWindow};
@@ -20,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::fs::{create_dir, sha256_file};
 use crate::names::ModelName;
 use crate::project::Prefer;
+use crate::runs::known_rows::KnownRows;
+use crate::runs::record::write_json;
+use crate::runs::stored_config::stored_config;
 
 /// How the error of a source without rows ends.
 const NO_ROWS: &str = "has no rows";

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::record::write_json;
 use super::extract::Extracted;
 use super::trigger::Triggered;
-use super::validate::Validated;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::read_text;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::registry::Layout;
+use crate::runs::record::write_json;
 
 /// The steps in order, as they are named everywhere.
 pub(super) const STEPS: [&str; 7] = ["trigger", "extract", "validate", "train", "decide", "verify", "prune"];
@@ -54,6 +53,18 @@ pub struct State {
     pub told: bool,
     /// Seconds of each step.
     pub seconds: BTreeMap<String, f64>,
+}
+
+/// What the rows are like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validated {
+    /// Rows with a label.
+    pub labelled: u64,
+    /// Rows of each class.
+    pub classes: BTreeMap<String, u64>,
+    /// The share of nulls of each column that the candidates use.
+    pub null_rates: BTreeMap<String, f64>,
 }
 
 /// A candidate that was tried.

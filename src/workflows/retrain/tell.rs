@@ -2,7 +2,8 @@
 
 use super::super::notices::notify;
 use super::super::session::Session;
-use super::run::{Outcome, Request};
+use super::outcome::Outcome;
+use super::request::Request;
 use super::state::{End, State};
 use crate::config::NotifyEvent;
 use crate::error::{Error, ErrorKind};

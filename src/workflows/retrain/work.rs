@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use super::super::record::{Light, light, pairs};
+use super::super::light::{Light, light};
 use super::super::session::Session;
 use super::decide::decide;
 use super::extract::{extract, statistics};
 use super::finish::{prune, verify};
-use super::run::{Outcome, Request};
+use super::outcome::Outcome;
+use super::request::Request;
 use super::state::{End, Ended, Pruned, State, Verified};
 use super::train::candidate;
 use super::trigger::{Answer, Triggered, ask};
@@ -15,6 +16,7 @@ use super::validate::validate;
 use crate::config::{Experiment, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::crash_point;
+use crate::runs::tags::pairs;
 
 /// A retrain at work.
 pub(super) struct Work<'a> {

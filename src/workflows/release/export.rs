@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::light::{Light, light};
+use super::super::session::Session;
 use super::latency::{self, Benchmark, Latency};
 use super::parity::{Parity, parity};
 use super::preprocessor;
-use super::promote::{stored_config, version_tags};
-use super::record::{Light, light, pairs, write_json};
-use super::session::Session;
 use crate::bundle::{Bundle, Golden};
 use crate::data::Task;
 use crate::error::{Context, Error, Result};
@@ -25,6 +24,9 @@ use crate::names::{ModelName, Version};
 use crate::onnx::{Facts, IR_VERSION, ML_OPSET, OPSET, Port, Runtime};
 use crate::project::{Located, Prefer};
 use crate::registry::FileFacts;
+use crate::runs::record::write_json;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
 
 /// The exported graph.
 pub const MODEL_FILE: &str = "model.onnx";
@@ -298,7 +300,7 @@ mod tests {
     use crate::embeddings::EmbedContext;
     use crate::features::{Batch, Chain, QueryBounds, STEPS, Signal};
     use crate::models::{FAMILIES, FitContext};
-    use crate::workflows::parity::apart;
+    use crate::workflows::release::parity::apart;
 
     fn params(list: &[crate::catalog::Param], json: &Value) -> Params {
         Params::checked(list, &serde_json::from_value(json.clone()).unwrap()).unwrap()

@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::session::Session;
 use crate::config::ExperimentConfig;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, ErrorKind, Result};
 use crate::fs::{create_dir, sha256_file, sync_files, write_atomic, write_relaxed};
 use crate::metrics::Evaluation;
 use crate::names::{ExperimentName, RunId};
-use crate::tracking::{Artifact, Batch, Metric, NewRun, Status};
+use crate::project::Project;
+use crate::tracking::{Artifact, Metric, NewRun, Status};
 
 /// A run that is being recorded.
 pub struct Recorder<'a> {
-    session: &'a Session<'a>,
+    project: &'a Project,
     /// The run's id.
     pub id: RunId,
     /// The run's folder.
@@ -40,8 +40,7 @@ pub struct What<'a> {
 ///
 /// # Errors
 /// What `work` says, or `Failed` when the database refuses.
-pub fn recorded<T>(session: &Session<'_>, what: What<'_>, work: impl FnOnce(&Recorder<'_>) -> Result<T>) -> Result<T> {
-    let project = session.project;
+pub fn recorded<T>(project: &Project, what: What<'_>, work: impl FnOnce(&Recorder<'_>) -> Result<T>) -> Result<T> {
     let tracker = project.tracker()?;
     let experiment = tracker.ensure_experiment(what.experiment, what.description, project.now_ms())?;
     let id = project.new_run_id();
@@ -56,7 +55,7 @@ pub fn recorded<T>(session: &Session<'_>, what: What<'_>, work: impl FnOnce(&Rec
     })?;
     crate::fs::crash_point("run.started");
     let folder = project.layout.run(what.experiment, &id);
-    let recorder = Recorder { session, id, folder };
+    let recorder = Recorder { project, id, folder };
     let result = work(&recorder);
     let status = match &result {
         Ok(_) => Status::Finished,
@@ -77,74 +76,6 @@ pub fn recorded<T>(session: &Session<'_>, what: What<'_>, work: impl FnOnce(&Rec
 
 /// The file of a run's folder that says which rows it was about.
 pub const ROWS: &str = "rows.parquet";
-
-/// The experiment of commands that belong to none: `init`, `embed --input`.
-pub const COMMANDS: &str = "commands";
-
-/// What a command that trains nothing leaves behind: a run without a folder.
-#[derive(Debug, Default)]
-pub struct Light {
-    /// The experiment, made when it is new.
-    pub experiment: String,
-    /// The verb; [`crate::tracking::BOOKKEEPING`] holds it.
-    pub command: &'static str,
-    /// The run's name.
-    pub name: String,
-    /// When the work began.
-    pub started_ms: i64,
-    /// What was asked.
-    pub params: Vec<(String, String)>,
-    /// What was counted.
-    pub metrics: Vec<(&'static str, f64)>,
-    /// What was decided, on which model, with which seed and rows.
-    pub tags: Vec<(String, String)>,
-    /// What was written.
-    pub artifacts: Vec<PathBuf>,
-}
-
-/// Records a command that trains nothing, as finished. The work is done and must not fail for its record: where the
-/// database cannot be written a note says so, and a folder that was deployed without a database stays without one.
-pub fn light(session: &Session<'_>, run: &Light) {
-    let project = session.project;
-    if project.tracker_for_reading().is_some() && write_light(session, run).is_err() {
-        project.note(format!("this {} was not recorded: the tracking database cannot be written", run.command));
-    }
-}
-
-/// Records a command that trains nothing.
-///
-/// # Errors
-/// `Failed` when the database refuses.
-pub fn write_light(session: &Session<'_>, run: &Light) -> Result<()> {
-    let project = session.project;
-    let tracker = project.tracker()?;
-    let about = if run.experiment == COMMANDS { "commands that belong to no experiment" } else { "" };
-    let experiment = tracker.ensure_experiment(&ExperimentName::parse(&run.experiment)?, about, run.started_ms)?;
-    let (id, now_ms) = (project.new_run_id(), project.now_ms());
-    tracker.start_run(&NewRun {
-        id: &id,
-        experiment_id: experiment.id,
-        name: &run.name,
-        command: run.command,
-        process: Some(&project.surroundings.process),
-        start_ms: run.started_ms,
-    })?;
-    let metric =
-        |(key, value): &(&str, f64)| Metric { key: (*key).into(), value: *value, timestamp_ms: now_ms, step: 0 };
-    let environment = (project.surroundings.environment)();
-    let tags: Vec<_> = run.tags.iter().cloned().chain(code_tags(&environment)).collect();
-    let artifacts = run.artifacts.iter().map(|path| artifact(session, path)).collect::<Result<Vec<_>>>()?;
-    let metrics: Vec<_> = run.metrics.iter().map(metric).collect();
-    let batch = Batch { params: &run.params, metrics: &metrics, tags: &tags, artifacts: &artifacts, inputs: &[] };
-    tracker.log_batch(&id, &batch)?;
-    tracker.finish_run(&id, Status::Finished, now_ms)
-}
-
-/// Pairs of texts, as params and tags are given.
-#[must_use]
-pub fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
 
 /// One row of `predictions.parquet`, by column.
 pub struct PredictionColumns<'a> {
@@ -190,7 +121,7 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when the disk refuses.
     pub fn environment(&self, more: &[(&str, String)]) -> Result<BTreeMap<String, String>> {
-        let mut facts = (self.session.project.surroundings.environment)();
+        let mut facts = (self.project.surroundings.environment)();
         facts.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         self.json("environment.json", &facts)?;
         Ok(facts)
@@ -269,7 +200,7 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when it cannot be read.
     pub fn artifact(&self, path: &Path) -> Result<Artifact> {
-        artifact(self.session, path)
+        artifact(self.project, path)
     }
 
     /// Tags the run.
@@ -277,13 +208,13 @@ impl Recorder<'_> {
     /// # Errors
     /// `Failed` when the database refuses.
     pub fn tag(&self, key: &str, value: &str) -> Result<()> {
-        self.session.project.tracker()?.set_tags(&self.id, &[(key.to_owned(), value.to_owned())])
+        self.project.tracker()?.set_tags(&self.id, &[(key.to_owned(), value.to_owned())])
     }
 
     /// A metric at step 0, now.
     #[must_use]
     pub fn metric(&self, key: impl Into<String>, value: f64) -> Metric {
-        Metric { key: key.into(), value, timestamp_ms: self.session.project.now_ms(), step: 0 }
+        Metric { key: key.into(), value, timestamp_ms: self.project.now_ms(), step: 0 }
     }
 
     /// The values of an evaluation as metrics: `f1` for the test rows, `validation_f1`, `train_f1`.
@@ -298,17 +229,14 @@ impl Recorder<'_> {
     }
 }
 
-fn artifact(session: &Session<'_>, path: &Path) -> Result<Artifact> {
+/// Size and hash of a file, with its path relative to the project.
+///
+/// # Errors
+/// `Failed` when it cannot be read.
+pub fn artifact(project: &Project, path: &Path) -> Result<Artifact> {
     let (size, sha256) = sha256_file(path)?;
-    let path = path.strip_prefix(session.project.layout.root()).unwrap_or(path).display().to_string();
+    let path = path.strip_prefix(project.layout.root()).unwrap_or(path).display().to_string();
     Ok(Artifact { path, size, sha256 })
-}
-
-/// The tags that say which code made a run.
-#[must_use]
-pub fn code_tags(environment: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let keys = ["git_commit", "git_dirty", "mlops_version"];
-    keys.into_iter().filter_map(|key| Some((key.to_owned(), environment.get(key)?.clone()))).collect()
 }
 
 /// Writes a JSON document, pretty, with a final newline.

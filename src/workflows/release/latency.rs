@@ -18,7 +18,7 @@ use std::time::Instant;
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::session::Session;
+use super::super::session::Session;
 use crate::bundle::{Bundle, Golden};
 use crate::data::{Features, Task};
 use crate::error::{Error, Result};

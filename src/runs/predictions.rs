@@ -11,7 +11,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::ranking_files::{CONVENTION, TASK};
 use crate::data::Task;
 use crate::data::parquet_file::{self, Cells};
 use crate::error::{Error, Result};
@@ -19,6 +18,12 @@ use crate::metrics::ranking::{Convention, HIGHEST_GRADE};
 
 /// The file's name in a run's folder.
 pub const FILE: &str = "predictions.parquet";
+
+/// The fact of a file that says which task it is of.
+pub const TASK: &str = "mlops.task";
+
+/// The fact of a file that says by which conventions the run was judged, as JSON.
+pub const CONVENTION: &str = "mlops.convention";
 
 /// Grades that there are, 0 to the highest.
 const GRADES: usize = HIGHEST_GRADE as usize + 1;

@@ -7,7 +7,7 @@
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::session::Session;
+use super::super::session::Session;
 use crate::bundle::{Bundle, Golden, Prediction};
 use crate::data::Task;
 use crate::error::{Error, Result};

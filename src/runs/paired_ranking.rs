@@ -74,7 +74,7 @@ pub(super) fn convention_of(side: &Predictions) -> Result<&Convention> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -83,8 +83,8 @@ pub(super) mod tests {
     use crate::error::ErrorKind;
     use crate::metrics::ranking::Empty;
     use crate::names::RunId;
+    use crate::runs::paired::{Overlap, pair};
     use crate::tracking::{Run, Status};
-    use crate::workflows::paired::{Overlap, pair};
 
     /// A run with this first digit.
     pub fn run(digit: char) -> Run {

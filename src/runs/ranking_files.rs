@@ -6,19 +6,13 @@
 //! `per_query.parquet` has a row a query: `query`, `split`, `documents`, `relevant`, and a column a metric, null where the query is
 //! left out of its mean. `predictions` reads the first one back.
 
-use super::predictions::FILE;
+use super::predictions::{CONVENTION, FILE, TASK};
 use super::record::Recorder;
 use crate::data::Task;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, Error, Result};
 use crate::fs::{create_dir, write_relaxed};
 use crate::metrics::ranking::{Convention, RankingEstimate};
-
-/// The fact of a file that says which task it is of.
-pub const TASK: &str = "mlops.task";
-
-/// The fact of a file that says by which conventions the run was judged, as JSON.
-pub const CONVENTION: &str = "mlops.convention";
 
 /// The tag of a ranking run that says the same in words: two runs with one tag can be held against each other.
 pub const CONVENTION_TAG: &str = "convention";
@@ -133,9 +127,8 @@ fn per_query_bytes(parts: &[JudgedQueries<'_>], convention: Convention, facts: &
 mod tests {
     use super::*;
     use crate::data::parquet_file::Cells;
-    use crate::metrics::ranking::{Draws, Empty};
-    use crate::workflows::judge_ranking::{RankedAnswers, judge_ranking, wanted};
-    use crate::workflows::predictions;
+    use crate::metrics::ranking::{Draws, Empty, Queries, Wanted, evaluate};
+    use crate::runs::predictions;
 
     fn texts(cells: &[&str]) -> Vec<String> {
         cells.iter().map(ToString::to_string).collect()
@@ -174,10 +167,11 @@ mod tests {
     #[test]
     fn values_of_queries_are_written_and_what_is_left_out_is_null() {
         let (grades, starts) = ([1, 0, 0, 0], [0, 2, 4]);
-        let answered = RankedAnswers { scores: &[0.1, 0.2, 0.3, 0.4], grades: &grades, starts: &starts };
+        let answered = Queries { scores: &[0.1, 0.2, 0.3, 0.4], grades: &grades, starts: &starts };
         let convention = Convention { empty: Empty::Skip, ..Convention::new(1) };
         let draws = Draws { replicates: 0, seed: 0, level: 0.95 };
-        let (_, estimates) = judge_ranking(&convention, &wanted(&[], "mrr").unwrap(), &answered, draws).unwrap();
+        let wanted = ["mrr", "ndcg@1"].map(|name| Wanted::parse(name).unwrap());
+        let estimates = evaluate(&answered, &wanted, &convention, draws).unwrap();
         let ids = texts(&["a", "b"]);
         let judged = JudgedQueries { part: "test", ids: &ids, starts: &starts, grades: &grades, estimates: &estimates };
         let folder = tempfile::tempdir().unwrap();

@@ -6,28 +6,34 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::data_window::DataWindow;
+use super::predictions::{self, Predictions};
+use super::seed::stream;
+use super::stored_config::read_config;
 use crate::error::{ErrorKind, Result};
 use crate::metrics::ranking::Draws;
 use crate::metrics::{Estimate, Evaluation, Intervals};
 use crate::names::ExperimentName;
 use crate::project::Project;
 use crate::tracking::{Input, Run};
-use crate::workflows::predictions::{self, Predictions};
-use crate::workflows::promote::read_config;
-use crate::workflows::reading::{DataWindow, stream};
 
 /// Everything that is stored of a run.
 pub struct Stored {
+    /// The row of the run in the database.
     pub run: Run,
     /// The metrics of each part, test first.
     pub parts: Vec<(String, Evaluation)>,
     /// The metric that decides.
     pub primary: String,
+    /// What the run ran on and with.
     pub environment: BTreeMap<String, String>,
+    /// The rows of the training history, one an epoch or a step.
     pub history: Vec<BTreeMap<String, f64>>,
+    /// Which rows it was trained and tested on.
     pub window: Option<DataWindow>,
     /// The features that weigh most, heaviest first; empty where the model does not say so.
     pub importance: Vec<Feature>,
+    /// The inputs that were logged.
     pub inputs: Vec<Input>,
     /// What was said of each row, or why that is not known.
     pub predictions: std::result::Result<Predictions, String>,
@@ -40,7 +46,9 @@ pub struct Stored {
 /// A feature and how much it weighs.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Feature {
+    /// The name of the feature.
     pub feature: String,
+    /// How much it weighs.
     pub importance: f64,
 }
 
@@ -130,6 +138,7 @@ impl Stored {
     }
 
     /// How the intervals of the run were drawn: by its config, else as is usual.
+    #[must_use]
     pub fn draws(&self) -> Draws {
         let usual = Intervals::default();
         let (replicates, seed) = read_config(&self.folder).map_or((usual.replicates, usual.seed), |config| {
@@ -139,11 +148,13 @@ impl Stored {
     }
 
     /// The part that decides: the test rows, or the one part of an evaluation.
+    #[must_use]
     pub fn judged(&self) -> Option<&(String, Evaluation)> {
         self.parts.first()
     }
 
     /// A metric of the deciding part, with its interval; from the database where the folder is gone.
+    #[must_use]
     pub fn estimate(&self, metric: &str) -> Option<Estimate> {
         let stored = self.judged().and_then(|(_, evaluation)| evaluation.metrics.get(metric).cloned());
         let value = self.run.metrics.get(metric).copied().filter(|value| value.is_finite());
@@ -151,6 +162,7 @@ impl Stored {
     }
 
     /// A tag of the run.
+    #[must_use]
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.run.tags.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
