@@ -14,8 +14,8 @@ use crate::data::dataset::Features;
 use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Context, Error, Result};
 use crate::features::STEPS;
-use crate::features::batch::{Batch, QueryBounds};
-use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
+use crate::features::batch::{Batch, QueryBounds, Signal};
+use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
 use crate::fs::write_atomic;
 use crate::onnx::{self, Graph};
 

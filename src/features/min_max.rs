@@ -231,8 +231,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::features::batch::Signal;
     use crate::features::samples::{close, dense, exported, fit, no_queries, rows, sparse};
-    use crate::features::step::Signal;
 
     #[test]
     fn ranges_are_those_of_scikit_learn() {

@@ -171,8 +171,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::features::batch::Signal;
     use crate::features::samples::{close, dense, fit, rows, sparse};
-    use crate::features::step::Signal;
 
     #[test]
     fn each_query_has_its_own_range() {

@@ -3,8 +3,8 @@
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::batch::{Batch, QueryBounds};
-use super::step::{Fitted, Signal, StepKind};
+use super::batch::{Batch, QueryBounds, Signal};
+use super::step::{Fitted, StepKind};
 use crate::catalog::Params;
 use crate::data::dataset::{Csr, Features};
 use crate::embeddings::EmbedContext;

@@ -245,8 +245,8 @@ fn sparse_moments(matrix: &Csr) -> (Vec<f64>, Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::batch::Signal;
     use crate::features::samples::no_queries;
-    use crate::features::step::Signal;
     use ndarray::array;
 
     fn fit(json: &str, features: &Features) -> Result<(Box<dyn Fitted>, Features)> {

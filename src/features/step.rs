@@ -14,28 +14,6 @@ use crate::features::batch::Batch;
 use crate::onnx::{Graph, Value};
 use crate::tensors::Tensors;
 
-/// What the rows bring before any step has run, or what flows between steps.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Signal {
-    /// One text per row.
-    Texts(Vec<String>),
-    /// A feature matrix.
-    Matrix(Features),
-}
-
-impl Signal {
-    /// The matrix.
-    ///
-    /// # Errors
-    /// `Invalid` for texts.
-    pub fn matrix(self, step: &str) -> Result<Features> {
-        match self {
-            Self::Matrix(features) => Ok(features),
-            Self::Texts(_) => Err(Error::invalid(format!("`{step}` takes a matrix, got texts"))),
-        }
-    }
-}
-
 /// A fitted step gets rows as wide as those of training.
 ///
 /// # Errors

@@ -10,8 +10,8 @@ use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params, did_you_mean
 use crate::data::dataset::Features;
 use crate::embeddings::{EMBEDDERS, EmbedContext, Embedder, EmbedderKind, TextReport, hashing, sentence};
 use crate::error::{Error, Result};
-use crate::features::batch::Batch;
-use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
+use crate::features::batch::{Batch, Signal};
+use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
 use crate::onnx::{self, Graph};
 
 /// The step kind `embedding`.
