@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::features::STEPS;
 use crate::features::batch::{Batch, QueryBounds, Signal};
 use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
-use crate::fs::write_atomic;
+use crate::fs::{read_document, write_atomic};
 use crate::onnx::{self, Graph};
 
 const FILE: &str = "features.json";
@@ -324,19 +324,8 @@ impl FittedChain {
     /// `Failed` when a file is missing, damaged, or written by a newer version.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let bytes = std::fs::read(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        let manifest: Manifest = read_document(&path, FORMAT_VERSION)?;
         let damaged = || format!("`{}` is damaged", path.display());
-        // The version is looked at first: a newer file may have fields that this reader does not know.
-        let value: Value = serde_json::from_slice(&bytes).context(damaged)?;
-        match value.get("format_version").and_then(Value::as_u64) {
-            Some(version) if version > u64::from(FORMAT_VERSION) => {
-                let message =
-                    format!("`{}` has format version {version}, this build reads {FORMAT_VERSION}", path.display());
-                return Err(Error::failed(message).hint("it was written by a newer `mlops`"));
-            }
-            _ => {}
-        }
-        let manifest: Manifest = serde_json::from_value(value).context(damaged)?;
         let steps = manifest.steps.into_iter().enumerate().map(|(index, step)| {
             let kind = find("step", STEPS, &step.kind).context(damaged)?;
             let params = Params::checked(kind.params_for(&step.params), &step.params).map_err(|problems| {
@@ -484,7 +473,7 @@ mod tests {
             std::fs::write(folder.path().join(FILE), text).unwrap();
             FittedChain::load(folder.path()).err().unwrap()
         };
-        assert!(load(r#"{"format_version":2,"new":0}"#).message.contains("format version 2, this build reads 1"));
+        assert!(load(r#"{"format_version":2,"new":0}"#).message.contains("format 2, this build reads 1"));
         let unknown = r#"{"format_version":1,"n_inputs":2,"steps":[{"kind":"x","params":{},"n_features":2}]}"#;
         assert!(load(unknown).causes()[0].contains("unknown step `x`"));
         assert!(load("{").message.contains("damaged"));

@@ -10,25 +10,13 @@ use rayon::prelude::*;
 use super::blocks::Blocks;
 use super::documents::Documents;
 use super::groups::{group, inverse, merged, reordered};
-use super::matrix::{Matrix, widened};
+use super::matrix::{Layout, Matrix, widened};
 use super::nulls::{fill_minimum, fill_zero};
 use super::piece::Piece;
 use super::settings::{Base, Missing};
 use crate::data::dataset::Features;
 use crate::error::{Error, Result};
 use crate::text::counted;
-
-/// How the features are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layout {
-    /// Dense, unless that is above 256 MiB with less than one value in eight.
-    #[default]
-    Auto,
-    /// Rows in full.
-    Dense,
-    /// Compressed rows.
-    Sparse,
-}
 
 /// In which order the rows are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

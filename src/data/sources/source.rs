@@ -55,6 +55,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// The request that reads the asked columns as text.
+    #[must_use]
+    pub(super) fn of_asked(asked: &[Ask], query: Option<&str>) -> Self {
+        let columns = asked.iter().map(|ask| ask.name.clone()).collect();
+        Self { columns, query: query.map(str::to_owned), ..Self::default() }
+    }
+
     /// The request to a source with these columns: where all are wanted, these are they.
     ///
     /// # Errors
@@ -116,7 +123,7 @@ pub trait Source: Named + Sync {
     /// # Errors
     /// As `read`, and what `visit` says.
     fn scan(&self, path: &Path, asked: &[Ask], query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
-        let table = self.read(path, &chunk::as_request(asked, query))?;
+        let table = self.read(path, &Request::of_asked(asked, query))?;
         visit(vec![chunk::of_table(&table, asked)?])
     }
 }

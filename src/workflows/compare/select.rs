@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Direction;
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
-use crate::tracking::{Run, Search, View};
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// Finds a run: an id or a unique prefix, `@latest`, `@best:f1`.
 ///
@@ -59,9 +59,9 @@ pub fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
     if ExperimentName::parse(item).is_ok()
         && let Ok(experiment) = tracker.experiment(item)
     {
-        let filter = "command = 'train' AND status = 'FINISHED'";
+        let filter = Filter::command("train").and(Filter::status(Status::Finished));
         let (experiments, limit) = (&[experiment.id], usize::MAX >> 1);
-        let search = Search { experiments, filter, order: &[], limit, offset: 0, view: View::Active };
+        let search = Search { experiments, filter: Some(&filter), order: &[], limit, offset: 0, view: View::Active };
         let runs = tracker.search_runs(&search)?;
         return if runs.is_empty() {
             Err(Error::not_found(format!("experiment `{item}` has no finished training run")))

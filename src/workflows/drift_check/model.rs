@@ -12,7 +12,7 @@ use super::written::Written;
 use crate::bundle::{Bundle, Schema};
 use crate::data::Task;
 use crate::data::sources::{column_names, resolve};
-use crate::drift::findings::FEW;
+use crate::drift::statistic::FEW;
 use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};

@@ -7,7 +7,7 @@ use super::super::promote::{Request, promote};
 use super::super::session::Session;
 use super::state::{Decided, End, State, Trained};
 use super::train::TAG;
-use crate::config::{Bound, Mode, Policy, PromotionSection, Versus};
+use crate::config::{Bound, Inconclusive, Mode, Policy, PromotionSection, Versus};
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
@@ -17,7 +17,7 @@ use crate::project::{Prefer, Project};
 use crate::runs::known_rows::KnownRows;
 use crate::runs::predictions;
 use crate::runs::stored_config::stored_config;
-use crate::tracking::{LedgerEntry, Run, Search, Stage, View};
+use crate::tracking::{Filter, LedgerEntry, Run, Search, Stage, Status, View};
 
 /// The best candidate: by the primary metric of the first one on the validation rows, where all have them; the earlier
 /// of equals. The test rows are for the gate.
@@ -118,7 +118,7 @@ fn default_policy(
     Ok(Some(Policy {
         file: "the retrain's own rule: not clearly worse than production".to_owned(),
         sha256: sha256(text.as_bytes()),
-        gate: PromotionSection { versus_production: vec![versus], inconclusive: "promote".to_owned(), ..gate },
+        gate: PromotionSection { versus_production: vec![versus], inconclusive: Inconclusive::Promote, ..gate },
     }))
 }
 
@@ -194,11 +194,13 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
 /// An evaluation of a version on the test rows of a run, from before a crash.
 fn answered(project: &Project, state: &State, version: Version, run: &Run) -> Result<Option<Run>> {
     let Some(rows) = run.tags.get("test_ids") else { return Ok(None) };
-    let filter = format!(
-        "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{}' AND tags.version = '{}' AND tags.test_ids = '{rows}'",
-        state.model, version.0
-    );
-    let search = Search { experiments: &[], filter: &filter, order: &[], limit: 1, offset: 0, view: View::Active };
+    let filter = Filter::command("evaluate")
+        .and(Filter::status(Status::Finished))
+        .and(Filter::tag("model").equals(state.model.as_str()))
+        .and(Filter::tag("version").equals(version.0.to_string()))
+        .and(Filter::tag("test_ids").equals(rows));
+    let search =
+        Search { experiments: &[], filter: Some(&filter), order: &[], limit: 1, offset: 0, view: View::Active };
     let found = project.reader()?.search_runs(&search)?.pop();
     let whole = |found: &Run| {
         let folder =
