@@ -39,6 +39,7 @@ pub mod tracking;
 pub mod catalog;
 pub mod error;
 pub mod fs;
+pub mod kernels;
 pub mod mounts;
 pub mod names;
 pub mod onnx;

@@ -11,6 +11,8 @@ use std::path::Path;
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/doors.rs"]
+mod doors;
 
 /// The floors from top to bottom. A room knows the floors below its own; of its own floor, only what `SIBLINGS` says.
 const FLOORS: &[&[&str]] = &[
@@ -23,16 +25,15 @@ const FLOORS: &[&[&str]] = &[
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
-    &["catalog", "names", "fs", "mounts", "onnx", "tensors", "text", "stats"],
+    &["catalog", "names", "fs", "kernels", "mounts", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];
 
 /// Rooms of one floor that know each other: tensors are files, and files are written whole or not at all.
 const SIBLINGS: &[(&str, &str)] = &[("tensors", "fs")];
 
-/// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read in `config/`; the rendered config
-/// of a run is written by `runs/record.rs` and read again by `runs/stored_config.rs`; a model card has a head of YAML;
-/// the tests of `schedule/quote.rs` read what it has quoted.
+/// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read and written in
+/// `config/`; a model card has a head of YAML; the tests of `schedule/quote.rs` read what it has quoted.
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["embeddings/candle_network/"]),
     ("candle_nn", &["embeddings/candle_network/"]),
@@ -66,7 +67,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("polars", &["data/"]),
     ("prost", &["onnx/"]),
     ("pulldown_cmark", &["report/"]),
-    ("pulp", &["models/", "embeddings/", "retrieval/"]),
+    ("pulp", &["kernels/", "models/"]),
     ("rand", &["data/", "drift/", "models/", "stats/"]),
     ("rand_distr", &["stats/"]),
     ("rand_pcg", &["data/", "drift/", "models/", "stats/"]),
@@ -74,7 +75,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustc_hash", &["features/", "embeddings/"]),
     ("safetensors", &["tensors.rs", "embeddings/"]),
     ("saphyr_parser", &["config/"]),
-    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs", "runs/stored_config.rs"]),
+    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs"]),
     ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
     ("statrs", &["stats/"]),
     ("strsim", &["catalog.rs"]),

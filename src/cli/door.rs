@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use super::args::Global;
 use super::embedding_args::{EmbeddingArgs, hub_cache};
+use super::global::Global;
 use super::surroundings::surroundings;
 use super::ui::progress::Screen;
 use super::ui::{error, print};

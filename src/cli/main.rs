@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
+use clap::{CommandFactory, Parser};
 
-use super::args::{Cli, Command};
+use super::command::{Cli, Command};
 use super::door::Door;
 use super::ui::{error, style};
 use crate::error::{Error, Result};
@@ -84,7 +84,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Notify(args) => super::notify::run(&door, &args),
         Command::Schedule(command) => super::schedule::run(&door, &command),
         Command::Schema(args) => super::schema::run(&door, &args),
-        Command::Completions(args) => Ok(super::completions::run(&args)),
-        Command::Man(args) => super::completions::man(&args),
+        Command::Completions(args) => Ok(super::completions::run(&args, Cli::command())),
+        Command::Man(args) => super::completions::man(&args, Cli::command()),
     }
 }

@@ -1,6 +1,5 @@
 //! `mlops predict`.
 
-use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,11 +8,10 @@ use super::door::{Door, Records, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
 use crate::data::Task;
-use crate::data::parquet_file::{self, Values};
-use crate::data::vector_files::quoted;
 use crate::error::{Context, Error, Result};
 use crate::fs::write_atomic;
-use crate::workflows::predict::{Answer, Outcome, Request, Row, predict};
+use crate::workflows::answer_files::{classes as class_files, rankings as ranking_files};
+use crate::workflows::predict::{Answer, Outcome, Request, predict};
 use crate::workflows::predict_ranking;
 
 const EXAMPLES: &str = "\
@@ -143,8 +141,8 @@ fn ranking(door: &Door, args: &Args, outcome: &predict_ranking::Outcome, form: &
         return door.answer("predict", outcome, String::new);
     }
     match form {
-        "parquet" => super::predict_ranking::parquet(&args.output, outcome)?,
-        _ => put(args, &super::predict_ranking::text(outcome, form)?)?,
+        "parquet" => ranking_files::parquet(&args.output, outcome)?,
+        _ => put(args, &ranking_files::text(outcome, form)?)?,
     }
     if stdout || (door.global.quiet && !door.global.json) {
         return Ok(());
@@ -172,9 +170,8 @@ fn classes(door: &Door, args: &Args, outcome: &Outcome, form: &str) -> Result<()
         return door.answer("predict", outcome, String::new);
     }
     match form {
-        "parquet" => parquet(&args.output, outcome)?,
-        "csv" => put(args, &csv(outcome))?,
-        _ => put(args, &ndjson(outcome)?)?,
+        "parquet" => class_files::parquet(&args.output, outcome)?,
+        _ => put(args, &class_files::text(outcome, form)?)?,
     }
     if outcome.without_input > 0 && !door.global.quiet {
         let rows = format::plural(outcome.without_input, "row");
@@ -227,72 +224,4 @@ fn form(args: &Args, input: &str) -> Result<&'static str> {
         return Err(Error::invalid("Parquet is not written to stdout").hint("--output answers.parquet"));
     }
     Ok(form)
-}
-
-/// A column of numbers: its name, and the number of a row.
-type Column = (String, Box<dyn Fn(&Row) -> Option<f64>>);
-
-/// The columns of numbers: for two classes the probability of the positive one, else one a class; where class weights
-/// were undone also the score that the class was decided from.
-fn columns(outcome: &Outcome) -> Vec<Column> {
-    let probability = |class: usize| move |row: &Row| row.probabilities.get(class).copied();
-    if outcome.labels.len() > 2 {
-        let named = outcome.labels.iter().enumerate();
-        return named
-            .map(|(class, label)| -> Column { (format!("probability_{label}"), Box::new(probability(class))) })
-            .collect();
-    }
-    let mut columns: Vec<Column> = vec![("probability".to_owned(), Box::new(probability(1)))];
-    if outcome.calibrated {
-        columns.push(("score".to_owned(), Box::new(|row: &Row| row.scores.get(1).copied())));
-    }
-    columns
-}
-
-fn csv(outcome: &Outcome) -> String {
-    let columns = columns(outcome);
-    let mut text = String::from("id,prediction");
-    columns.iter().for_each(|(name, _)| text += &format!(",{}", quoted(name)));
-    text.push('\n');
-    for row in &outcome.rows {
-        let _ = write!(text, "{},{}", quoted(&row.id), quoted(row.prediction.as_deref().unwrap_or_default()));
-        for (_, number) in &columns {
-            match number(row) {
-                Some(number) => {
-                    let _ = write!(text, ",{number:.6}");
-                }
-                None => text.push(','),
-            }
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn ndjson(outcome: &Outcome) -> Result<String> {
-    let columns = columns(outcome);
-    let mut text = String::new();
-    for row in &outcome.rows {
-        let mut object = serde_json::Map::new();
-        object.insert("id".into(), row.id.as_str().into());
-        object.insert("prediction".into(), row.prediction.clone().into());
-        for (name, number) in &columns {
-            object.insert(name.clone(), number(row).into());
-        }
-        text += &serde_json::to_string(&object).context(|| "cannot write a row as JSON".into())?;
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-fn parquet(path: &Path, outcome: &Outcome) -> Result<()> {
-    let ids: Vec<String> = outcome.rows.iter().map(|row| row.id.clone()).collect();
-    let predictions: Vec<String> = outcome.rows.iter().map(|row| row.prediction.clone().unwrap_or_default()).collect();
-    let names = columns(outcome);
-    let numbers: Vec<Vec<Option<f64>>> =
-        names.iter().map(|(_, number)| outcome.rows.iter().map(number).collect()).collect();
-    let mut columns = vec![("id", Values::Text(&ids)), ("prediction", Values::Text(&predictions))];
-    columns.extend(names.iter().zip(&numbers).map(|((name, _), values)| (name.as_str(), Values::Numbers(values))));
-    let facts = [("mlops.model", outcome.model.to_string()), ("mlops.version", outcome.version.to_string())];
-    parquet_file::write(path, &columns, &facts)
 }

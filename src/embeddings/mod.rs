@@ -1,7 +1,7 @@
 //! Embedders: a text becomes a dense vector of fixed length; texts that are alike point the same way.
 //!
 //! `hashing` needs no weights. `sentence` runs a sentence-transformers folder: `folder` reads it, `truncation` says what
-//! becomes of long texts, `encoder` is the network over the `kernels`, `cache` remembers vectors, `identity` says whose
+//! becomes of long texts, `encoder` is the network (over `crate::kernels`), `cache` remembers vectors, `identity` says whose
 //! they are. `audit` looks at texts alone. `context` is what all of them may use, `text_report` what comes
 //! back beside the vectors.
 
@@ -17,7 +17,6 @@ pub mod encoder;
 pub mod folder;
 pub mod hashing;
 pub mod identity;
-pub mod kernels;
 pub mod sentence;
 pub mod truncation;
 

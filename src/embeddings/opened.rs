@@ -12,12 +12,12 @@ use super::context::{Device, EmbedContext};
 use super::encoder::{Network, Watch};
 use super::folder::{Folder, Hub, PoolingMode, Prompt, Step, Tokenizer, Tokens};
 use super::identity::{FORMAT_VERSION, Identity};
-use super::kernels::Dtype;
 use super::text_report::TextReport;
 use super::truncation::{Cut, Joined, Plan, Truncate};
 use crate::catalog::{Params, known_hint};
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
+use crate::kernels::Dtype;
 
 /// What the user wants of a sentence encoder.
 #[derive(Debug, Clone, PartialEq)]

@@ -22,13 +22,13 @@ use super::context::{Device, EmbedContext};
 use super::embedder::{Embedder, EmbedderKind};
 use super::encoder::Watch;
 use super::identity::Identity;
-use super::kernels::Dtype;
 use super::opened::{AnyNetwork, Opened, Wish};
 use super::text_report::{CosineToF32, TextReport};
 use super::truncation::{Plan, Truncate, Truncation};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::error::{Context, Error, Result};
 use crate::fs::{read_text, write_atomic};
+use crate::kernels::Dtype;
 use crate::text::clean;
 
 /// The kind of all embedders that a folder brings.

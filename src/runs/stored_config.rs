@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::ExperimentConfig;
-use crate::error::{Context, Result};
-use crate::fs::read_text;
+use crate::config::{ExperimentConfig, load_stored};
+use crate::error::Result;
 use crate::project::Located;
 
 /// The config that a version was trained with.
@@ -20,6 +19,5 @@ pub fn stored_config(located: &Located) -> Result<ExperimentConfig> {
 /// # Errors
 /// `NotFound` when there is none, `Failed` when it is damaged.
 pub fn read_config(folder: &Path) -> Result<ExperimentConfig> {
-    let path = folder.join("config.yaml");
-    serde_yaml::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
+    load_stored(&folder.join("config.yaml"))
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::model_folders::{models, remove_dir};
+use super::models::{Folders, version_or_nothing};
 use super::prune::departed;
 use super::session::Session;
-use super::versions::{Folders, named};
 use crate::error::{ErrorKind, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Project;
@@ -178,11 +178,19 @@ fn check_production(
     }
     let mut wrong = Vec::new();
     if active != recorded {
-        wrong.push(format!("`active` points to {}, the ledger says {}", named(active), named(recorded)));
+        wrong.push(format!(
+            "`active` points to {}, the ledger says {}",
+            version_or_nothing(active),
+            version_or_nothing(recorded)
+        ));
     }
     let (previous, before) = (folders.previous, project.previous_production(model)?);
     if previous != before {
-        wrong.push(format!("`previous` points to {}, the ledger says {}", named(previous), named(before)));
+        wrong.push(format!(
+            "`previous` points to {}, the ledger says {}",
+            version_or_nothing(previous),
+            version_or_nothing(before)
+        ));
     }
     let strays =
         folders.production.into_iter().filter(|version| Some(*version) != recorded && Some(*version) != before);

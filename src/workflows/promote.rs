@@ -15,7 +15,7 @@ use super::light::{Light, light};
 use super::release::{Released, make};
 use super::session::Session;
 use crate::bundle::Bundle;
-use crate::config::{ExperimentConfig, Policy, PromotionSection};
+use crate::config::{ExperimentConfig, Inconclusive, Policy, PromotionSection};
 use crate::data::Task;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::crash_point;
@@ -123,11 +123,11 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
     let tracker = if request.dry_run { project.reader()? } else { project.tracker()? };
     let row = tracker.version(located.model.as_str(), located.version)?;
-    let wanted = request.to.map_or_else(|| Stage::parse(&rules.to), Ok)?;
+    let wanted = request.to.unwrap_or(rules.to.stage());
     let production = project.production_version(&located.model)?;
     let holder = production.filter(|holder| *holder != located.version);
     // A gate stands in front of the stage that it leads to, and always in front of production.
-    let gated = wanted == Stage::Production || Stage::parse(&rules.to)? == wanted;
+    let gated = wanted == Stage::Production || rules.to.stage() == wanted;
     let gate = if gated {
         let holder = holder.map(|holder| project.locate(&format!("{}/{}", located.model, holder.0), Prefer::Latest));
         let holder = holder.transpose()?.map(|holder| Subject::open(project, holder)).transpose()?;
@@ -136,11 +136,12 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         Gate::default()
     };
     let verdict = overall(&gate.checks);
-    let passed = verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == "promote");
+    let passed =
+        verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == Inconclusive::Promote);
     // A file that does not say what the model says goes into production for no reason whatever.
     let differs = gate.checks.iter().any(|check| check.kind == Kind::Parity && !check.passed);
     let forced = request.force && !passed && !differs;
-    let to = if passed || forced { wanted } else { fallback(rules, row.stage, wanted)? };
+    let to = if passed || forced { wanted } else { fallback(rules, row.stage, wanted) };
     let mut outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
@@ -266,8 +267,8 @@ fn decide(
 }
 
 /// Where a refused version goes: the config's `otherwise`, but never down from where it is.
-fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Result<Stage> {
-    Ok(if from == Stage::None && wanted != Stage::Staging { Stage::parse(&rules.otherwise)? } else { from })
+fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Stage {
+    if from == Stage::None && wanted != Stage::Staging { rules.otherwise.stage() } else { from }
 }
 
 /// Loads the version and asks its golden rows; vectors of the cache would prove nothing.

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::model_folders::remove_dir;
-use super::versions::Folders;
+use super::models::Folders;
 use crate::error::{Context, ErrorKind, Result};
 use crate::fs::{crash_point, temporary};
 use crate::names::{ModelName, RunId, Version};

@@ -14,8 +14,9 @@ use super::activation::Activation;
 use super::losses::{LOSSES, Loss};
 use super::optimizer::{Rule, Settings as OptimizerSettings};
 use super::scheduler::Schedule;
-use super::{Context, Keep, Lists, Network, Real, Settings, Shape, Trainer};
+use super::{Context, Keep, Lists, Network, Settings, Shape, Trainer};
 use crate::catalog::{Params, find};
+use crate::kernels::Real;
 
 const TRAJECTORIES: &str = include_str!("../../../tests/fixtures/ranking/trajectories.json");
 

@@ -12,7 +12,7 @@ use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
 use super::versus::{ComparedOn, rows_of_both, versus};
 use crate::bundle::Bundle;
-use crate::config::{LatencyRule, PromotionSection, Require};
+use crate::config::{LatencyRule, PromotionSection, Quantile, Require};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Estimate;
 
@@ -114,7 +114,7 @@ fn speed(
     production: Option<&Subject>,
 ) -> Result<Check> {
     let words = format!("<= {} x production", rule.max_ratio);
-    let name = format!("latency {}", rule.quantile);
+    let name = format!("latency {}", rule.quantile.as_str());
     let line = |value, verdict| Check::new(Kind::Latency, &name, value, words.clone(), verdict);
     let Some(production) = production else {
         return Ok(line(None, Verdict::NotApplicable).detail("nothing in production"));
@@ -126,10 +126,10 @@ fn speed(
     let time = |bundle: &Bundle, subject: &Subject| {
         let latency = measured(session, bundle, &subject.located, &[size], Measured::Model)?;
         let timing = latency.timing("model", size).ok_or_else(|| Error::failed("a size was not measured"))?;
-        Ok::<_, Error>(match rule.quantile.as_str() {
-            "p50" => timing.p50_us,
-            "p99" => timing.p99_us,
-            _ => timing.p95_us,
+        Ok::<_, Error>(match rule.quantile {
+            Quantile::P50 => timing.p50_us,
+            Quantile::P95 => timing.p95_us,
+            Quantile::P99 => timing.p99_us,
         })
     };
     // In turn, several times: what else the machine does falls on both.

@@ -3,7 +3,7 @@
 use super::super::session::Session;
 use super::outcome::Outcome;
 use super::request::Request;
-use super::state::{End, Ended, State};
+use super::state::{Conclusion, End, Ended, State};
 use super::tell;
 use super::work::Work;
 use crate::error::{Error, Result};
@@ -74,7 +74,8 @@ pub(super) fn close_older(session: &Session<'_>, request: &Request, outcome: &Ou
             project.note(format!("{} {period} had been cut short before a decision; its period is over", config.name));
         }
         let how = work.state.ended.map_or(End::Abandoned, |ended| ended.how);
-        let older = Outcome { period, outcome: how.code(), state: Some(work.state.clone()), ..outcome.clone() };
+        let older =
+            Outcome { period, outcome: Conclusion::Ended(how), state: Some(work.state.clone()), ..outcome.clone() };
         if how != End::Abandoned {
             tell::end(session, request, &older);
         }

@@ -7,7 +7,7 @@ use super::super::promote::{Request, promote};
 use super::super::session::Session;
 use super::state::{Decided, End, State, Trained};
 use super::train::TAG;
-use crate::config::{Bound, Mode, Policy, PromotionSection, Versus};
+use crate::config::{Bound, Inconclusive, Mode, Policy, PromotionSection, Versus};
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
@@ -118,7 +118,7 @@ fn default_policy(
     Ok(Some(Policy {
         file: "the retrain's own rule: not clearly worse than production".to_owned(),
         sha256: sha256(text.as_bytes()),
-        gate: PromotionSection { versus_production: vec![versus], inconclusive: "promote".to_owned(), ..gate },
+        gate: PromotionSection { versus_production: vec![versus], inconclusive: Inconclusive::Promote, ..gate },
     }))
 }
 

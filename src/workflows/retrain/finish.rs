@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::super::models::archive;
 use super::super::prune::{Policy, plan_model, prune_model};
 use super::super::rollback::rollback;
 use super::super::session::Session;
-use super::super::versions::archive;
 use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
@@ -50,7 +50,7 @@ pub(super) fn verify(
     let reason = format!("{} {} does not serve: {why}", state.model, decided.version);
     if project.previous_production(&state.model)?.is_none() {
         // The first version of all: nothing is better than what does not answer.
-        archive(project, &state.model, decided.version, Some(decided.version), &reason)?;
+        archive(session, &state.model, decided.version, Some(decided.version), &reason)?;
         return Ok(Verified { golden_rows: 0, rolled_back: Some(format!("{reason}; nothing is in production now")) });
     }
     rollback(session, state.model.as_str(), &reason).map_err(|error| {

@@ -177,6 +177,40 @@ impl End {
     }
 }
 
+/// What a call of `retrain` came to: the end of the period's retrain, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// Only the plan was asked for.
+    Planned,
+    /// There was nothing to do.
+    Skipped,
+    /// The retrain ended, now or before.
+    #[serde(untagged)]
+    Ended(End),
+}
+
+impl Conclusion {
+    /// Its stable name, which is also the one in JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Skipped => "skipped",
+            Self::Ended(end) => end.code(),
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ended(end) => end.word(),
+            other => other.code(),
+        }
+    }
+}
+
 /// The end of a retrain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -247,5 +281,20 @@ impl State {
             (verify, self.verified.is_some()),
             (prune, self.pruned.is_some()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conclusion_has_one_name_in_json_and_in_tags() {
+        let ends = [End::Promoted, End::Staged, End::Refused, End::Inconclusive, End::RolledBack, End::Abandoned];
+        let all = [Conclusion::Planned, Conclusion::Skipped].into_iter().chain(ends.map(Conclusion::Ended));
+        for conclusion in all {
+            assert_eq!(serde_json::to_value(conclusion).unwrap(), conclusion.code());
+            assert_eq!(conclusion.code().replace('_', " "), conclusion.word());
+        }
     }
 }

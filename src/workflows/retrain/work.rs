@@ -183,7 +183,7 @@ pub(super) fn record(work: &Work<'_>, outcome: &Outcome) {
     let mut tags = pairs([
         ("model", state.model.to_string()),
         ("period", state.period.clone()),
-        ("decision", outcome.outcome.to_owned()),
+        ("decision", outcome.outcome.code().to_owned()),
         ("config_sha256", state.config_sha256.clone()),
     ]);
     tags.extend(state.decided.as_ref().map(|decided| ("version".to_owned(), decided.version.0.to_string())));
