@@ -151,7 +151,7 @@ mod tests {
         let tested = test.ids_digest(&[0, 1]);
         let all = Rows::joined(vec![(Part::Train, train), (Part::Test, test)]).unwrap();
         assert_eq!(all.ids, ["a", "c", "b", "b", "d"]);
-        assert_eq!((&all.queries[..], &all.classes[..]), (&[0, 0, 1, 2, 3][..], &[2, 1, 0, 1, 0][..]));
+        assert_eq!((&all.queries[..], all.truth.grades()), (&[0, 0, 1, 2, 3][..], &[2, 1, 0, 1, 0][..]));
         assert_eq!(all.query_ids, ["7", "8", "8", "9"]);
         assert_eq!(all.numbers, [1, 3, 2, 4, 5]);
         assert_eq!(all.of_part(Part::Test), [3, 4]);

@@ -73,9 +73,9 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let bundle = Bundle::load(&located.folder)?;
         let kind = kind_of(bundle.schema.task());
         let (view, remark) = kind.view(&request.options(), &bundle.schema)?;
-        remark.into_iter().for_each(|remark| session.project.note(remark));
+        remark.into_iter().for_each(|remark| session.note(remark));
         let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
-        rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
+        rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
         let fingerprint = rows.fingerprint();
         check_split(request, &experiment, &located, &fingerprint)?;
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
@@ -95,7 +95,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let answered_part = PartRows::of(&rows, Part::Test, positions.clone());
         let answered = Answered { rows: &rows, part: &answered_part, prediction: &prediction };
         let remark = kind.remark(&experiment, &bundle.schema, &[&answered_part.truth]);
-        remark.into_iter().for_each(|remark| session.project.note(remark));
+        remark.into_iter().for_each(|remark| session.note(remark));
         let judging = Judging { view, ..request.judging(&experiment, &bundle.schema) };
         let judgement = kind.judge(&judging, &answered)?;
         session.check()?;
@@ -220,7 +220,7 @@ fn rows_of(
     let id = kind.id_column(data, columns, &known_columns(session, data, request)?)?;
     let columns = Columns { id, ..columns.clone() };
     let from = From {
-        source: data,
+        source: data.into(),
         query: request.query.as_deref(),
         columns: &columns,
         split,

@@ -19,6 +19,7 @@ pub mod init;
 pub mod light;
 mod model_folders;
 pub mod models;
+mod notes;
 pub mod notices;
 pub mod predict;
 pub mod predict_ranking;
@@ -41,4 +42,5 @@ pub mod session;
 pub mod train;
 mod training_record;
 
+pub use notes::Notes;
 pub use session::{Progress, Session};

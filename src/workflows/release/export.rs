@@ -292,7 +292,6 @@ mod tests {
     use crate::embeddings::EmbedContext;
     use crate::features::{Batch, Chain, QueryBounds, STEPS, Signal};
     use crate::models::{FAMILIES, FitContext};
-    use crate::workflows::release::parity::apart;
 
     fn params(list: &[crate::catalog::Param], json: &Value) -> Params {
         Params::checked(list, &serde_json::from_value(json.clone()).unwrap()).unwrap()
@@ -347,7 +346,7 @@ mod tests {
         let outputs = Runtime::new(&bytes).unwrap().run(&input).unwrap();
         let (ours, _) = bundle.predict(no_queries(rows), &context).unwrap();
         assert_eq!(outputs["class"].integers().unwrap().len(), ours.classes.len());
-        apart(bundle, &ours, &outputs).unwrap()
+        kind_of(bundle.schema.task()).distance(&ours, &outputs, &bundle.schema).unwrap()
     }
 
     fn kinds() -> [(&'static str, Value); 6] {

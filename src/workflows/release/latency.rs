@@ -262,6 +262,7 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+    use crate::data::Task;
 
     #[test]
     fn a_size_is_timed_as_often_as_asked_after_its_warm_up() {
