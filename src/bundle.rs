@@ -1,7 +1,7 @@
 //! The unit that is versioned: input schema, fitted features and fitted model, saved and loaded as one folder.
 //!
 //! A classifier gives `n_rows × n_classes` scores that are probabilities, a ranker `n_rows × 1` scores, higher is better,
-//! to be compared within a query only. Which rows are of one query is told by `Setting::queries`.
+//! to be compared within a query only. Which rows are of one query is told by the batch that they come in.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::find;
 use crate::data::{Columns, Features, Task};
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Context, Error, Result};
-use crate::features::{FittedChain, Signal};
+use crate::features::{Batch, FittedChain, QueryBounds, Signal};
 use crate::fs::{read_text, write_atomic};
 use crate::metrics::{calibration::undo_class_weights, predicted_classes};
 use crate::models::{FAMILIES, Model};
@@ -90,7 +90,21 @@ impl Golden {
         serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
     }
 
-    /// The rows as they go into a bundle; `folder` is for the message.
+    /// The rows as they go into a bundle of this task; `folder` is for the message. The golden rows of a ranker without starts
+    /// are those of one query.
+    ///
+    /// # Errors
+    /// `Failed` when the vectors differ in length.
+    pub fn batch(&self, task: Task, folder: &Path) -> Result<Batch> {
+        let queries = match task {
+            Task::Classification => QueryBounds::Absent,
+            Task::Ranking if self.starts.is_empty() => QueryBounds::single(self.vectors.len()),
+            Task::Ranking => QueryBounds::Starts(self.starts.as_slice().into()),
+        };
+        Ok(Batch::new(self.signal(folder)?, queries, None))
+    }
+
+    /// The raw rows; `folder` is for the message.
     ///
     /// # Errors
     /// `Failed` when the vectors differ in length.
@@ -154,20 +168,21 @@ impl Bundle {
         }
     }
 
-    /// The features of raw rows.
+    /// The features of raw rows, and what came of their texts.
     ///
     /// # Errors
     /// `Invalid` when the rows do not have the width of training or hold NaN.
-    pub fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
-        self.features.transform(rows, setting)
+    pub fn transform(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        self.features.transform(rows, context)
     }
 
-    /// What the model says of raw rows.
+    /// What the model says of raw rows, and what came of their texts.
     ///
     /// # Errors
     /// As `transform`.
-    pub fn predict(&self, rows: Signal, setting: &Setting<'_>) -> Result<Prediction> {
-        Ok(self.schema.predict(self.model.predict(&self.transform(rows, setting)?)?))
+    pub fn predict(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Prediction, TextReport)> {
+        let (features, report) = self.transform(rows, context)?;
+        Ok((self.schema.predict(self.model.predict(&features)?), report))
     }
 
     /// The graph from the fitted steps' input to scores, probabilities and class. Its input is named after what the rows
@@ -237,10 +252,10 @@ impl Bundle {
     /// # Errors
     /// `Failed` when a score differs by more than 1e-9 (1e-4 behind a sentence encoder, 2e-2 behind a coarser dtype; for
     /// ranking 1e-4 of the largest score, or of 1), or there is another number of them.
-    pub fn check_golden(&self, folder: &Path, setting: &Setting<'_>) -> Result<usize> {
+    pub fn check_golden(&self, folder: &Path, context: &EmbedContext<'_>) -> Result<usize> {
         let golden = Golden::read(folder)?;
         let (rows, tolerance) = (golden.scores.len(), golden_tolerance(self, &golden));
-        let scores = self.ask_golden(&golden, folder, setting)?.scores;
+        let scores = self.ask_golden(&golden, folder, context)?.scores;
         for (row, expected) in golden.scores.iter().enumerate() {
             if scores.nrows() != rows || expected.len() != scores.ncols() {
                 let (expected, got) = ((rows, expected.len()), scores.dim());
@@ -260,22 +275,15 @@ impl Bundle {
         Ok(rows)
     }
 
-    /// What the model says of golden rows; `folder` is for the message.
+    /// What the model says of golden rows; `folder` is for the message. Their texts are test rows, of which training has
+    /// reported: there is no second report.
     ///
     /// # Errors
     /// As `transform`, and `Failed` when they are damaged.
-    pub fn ask_golden(&self, golden: &Golden, folder: &Path, setting: &Setting<'_>) -> Result<Prediction> {
-        let rows = golden.signal(folder)?;
-        with_queries(setting, &golden.starts, || self.predict(rows, setting))
+    pub fn ask_golden(&self, golden: &Golden, folder: &Path, context: &EmbedContext<'_>) -> Result<Prediction> {
+        let rows = golden.batch(self.schema.task, folder)?;
+        self.predict(rows, context).map(|(prediction, _)| prediction)
     }
-}
-
-/// Does `work` while the rows are of these queries: query q has the rows `starts[q]..starts[q + 1]`.
-pub fn with_queries<T>(setting: &Setting<'_>, starts: &[usize], work: impl FnOnce() -> T) -> T {
-    let before = setting.queries.replace(starts.to_vec());
-    let done = work();
-    setting.queries.replace(before);
-    done
 }
 
 #[cfg(test)]
@@ -330,10 +338,15 @@ pub(crate) mod tests {
             kind: "lambdarank".into(),
             highest_grade: Some(2),
         };
-        let rows = Signal::Matrix(Features::Dense(Array2::zeros((1, weights.len()))));
+        let rows = one_query(Array2::zeros((1, weights.len())));
         let chain = Chain::configure(&[]).unwrap_or_else(|(_, problem)| panic!("{problem:?}"));
-        let (features, _) = chain.fit_transform(rows, &Setting::bare(".".as_ref())).unwrap();
+        let (features, ..) = chain.fit_transform(rows, &EmbedContext::bare(".".as_ref())).unwrap();
         Bundle { schema, features, model: Box::new(Weighted { weights: weights.to_vec(), start }) }
+    }
+
+    fn one_query(rows: Array2<f32>) -> Batch {
+        let queries = QueryBounds::single(rows.nrows());
+        Batch::new(Signal::Matrix(Features::Dense(rows)), queries, None)
     }
 
     /// Writes golden rows as a training run does.
@@ -344,8 +357,8 @@ pub(crate) mod tests {
     #[test]
     fn a_ranker_has_scores_and_nothing_else() {
         let bundle = ranker(&[1.0, -2.0], 0.5);
-        let rows = Signal::Matrix(Features::Dense(ndarray::array![[1.0, 0.0], [0.0, 1.0]]));
-        let said = bundle.predict(rows, &Setting::bare(".".as_ref())).unwrap();
+        let rows = one_query(ndarray::array![[1.0, 0.0], [0.0, 1.0]]);
+        let (said, _) = bundle.predict(rows, &EmbedContext::bare(".".as_ref())).unwrap();
         assert_eq!(said.scores, ndarray::array![[1.5], [-1.5]]);
         assert_eq!((said.probabilities.dim(), said.classes.len(), bundle.class_names().len()), ((2, 0), 0, 0));
         let graph = bundle.onnx().unwrap();
@@ -356,7 +369,7 @@ pub(crate) mod tests {
 
     #[test]
     fn golden_scores_may_move_by_a_share_of_the_largest() {
-        let (folder, setting) = (tempfile::tempdir().unwrap(), Setting::bare(".".as_ref()));
+        let (folder, context) = (tempfile::tempdir().unwrap(), EmbedContext::bare(".".as_ref()));
         let bundle = ranker(&[1.0], 0.0);
         let golden = Golden {
             format_version: 1,
@@ -367,7 +380,7 @@ pub(crate) mod tests {
         };
         let check = |golden: &Golden| {
             write(folder.path(), golden);
-            bundle.check_golden(folder.path(), &setting).map_err(|error| error.message)
+            bundle.check_golden(folder.path(), &context).map_err(|error| error.message)
         };
         assert_eq!(check(&golden), Ok(3));
         assert_eq!(Golden::read(folder.path()).unwrap(), golden);
@@ -382,18 +395,26 @@ pub(crate) mod tests {
         assert_eq!(check(&longer), Err("golden rows: expected (4, 1) scores, got (3, 1)".into()));
         let broken = ranker(&[f64::NAN], 0.0);
         write(folder.path(), &golden);
-        assert!(broken.check_golden(folder.path(), &setting).is_err(), "NaN is near nothing");
+        assert!(broken.check_golden(folder.path(), &context).is_err(), "NaN is near nothing");
         // Classifiers have none.
         let text = serde_json::to_string(&Golden { starts: Vec::new(), ..golden }).unwrap();
         assert!(!text.contains("starts"), "{text}");
     }
 
     #[test]
-    fn the_queries_of_golden_rows_are_told_and_taken_back() {
-        let setting = Setting::bare(".".as_ref());
-        setting.queries.replace(vec![0, 9]);
-        assert_eq!(with_queries(&setting, &[0, 2, 3], || setting.queries.borrow().clone()), [0, 2, 3]);
-        assert_eq!(*setting.queries.borrow(), [0, 9]);
+    fn golden_rows_come_with_their_queries() {
+        let golden = |starts: Vec<usize>| Golden {
+            format_version: 1,
+            texts: Vec::new(),
+            vectors: vec![vec![1.0], vec![2.0], vec![3.0]],
+            scores: vec![vec![1.0]; 3],
+            starts,
+        };
+        let queries = |golden: Golden, task| golden.batch(task, ".".as_ref()).unwrap().queries;
+        assert_eq!(queries(golden(vec![0, 2, 3]), Task::Ranking), QueryBounds::Starts([0, 2, 3].into()));
+        // A file without starts: its rows are of one query.
+        assert_eq!(queries(golden(Vec::new()), Task::Ranking), QueryBounds::Starts([0, 3].into()));
+        assert_eq!(queries(golden(Vec::new()), Task::Classification), QueryBounds::Absent);
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct Problem {
 pub enum Cause {
     /// The file that was to be read does not exist.
     MissingFile,
+    /// The file is of a format that a newer build wrote.
+    NewerFormat,
     /// The data has no column of this name.
     MissingColumn(String),
     /// The source gave no rows.

@@ -3,8 +3,8 @@
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
 use crate::metrics::reliability::Reliability;
-use crate::metrics::subgroups::{FEW, MISSING, OTHER, Subgroups};
-use crate::metrics::{Estimate, Evaluation};
+use crate::metrics::subgroups::{FEW, MISSING, OTHER};
+use crate::metrics::{Estimate, Evaluation, Subgroups};
 
 /// The metrics, those to show first, with their intervals; where the threshold is another, also their value at 0.5.
 pub fn metrics(evaluation: &Evaluation, shown: &[String]) -> String {

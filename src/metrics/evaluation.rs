@@ -11,33 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Named as _;
 use crate::error::{Error, Result};
-use crate::metrics::accuracy::Accuracy;
+use crate::metrics::estimate::{Estimate, Subgroups};
 use crate::metrics::metric::{Metric, Scored, View};
 use crate::metrics::orders;
 use crate::metrics::ranking::{Convention, over_queries};
 use crate::metrics::reliability::Reliability;
-use crate::metrics::subgroups::Subgroups;
+use crate::metrics::table::ACCURACY;
 use crate::stats::bootstrap;
 use crate::stats::wilson::wilson_interval;
 
 /// How much of the replicates an interval holds.
 const LEVEL: f64 = 0.95;
-
-/// A metric's value with its interval, or the reason why there is none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The value over all rows.
-    pub value: Option<f64>,
-    /// Why there is no value, such as `1 class`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The lower end of the 95 % interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub low: Option<f64>,
-    /// The upper end of the 95 % interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high: Option<f64>,
-}
 
 /// Metrics of one set of predictions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -266,7 +250,7 @@ fn add_intervals(
 /// Wilson's interval of a rate of all rows; none for other metrics.
 fn rate(metric: &dyn Metric, value: f64, rows: usize) -> Option<(f64, f64)> {
     let hits = (value * rows as f64).round() as u64;
-    (metric.name() == Accuracy.name()).then(|| wilson_interval(hits, rows as u64, LEVEL))
+    (metric.name() == ACCURACY.name()).then(|| wilson_interval(hits, rows as u64, LEVEL))
 }
 
 #[cfg(test)]

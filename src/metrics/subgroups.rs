@@ -9,11 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::catalog::find;
 use crate::error::Result;
-use crate::metrics::evaluation::{Estimate, Evaluation};
+use crate::metrics::estimate::{Estimate, Subgroup, Subgroups};
+use crate::metrics::evaluation::Evaluation;
 use crate::metrics::{METRICS, Metric};
 use crate::stats::quantile::quantile;
 
@@ -25,39 +24,6 @@ pub const OTHER: &str = "(other)";
 const LARGEST: usize = 50;
 /// A group of fewer rows is marked.
 pub const FEW: usize = 30;
-
-/// The groups of one column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Subgroups {
-    /// How many different values the rows have, missing ones not counted.
-    pub values: usize,
-    /// The groups, largest first.
-    pub groups: Vec<Subgroup>,
-}
-
-/// One group of rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Subgroup {
-    /// The value, a range such as `18 to 27`, `(missing)` or `(other)`.
-    pub value: String,
-    /// Its rows.
-    pub rows: usize,
-    /// Rows of each class, in the order of the labels.
-    pub support: Vec<usize>,
-    /// True below 30 rows.
-    #[serde(default)]
-    pub few: bool,
-    /// The metrics by name.
-    pub metrics: BTreeMap<String, Estimate>,
-}
-
-impl Subgroups {
-    /// The group of a value.
-    #[must_use]
-    pub fn get(&self, value: &str) -> Option<&Subgroup> {
-        self.groups.iter().find(|group| group.value == value)
-    }
-}
 
 /// The rows of each group by name, in the order of the module's head; and how many different values there are.
 #[must_use]

@@ -15,12 +15,13 @@ use ndarray::Array2;
 use super::boosting::{Binning, Boosted, Importance, Lambda, Limits, Patience, Plan, Round, Rules, Sigmoid, Watched};
 use super::early_stopping::{self, EarlyStopping, Judge};
 use super::family::{Epoch, Estimator, Event, Family, FitContext, Model};
-use super::head::{read_head, write_head};
+use super::head::write_head;
 use super::relevance::{Relevance, check_scored};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Features};
 use crate::data::task::Task;
 use crate::error::{Error, Result};
+use crate::fs::read_document;
 use crate::onnx::{Graph, Value};
 
 const HEAD: &str = "lambdamart.json";
@@ -285,7 +286,7 @@ struct Head {
 
 impl RankingTrees {
     fn load(folder: &Path) -> Result<Self> {
-        let head: Head = read_head(&folder.join(HEAD), FORMAT_VERSION)?;
+        let head: Head = read_document(&folder.join(HEAD), FORMAT_VERSION)?;
         Ok(Self { model: Boosted::load(folder)?, best: head.best, stopped_early: head.stopped_early })
     }
 }

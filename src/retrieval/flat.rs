@@ -13,11 +13,10 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use ndarray::{Array2, ArrayView2};
-use pulp::Arch;
 use rayon::prelude::*;
 
-use super::dots::dots;
 use crate::error::{Error, Result};
+use crate::kernels::dots;
 
 /// Rows of a block: their similarities to the queries stay in the cache.
 const BLOCK_ROWS: usize = 256;
@@ -107,13 +106,12 @@ impl Flat {
             return Ok(Vec::new());
         }
         let queries = queries.as_slice().expect("standard layout");
-        let arch = Arch::new();
         let none = || -> Best { (0..n_queries).map(|_| BinaryHeap::new()).collect() };
         let piece = |(mut best, mut products): (Best, Vec<f32>), block: usize| {
             let start = block * BLOCK_ROWS;
             let end = (start + BLOCK_ROWS).min(self.len());
             products.resize((end - start) * n_queries, 0.0);
-            dots(arch, &self.values()[start * width..end * width], queries, width, &mut products);
+            dots(&self.values()[start * width..end * width], queries, width, &mut products);
             for (item, products) in (start..end).zip(products.chunks_exact(n_queries)) {
                 for (query, product) in products.iter().enumerate() {
                     // Rounding may step over 1; and −0 would stand behind 0.

@@ -9,7 +9,7 @@ pub use super::evaluate_request::Request;
 use super::gate::{Check, require};
 use super::judge::{Answered, judge, values_by};
 use super::predict_ranking::{check_queries, document_ids};
-use super::reading::{From, number_texts, read_rows, read_rows_as, signal};
+use super::reading::{From, batch, read_rows, read_rows_as};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::catalog::known_hint;
@@ -17,7 +17,7 @@ use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::{Columns, Part, Task, labels};
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::Batch;
 use crate::metrics::ranking::LetorScript;
 use crate::metrics::{Average, Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
@@ -25,7 +25,7 @@ use crate::project::{Located, Prefer};
 use crate::runs::record::{PredictionColumns, Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::code_tags;
-use crate::tracking::{Batch, Input};
+use crate::tracking::{self, Input};
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -80,14 +80,13 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             Task::Ranking => evaluate_ranking::check(request).map(|()| View::default())?,
         };
         let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
-        rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
+        rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
         let fingerprint = rows.fingerprint();
         check_split(request, &experiment, &located, &fingerprint)?;
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
         let part_name = part.map_or("all", Part::name);
         session.stage("evaluating")?;
-        let input = signal(&rows, &positions);
-        number_texts(session, &rows, &positions);
+        let input = batch(&rows, &positions);
         let digests = rows.digests();
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
@@ -148,9 +147,10 @@ fn classes(
     recorder: &Recorder<'_>,
     (_, experiment, bundle): (&Request, &Experiment, &Bundle),
     (rows, positions, part): (&Rows, &[usize], &str),
-    (input, view): (Signal, View),
+    (input, view): (Batch, View),
 ) -> Result<Evaluation> {
-    let prediction = bundle.predict(input, &session.setting)?;
+    let (prediction, report) = bundle.predict(input, &session.embedding)?;
+    session.note_texts(report);
     let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
     let by = values_by(rows, positions);
     let answered = Answered { truth: &truth, prediction: &prediction, by: &by };
@@ -208,7 +208,7 @@ fn view_of(session: &Session<'_>, request: &Request, names: &[String]) -> Result
         && average != Average::Binary
     {
         let name = average.name();
-        session.project.note(format!(
+        session.note(format!(
             "{name} averages are over all classes: `--pos-label {label}` changes nothing in precision, recall and f1"
         ));
     }
@@ -294,7 +294,7 @@ fn rows_of(
     };
     let columns = Columns { id, ..columns.clone() };
     let from = From {
-        source: data,
+        source: data.into(),
         query: request.query.as_deref(),
         columns: &columns,
         split,
@@ -367,7 +367,7 @@ fn log(
     };
     session.project.tracker()?.log_batch(
         &recorder.id,
-        &Batch {
+        &tracking::Batch {
             params: &params,
             metrics: &recorder.metrics_of(Part::Test, &outcome.metrics),
             tags: &tags,

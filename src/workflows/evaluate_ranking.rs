@@ -6,11 +6,11 @@
 
 use super::evaluate_request::Request;
 use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
-use crate::bundle::{Bundle, with_queries};
+use crate::bundle::Bundle;
 use crate::config::Experiment;
 use crate::data::rows::Rows;
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::Batch;
 use crate::metrics::Evaluation;
 use crate::metrics::ranking::{Convention, Draws, LetorScript, Queries, letor_script};
 use crate::runs::ranking_files::{JudgedQueries, RankedRows};
@@ -48,10 +48,11 @@ pub(super) fn queries(
     recorder: &Recorder<'_>,
     (request, experiment, bundle): (&Request, &Experiment, &Bundle),
     (rows, positions, part): (&Rows, &[usize], &str),
-    input: Signal,
+    input: Batch,
 ) -> Result<(Evaluation, Option<LetorScript>)> {
     let starts = rows.starts(positions);
-    let prediction = with_queries(&session.setting, &starts, || bundle.predict(input, &session.setting))?;
+    let (prediction, report) = bundle.predict(input, &session.embedding)?;
+    session.note_texts(report);
     let scores: Vec<f64> = prediction.scores.iter().copied().collect();
     let grades = positions.iter().map(|at| u8::try_from(rows.classes[*at]));
     let grades = grades.collect::<Result<Vec<u8>, _>>().map_err(|_| Error::failed("a grade is above 255"))?;
@@ -59,7 +60,7 @@ pub(super) fn queries(
     let draws = Draws::of(config.evaluation.bootstrap, stream(config.seed, "bootstrap"));
     let convention = convention(request, experiment, bundle);
     if let Some(best) = grades.iter().max().filter(|best| **best > convention.highest_grade) {
-        session.project.note(above(*best));
+        session.note(above(*best));
     }
     let wanted = wanted(&config.evaluation.metrics, &config.evaluation.primary)?;
     let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &starts };

@@ -2,7 +2,7 @@
 //! said beside them. `train` and `evaluate` judge with this and nothing else.
 //!
 //! The value of a metric is the mean of its values per query, by the convention for queries without a relevant document; its
-//! interval is the percentile bootstrap of queries. The conventions are those of statistics.md §3 (`metrics::ranking`).
+//! interval is the percentile bootstrap of queries. The conventions are those of `metrics::ranking`.
 
 use std::collections::BTreeMap;
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn an_evaluation_says_what_it_rests_on() {
-        // Three queries: y = 2, 1, 0 by .1, .9, .5 (NDCG .6885, see statistics.md §3), one perfect, one without relevant documents.
+        // Three queries: y = 2, 1, 0 by .1, .9, .5 (NDCG (1 + 3/2) / (3 + 1/log2 3) = .6885), one perfect, one without relevant documents.
         let scores = [0.1, 0.9, 0.5, 2.0, 1.0, 0.3, 0.2];
         let grades = [2, 1, 0, 1, 0, 0, 0];
         let starts = [0, 3, 5, 7];

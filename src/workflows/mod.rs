@@ -1,5 +1,6 @@
 //! The verbs: one file each, `(&Session, request) -> Result<Outcome>`. They never print.
 
+pub mod answer_files;
 pub mod audit;
 pub mod compare;
 pub mod doctor;
@@ -9,6 +10,7 @@ pub mod embed;
 pub mod evaluate;
 mod evaluate_ranking;
 mod evaluate_request;
+pub mod experiments;
 #[cfg(test)]
 mod fixtures;
 pub mod gate;
@@ -19,6 +21,8 @@ pub mod judge;
 pub mod judge_ranking;
 pub mod light;
 mod model_folders;
+pub mod models;
+mod notes;
 pub mod notices;
 mod part_rows;
 pub mod predict;
@@ -35,10 +39,12 @@ pub mod report;
 pub mod resume;
 pub mod retrain;
 pub mod rollback;
+pub mod runs;
+pub mod schedule;
 pub mod seeds;
 pub mod session;
 pub mod train;
 mod training_record;
-pub mod versions;
 
+pub use notes::Notes;
 pub use session::{Progress, Session};

@@ -7,12 +7,12 @@
 use serde::Serialize;
 
 use super::session::Session;
-use crate::bundle::{Bundle, with_queries};
+use crate::bundle::Bundle;
 use crate::catalog::known_hint;
 use crate::data::rows::{Inputs, Rows};
 use crate::data::{Columns, Features, Input, Task};
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::{Batch, Signal};
 use crate::names::{ModelName, Version};
 use crate::project::Located;
 
@@ -91,7 +91,7 @@ pub(super) fn ranked(
     bundle: &Bundle,
     located: &Located,
     rows: &mut Rows,
-    input: Signal,
+    input: Batch,
 ) -> Result<Outcome> {
     if let Some((number, id)) = rows.skipped.first() {
         // Row numbers stand in for ids that are not there.
@@ -105,11 +105,12 @@ pub(super) fn ranked(
     rows.inputs = Inputs::Texts(Vec::new());
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let starts = rows.starts(&positions);
-    let scores = match &input {
+    let scores = match &input.signal {
         _ if positions.is_empty() => Vec::new(),
         Signal::Matrix(features) => {
             check_finite(features, rows)?;
-            let said = with_queries(&session.setting, &starts, || bundle.predict(input, &session.setting))?;
+            let (said, report) = bundle.predict(input, &session.embedding)?;
+            session.note_texts(report);
             said.scores.iter().copied().collect()
         }
         Signal::Texts(_) => return Err(Error::invalid("a ranking model takes numeric features, the rows are texts")),

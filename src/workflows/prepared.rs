@@ -4,7 +4,8 @@ use super::part_rows::PartRows;
 use super::reference::Draft;
 use crate::data::Features;
 use crate::data::rows::Rows;
-use crate::features::{FittedChain, Signal};
+use crate::embeddings::TextReport;
+use crate::features::{Batch, FittedChain};
 use crate::runs::data_window::RowCounts;
 
 /// Rows that were read and split, with the features of each part.
@@ -18,10 +19,10 @@ pub(super) struct Prepared {
     pub parts: [PartRows; 3],
     pub chain: FittedChain,
     pub features: Vec<Features>,
-    /// The raw input of the first test rows.
-    pub golden: Signal,
-    /// Where their queries begin and end, for ranking.
-    pub golden_starts: Vec<usize>,
+    /// The first test rows.
+    pub golden: Batch,
+    /// What came of the texts.
+    pub texts: TextReport,
     /// What the training rows look like, for drift checks.
     pub draft: Draft,
 }

@@ -186,7 +186,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     });
     decide(project, request, &outcome, production, &evidence)?;
     crash_point("promote.after_rows");
-    project.mirror(&located.model)?;
+    session.notes.extend(project.mirror(&located.model)?);
     light(session, &recorded(&located, config, &outcome, started_ms));
     Ok(outcome)
 }
@@ -276,7 +276,7 @@ fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Stage {
 /// # Errors
 /// `Failed` when it does not load or answers differently.
 pub fn smoke_test(session: &Session<'_>, located: &Located) -> Result<usize> {
-    Bundle::load(&located.folder)?.check_golden(&located.folder, &session.setting.uncached()).map_err(|error| {
+    Bundle::load(&located.folder)?.check_golden(&located.folder, &session.embedding.uncached()).map_err(|error| {
         // The model's sentence encoder has moved: its own message says what to do.
         if error.kind == ErrorKind::NotFound {
             return error;

@@ -10,7 +10,7 @@ use ndarray::{Array2, Axis};
 use serde::Serialize;
 
 use super::light::{Light, light};
-use super::reading::{number_texts, signal};
+use super::reading::batch;
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::data::letor::Settings;
@@ -19,7 +19,7 @@ use crate::data::sources::{column_names, read, resolve};
 use crate::data::{Columns, Input, Task, parquet_file};
 use crate::embeddings::Identity;
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::{Batch, QueryBounds, Signal};
 use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
 use crate::retrieval::{Flat, Hit};
@@ -261,11 +261,11 @@ fn placed(
     let mut rows = prepare(table, &columns, None, Labels::Ignore, 0, Blank::Skip)?;
     session.stage(&format!("embedding {location}"))?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
-    number_texts(session, &rows, &positions);
-    let input = signal(&rows, &positions);
+    let input = batch(&rows, &positions);
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    let vectors = bundle.features.vectors(input, &session.setting)?;
+    let (vectors, report) = bundle.features.vectors(input, &session.embedding)?;
+    session.note_texts(report);
     session.check()?;
     let shown =
         |number: &usize| cells.iter().map(|(name, cells)| ((*name).to_owned(), cells[number - 1].clone())).collect();
@@ -297,7 +297,7 @@ fn check_embedder(session: &Session<'_>, source: &str, bundle: &Bundle) -> Resul
                     _ => format!("the file: {made_by}; the model: {own}"),
                 }));
             }
-            None => session.project.note(format!(
+            None => session.note(format!(
                 "`{}` does not say who made its vectors: they are taken as those of {own}",
                 file.display()
             )),
@@ -334,8 +334,10 @@ fn queries(session: &Session<'_>, bundle: &Bundle, request: &Request, items: &Pl
         }
         Query::Text(text) if text.trim().is_empty() => Err(Error::invalid("the text is empty")),
         Query::Text(text) => {
-            let texts = Signal::Texts(vec![text.clone()]);
-            Ok(Queries { ids: vec![None], vectors: bundle.features.vectors(texts, &session.setting)? })
+            let texts = Batch::new(Signal::Texts(vec![text.clone()]), QueryBounds::Absent, None);
+            let (vectors, report) = bundle.features.vectors(texts, &session.embedding)?;
+            session.note_texts(report);
+            Ok(Queries { ids: vec![None], vectors })
         }
     }
 }
@@ -348,7 +350,7 @@ fn success(session: &Session<'_>, bundle: &Bundle, vectors: &Array2<f32>) -> Res
     let mut probabilities = Vec::with_capacity(vectors.nrows());
     // A block at a time: the vectors of many items are not held twice.
     for block in vectors.axis_chunks_iter(Axis(0), 8192) {
-        let features = bundle.features.of_vectors(block.to_owned(), &session.setting)?;
+        let features = bundle.features.of_vectors(block.to_owned(), QueryBounds::Absent, &session.embedding)?;
         let prediction = bundle.schema.predict(bundle.model.predict(&features)?);
         probabilities.extend(prediction.probabilities.column(1));
         session.check()?;

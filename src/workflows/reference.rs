@@ -15,7 +15,7 @@ use crate::drift::profile::{Content, Room, Words};
 use crate::drift::vectors::{VectorSample, norm};
 use crate::drift::{Column, Reference, Role, Settings};
 use crate::error::Result;
-use crate::features::{FittedChain, Signal};
+use crate::features::{Batch, FittedChain, QueryBounds, Signal};
 
 /// Texts that are embedded once more for the centroid and the sample of vectors.
 const TEXTS: usize = 2000;
@@ -135,12 +135,10 @@ impl Draft {
         if texts.is_empty() || chain.embedder().is_none() {
             return Ok(());
         }
-        // These texts have been told of: they are training rows.
-        let told = session.setting.report.take();
-        session.setting.rows.replace(Vec::new());
-        let vectors = chain.vectors(Signal::Texts(texts), &session.setting);
-        session.setting.report.replace(told);
-        self.of_matrix(&vectors?, 0);
+        // These texts are training rows, which have been reported: there is no second report.
+        let texts = Batch::new(Signal::Texts(texts), QueryBounds::Absent, None);
+        let (vectors, _) = chain.vectors(texts, &session.embedding)?;
+        self.of_matrix(&vectors, 0);
         Ok(())
     }
 

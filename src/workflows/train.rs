@@ -11,7 +11,7 @@ use super::judge::{Answered, check_choice, judge, threshold, values_by};
 use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
 use super::part_rows::{PartRows, Predicted};
 use super::prepared::Prepared;
-use super::reading::{check_classes, number_texts, read_training_rows, signal};
+use super::reading::{batch, check_classes, read_training_rows};
 use super::reference::{Draft, draft};
 use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
@@ -21,7 +21,6 @@ use crate::config::{Experiment, ExperimentConfig};
 use crate::data::rows::{Inputs, Labels, Rows};
 use crate::data::{Csr, Dataset, Features, Part, Targets, Task};
 use crate::error::{Context, Result};
-use crate::features::Signal;
 use crate::fs::{crash_point, write_relaxed};
 use crate::metrics::ranking::{Draws, RankingEstimate};
 use crate::metrics::threshold::Chosen;
@@ -184,8 +183,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     };
     log(session, recorder, config, &logged)?;
     crash_point("train.before_publish");
-    session.setting.queries.replace(prepared.golden_starts.clone());
-    let golden = golden_of(session, &bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
+    let golden = golden_of(session, &bundle, prepared.golden.clone())?;
     let published = Published {
         bundle: &bundle,
         golden: &golden,
@@ -240,7 +238,7 @@ fn predict<'a>(
 /// Reads and splits the rows, fits the features on the training rows and transforms all parts.
 fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) -> Result<Prepared> {
     let config = &experiment.config;
-    experiment.chain.prepare(&session.setting)?;
+    experiment.chain.prepare(&session.embedding)?;
     session.stage(&format!("reading {}", config.data.place()))?;
     let ranking = config.task == Task::Ranking;
     let learn = Labels::Learn { positive: config.data.positive.as_deref() };
@@ -257,30 +255,26 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
 
     session.stage("fitting features")?;
     let golden_rows: Vec<usize> = parts[2].positions.iter().copied().take(GOLDEN_ROWS).collect();
-    let golden = signal(&rows, &golden_rows);
-    let golden_starts = if ranking { rows.starts(&golden_rows) } else { Vec::new() };
-    let [train, validation, test] = [0, 1, 2].map(|part: usize| signal(&rows, &parts[part].positions));
+    let golden = batch(&rows, &golden_rows);
+    let [train, validation, test] = [0, 1, 2].map(|part: usize| batch(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
     // A ranker's scores mean something within a query only: drift checks have no use for its reference.
-    let mut draft = if ranking { Draft::default() } else { draft(config, &mut rows, &parts[0].positions, &train) };
+    let mut draft =
+        if ranking { Draft::default() } else { draft(config, &mut rows, &parts[0].positions, &train.signal) };
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    tell_rows(session, &rows, &parts[0]);
-    let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
+    let (chain, train, mut texts) = experiment.chain.fit_transform(train, &session.embedding)?;
+    session.note_texts(texts.clone());
     draft.vectors(session, &chain)?;
-    tell_rows(session, &rows, &parts[1]);
-    let validation = chain.transform(validation, &session.setting)?;
-    tell_rows(session, &rows, &parts[2]);
-    let test = chain.transform(test, &session.setting)?;
-    let features = vec![train, validation, test];
+    let mut features = vec![train];
+    for rows in [validation, test] {
+        let (of_part, report) = chain.transform(rows, &session.embedding)?;
+        session.note_texts(report.clone());
+        texts.merge(report);
+        features.push(of_part);
+    }
     watch.lap("features");
-    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, golden_starts, draft })
-}
-
-/// Tells the feature steps which rows come next.
-fn tell_rows(session: &Session<'_>, rows: &Rows, part: &PartRows) {
-    number_texts(session, rows, &part.positions);
-    session.setting.queries.replace(part.starts.clone());
+    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, texts, draft })
 }
 
 /// What is said of grades that ERR does not tell apart.

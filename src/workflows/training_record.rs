@@ -12,8 +12,9 @@ use crate::bundle::{Bundle, Golden, Prediction};
 use crate::config::ExperimentConfig;
 use crate::data::{Features, Input, Part, Task};
 use crate::drift::Reference;
+use crate::embeddings::TextReport;
 use crate::error::Result;
-use crate::features::Signal;
+use crate::features::{Batch, QueryBounds, Signal};
 use crate::fs::{crash_point, write_atomic};
 use crate::metrics::Evaluation;
 use crate::metrics::ranking::RankingEstimate;
@@ -221,21 +222,22 @@ fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<
     recorder.per_query(&judged, &facts.convention)
 }
 
-/// What the model says of a few raw rows; for ranking `setting.queries` says of which queries they are.
-pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) -> Result<Golden> {
-    let (texts, vectors) = match &rows {
+/// What the model says of a few raw rows.
+pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Batch) -> Result<Golden> {
+    let (texts, vectors) = match &rows.signal {
         Signal::Texts(texts) => (texts.clone(), Vec::new()),
         Signal::Matrix(Features::Dense(matrix)) => {
             (Vec::new(), matrix.rows().into_iter().map(|row| row.to_vec()).collect())
         }
         Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
     };
-    // These texts have been told of: they are test rows.
-    let told = session.setting.report.take();
-    let predicted = bundle.predict(rows, &session.setting);
-    session.setting.report.replace(told);
-    let scores = predicted?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
-    let starts = session.setting.queries.borrow().clone();
+    let starts = match (bundle.schema.task, &rows.queries) {
+        (Task::Ranking, QueryBounds::Starts(starts)) => starts.to_vec(),
+        _ => Vec::new(),
+    };
+    // These texts are test rows, which have been reported: there is no second report.
+    let (prediction, _) = bundle.predict(rows, &session.embedding)?;
+    let scores = prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect();
     Ok(Golden { format_version: 1, texts, vectors, scores, starts })
 }
 
@@ -314,8 +316,7 @@ pub(super) struct Log<'a> {
 }
 
 /// What a sentence encoder has to say of the texts: how many were cut, and how many tokens it does not know.
-fn texts_seen(session: &Session<'_>) -> impl Iterator<Item = (&'static str, f64)> {
-    let report = session.setting.report.borrow();
+fn texts_seen(report: &TextReport) -> impl Iterator<Item = (&'static str, f64)> {
     let seen = report.truncation.as_ref().map(|truncation| {
         let unknown = report.unknown as f64 / report.tokens.max(1) as f64;
         [("texts_truncated", truncation.truncated as f64), ("unknown_token_rate", unknown)]
@@ -336,7 +337,7 @@ pub(super) fn log(
         metrics.extend(recorder.metrics_of(*part, evaluation));
     }
     metrics.extend(log.facts.iter().map(|(name, value)| recorder.metric(name, *value)));
-    metrics.extend(texts_seen(session).map(|(name, value)| recorder.metric(name, value)));
+    metrics.extend(texts_seen(&prepared.texts).map(|(name, value)| recorder.metric(name, value)));
     let now = session.project.now_ms();
     let step = |(key, value, step): &(String, f64, usize)| tracking::Metric {
         key: key.clone(),

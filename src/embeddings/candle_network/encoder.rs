@@ -11,8 +11,8 @@ use super::batching::Padded;
 use super::device::failed;
 use crate::embeddings::encoder::{Tensors, WeightAndBias};
 use crate::embeddings::folder::{EncoderConfig, Table, Weights};
-use crate::embeddings::kernels::Activation;
 use crate::error;
+use crate::kernels::Activation;
 
 /// Rows of the word embeddings that go to the device together.
 const ROWS: usize = 8192;

@@ -14,8 +14,8 @@ use super::pooling::pool;
 use crate::embeddings::Device;
 use crate::embeddings::encoder::{Head, Places, Watch};
 use crate::embeddings::folder::{EncoderConfig, Module, Tokens, Weights};
-use crate::embeddings::kernels::{Dtype, Scratch};
 use crate::error::{Error, Result};
+use crate::kernels::{Dtype, Scratch};
 
 /// A whole sentence encoder on candle's tensors: from token ids to one vector a sequence.
 pub struct CandleNetwork {
@@ -105,8 +105,8 @@ mod tests {
     use crate::embeddings::Device;
     use crate::embeddings::encoder::{Network, Watch};
     use crate::embeddings::folder::{Folder, Tokens};
-    use crate::embeddings::kernels::Dtype;
     use crate::error::{ErrorKind, Result};
+    use crate::kernels::Dtype;
 
     const MODELS: [&str; 5] =
         ["tiny-bert-mean", "tiny-bert-legacy", "tiny-bert-cls-normalized", "tiny-bert-max-dense", "tiny-roberta-mean"];

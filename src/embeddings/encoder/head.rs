@@ -4,10 +4,9 @@
 //! x / max(‖x‖₂, 1e-12), as in torch's `functional.normalize`; the norm is summed in f64.
 
 use crate::embeddings::folder::{Module, PoolingMode};
-use crate::embeddings::kernels::{Activation, Dtype, Linear, Scratch};
 use crate::error::{Error, Result};
+use crate::kernels::{Activation, Dtype, LayerNorm, Linear, Scratch};
 
-use super::layer_norm::LayerNorm;
 use super::pooling::pool;
 
 /// Vectors shorter than this are divided by it.
@@ -113,7 +112,7 @@ fn normalize(vector: &mut [f32]) {
 mod tests {
     use super::{Head, normalize};
     use crate::embeddings::folder::{Module, Pooling, PoolingMode};
-    use crate::embeddings::kernels::{Activation, Scratch};
+    use crate::kernels::{Activation, Scratch};
 
     fn mean() -> Module {
         Module::Pooling(Pooling { modes: vec![PoolingMode::Mean], include_prompt: true })

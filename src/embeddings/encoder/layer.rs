@@ -6,11 +6,9 @@
 use std::ops::Range;
 
 use crate::embeddings::folder::EncoderConfig;
-use crate::embeddings::kernels::{Activation, Dtype, Linear, Scratch};
 use crate::error::Result;
+use crate::kernels::{Activation, Attention, Buffers, Dtype, LayerNorm, Linear, Scratch, query_scale};
 
-use super::attention::{self, Attention, query_scale};
-use super::layer_norm::LayerNorm;
 use super::tensors::{Tensors, WeightAndBias};
 
 /// Tokens that go through everything after the attention together: the wide numbers between the two linear layers stay
@@ -35,7 +33,7 @@ pub struct Layer {
 #[derive(Debug, Default)]
 pub struct Workspace {
     scratch: Scratch,
-    attention: attention::Buffers,
+    attention: Buffers,
     attended: Vec<f32>,
     between: Vec<f32>,
     addend: Vec<f32>,

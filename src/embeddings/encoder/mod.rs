@@ -3,14 +3,12 @@
 //! `network` is the door: the encoder and what follows it, over any number of sequences. `batching` cuts the sequences
 //! into groups that are packed without padding; `transformer` takes a group through the embeddings and the `layer`s of
 //! BERT, RoBERTa, XLM-RoBERTa or DistilBERT (whose tensors `tensors` finds under their many names), each of them made
-//! of linear layers (from `kernels`), `attention` and `layer_norm`. `pooling` makes one vector of a sequence's tokens,
+//! of the linear layers, attention and normalisation of `crate::kernels`. `pooling` makes one vector of a sequence's tokens,
 //! `head` applies the dense layers and the normalisation.
 
-mod attention;
 mod batching;
 mod head;
 mod layer;
-mod layer_norm;
 mod network;
 mod places;
 mod pooling;

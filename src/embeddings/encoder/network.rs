@@ -11,8 +11,8 @@ use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 use crate::embeddings::folder::{EncoderConfig, Module, Tokens, Weights};
-use crate::embeddings::kernels::Dtype;
 use crate::error::{Error, Result};
+use crate::kernels::Dtype;
 
 use super::batching::groups;
 use super::head::Head;
@@ -110,8 +110,8 @@ mod tests {
     use super::super::transformer::tests::{config, write};
     use super::{Network, Watch};
     use crate::embeddings::folder::{Architecture, Module, Pooling, PoolingMode, Tokens, Weights};
-    use crate::embeddings::kernels::Dtype;
     use crate::error::{ErrorKind, Result};
+    use crate::kernels::Dtype;
 
     fn network(dtype: Dtype) -> Network {
         let folder = tempfile::tempdir().unwrap();

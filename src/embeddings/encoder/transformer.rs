@@ -7,11 +7,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::embeddings::folder::{EncoderConfig, Table, Tokens, Weights};
-use crate::embeddings::kernels::Dtype;
 use crate::error::{Error, Result};
+use crate::kernels::{Dtype, LayerNorm};
 
 use super::layer::{Layer, Packed, Workspace, sized};
-use super::layer_norm::LayerNorm;
 use super::places::Places;
 use super::tensors::Tensors;
 
@@ -136,7 +135,7 @@ pub(super) mod tests {
     use super::super::layer::Workspace;
     use super::{Encoder, Group};
     use crate::embeddings::folder::{Architecture, EncoderConfig, Tokens, Weights};
-    use crate::embeddings::kernels::{Activation, Dtype};
+    use crate::kernels::{Activation, Dtype};
 
     /// An encoder of two layers, 8 numbers wide, for 12 words and 10 positions.
     pub fn config(architecture: Architecture) -> EncoderConfig {

@@ -9,8 +9,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::embeddings::folder::document::Document;
-use crate::embeddings::kernels::Activation;
 use crate::error::Result;
+use crate::kernels::Activation;
 
 /// The family of a network, which decides the names of its tensors and how its positions are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::embeddings::folder::weights::Weights;
-use crate::embeddings::kernels::Activation;
 use crate::error::Result;
+use crate::kernels::Activation;
 
 /// A step behind the network, with its weights.
 #[derive(Debug, Clone, PartialEq)]

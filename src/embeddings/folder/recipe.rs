@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::embeddings::folder::document::{self, Document};
 use crate::embeddings::folder::encoder_config::EncoderConfig;
 use crate::embeddings::folder::modules::{MODES, Pooling, PoolingMode, Step};
-use crate::embeddings::kernels::Activation;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::Activation;
 
 /// What happens to a text before the network and to its vectors behind it.
 #[derive(Debug, Clone, PartialEq)]

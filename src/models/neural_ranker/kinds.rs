@@ -179,6 +179,10 @@ impl Family for NeuralKind {
         TRAINING
     }
 
+    fn keeps_checkpoints(&self) -> bool {
+        true
+    }
+
     fn default_steps(&self) -> &'static [&'static str] {
         &["standardize"]
     }

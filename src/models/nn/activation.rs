@@ -1,15 +1,12 @@
 //! The functions between layers, on whole rows: values forward, slopes backward.
 //!
-//! gelu(x) = x·Φ(x) (Φ: the normal distribution function; the exact one, with erf) is max(x, 0) − t·Φ(−t), t = |x|, its slope
-//! Φ(x) + x·φ(x). The eighth root of Φ(−t) is the polynomial of the encoders' gelu, within 5e-8 in the value; computed in
-//! f64. `ReLU` is part of the products (`product::Then`).
+//! gelu and its slope are computed in f64 (`kernels`). `ReLU` is part of the products (`kernels::Then`).
 
 #![expect(clippy::inline_always, reason = "what is compiled for the processor at hand must be inlined there")]
 
 use pulp::Arch;
 
-use super::losses::exp_of_negative;
-use super::real::Real;
+use crate::kernels::{Real, gelu_f64, gelu_slope};
 
 /// A function applied to each number after a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -21,46 +18,6 @@ pub enum Activation {
     Gelu,
 }
 
-/// The eighth root of Φ(−t), 0 ≤ t ≤ 6.5.
-const ROOT: [f64; 9] = [
-    0.917_004_05,
-    -0.091_457_59,
-    -0.031_927_496,
-    -0.000_672_904_3,
-    0.001_505_217,
-    3.385_011_2e-5,
-    -6.012_504_7e-5,
-    7.458_642e-6,
-    -2.945_339_2e-7,
-];
-
-/// Φ(−|x|).
-#[inline(always)]
-fn tail(x: f64) -> f64 {
-    let t = if x.abs() > 6.5 { 6.5 } else { x.abs() };
-    let mut root = ROOT[8];
-    let mut at = 8;
-    while at > 0 {
-        at -= 1;
-        root = root.mul_add(t, ROOT[at]);
-    }
-    let square = root * root;
-    square * square * square * square
-}
-
-#[inline(always)]
-fn gelu(x: f64) -> f64 {
-    0.5 * (x + x.abs()) - x.abs() * tail(x)
-}
-
-#[inline(always)]
-fn gelu_slope(x: f64) -> f64 {
-    let below = tail(x);
-    let share = if x > 0.0 { 1.0 - below } else { below };
-    let density = 0.398_942_280_401_432_7 * exp_of_negative(-0.5 * x * x);
-    x.mul_add(density, share)
-}
-
 impl Activation {
     /// Writes the function of each number of `from` into `to`.
     pub fn apply<T: Real>(self, from: &[T], to: &mut [T]) {
@@ -70,7 +27,7 @@ impl Activation {
                 Self::Relu => {
                     to.iter_mut().zip(from).for_each(|(y, x)| *y = if *x < T::ZERO { T::ZERO } else { *x });
                 }
-                Self::Gelu => to.iter_mut().zip(from).for_each(|(y, x)| *y = T::of(gelu(x.wide()))),
+                Self::Gelu => to.iter_mut().zip(from).for_each(|(y, x)| *y = T::of(gelu_f64(x.wide()))),
             },
         );
     }
@@ -81,7 +38,7 @@ impl Activation {
             #[inline(always)]
             || match self {
                 Self::Relu => values.iter_mut().for_each(|x| *x = if *x < T::ZERO { T::ZERO } else { *x }),
-                Self::Gelu => values.iter_mut().for_each(|x| *x = T::of(gelu(x.wide()))),
+                Self::Gelu => values.iter_mut().for_each(|x| *x = T::of(gelu_f64(x.wide()))),
             },
         );
     }

@@ -7,7 +7,7 @@
 //! Backward: dz = scale / √(variance + ε) · (dy − Σdy/n − x̂·Σ(dy·x̂)/n).
 
 use super::network::Running;
-use super::real::Real;
+use crate::kernels::Real;
 
 /// Added to the variance.
 pub const EPSILON: f64 = 1e-5;

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use super::network::{Network, Running};
-use super::real::Real;
 use super::trainer::{Kept, Settings, State, Trainer};
 use crate::error::{Context, Error, Result};
+use crate::kernels::Real;
 use crate::tensors::Tensors;
 
 /// Of this file.

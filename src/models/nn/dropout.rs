@@ -5,7 +5,7 @@
 
 use rand::Rng as _;
 
-use super::real::Real;
+use crate::kernels::Real;
 use crate::stats::generator::generator;
 
 /// Fills `mask` with 0 and 1 / (1 − p).

@@ -1,8 +1,8 @@
 //! Queries with their documents: what a ranking network is trained and measured on.
 
 use super::matrix::Matrix;
-use super::real::Real;
 use crate::error::{Error, Result};
+use crate::kernels::Real;
 use crate::metrics::ranking::HIGHEST_GRADE;
 
 /// Lists of documents, one after the other.

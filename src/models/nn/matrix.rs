@@ -3,10 +3,10 @@
 //! The distance between rows (`pitch`) is an odd number of cache lines of f32: the rows of a power-of-two width would all fall
 //! into the same few sets of the nearest cache.
 
-use super::real::{Real, UNIT};
+use crate::kernels::{Aligned, Real};
 
-/// Bytes of a cache line and of the widest vector.
-const LINE: usize = 64;
+/// Rows are filled up with zeros to a multiple of this, which all vector widths divide.
+pub const UNIT: usize = 16;
 
 /// The distance between rows of `width` numbers.
 #[must_use]
@@ -18,51 +18,6 @@ pub fn pitch(width: usize) -> usize {
 #[must_use]
 pub fn padded(width: usize) -> usize {
     width.next_multiple_of(UNIT)
-}
-
-/// A fixed number of values, the first of them at a cache line.
-#[derive(Debug, Default)]
-pub struct Aligned<T> {
-    values: Vec<T>,
-    start: usize,
-    len: usize,
-}
-
-impl<T: Real> Aligned<T> {
-    /// `len` values of zero.
-    #[must_use]
-    pub fn zeroed(len: usize) -> Self {
-        let spare = LINE / size_of::<T>();
-        let values = vec![T::default(); len + spare];
-        let start = values.as_ptr().align_offset(LINE).min(spare);
-        Self { values, start, len }
-    }
-
-    /// A copy of these values.
-    #[must_use]
-    pub fn of(values: &[T]) -> Self {
-        let mut copy = Self::zeroed(values.len());
-        copy.as_mut_slice().copy_from_slice(values);
-        copy
-    }
-
-    /// The values.
-    #[must_use]
-    pub fn as_slice(&self) -> &[T] {
-        &self.values[self.start..][..self.len]
-    }
-
-    /// The values, to be written.
-    #[must_use]
-    pub fn as_mut_slice(&mut self) -> &mut [T] {
-        &mut self.values[self.start..][..self.len]
-    }
-}
-
-impl<T: Real> Clone for Aligned<T> {
-    fn clone(&self) -> Self {
-        Self::of(self.as_slice())
-    }
 }
 
 /// `n_rows × width` numbers.
@@ -130,16 +85,12 @@ impl<T: Real> Matrix<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Aligned, Matrix, pitch};
+    use super::{Matrix, pitch};
 
     #[test]
     fn rows_start_at_cache_lines_an_odd_number_apart() {
         for (width, expected) in [(1, 16), (16, 16), (17, 48), (64, 80), (136, 144), (256, 272)] {
             assert_eq!(pitch(width), expected);
-        }
-        for len in [1, 7, 64, 100_000] {
-            assert_eq!(Aligned::<f32>::zeroed(len).as_slice().as_ptr().addr() % 64, 0);
-            assert_eq!(Aligned::<f64>::zeroed(len).clone().as_slice().as_ptr().addr() % 64, 0);
         }
         let matrix = Matrix::<f64>::of_rows(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
         assert_eq!((matrix.n_rows(), &matrix.rows(1..2)[..4]), (2, &[4.0, 5.0, 6.0, 0.0][..]));

@@ -1,7 +1,7 @@
 //! Neural networks that rank: from lists of documents to one score each.
 //!
-//! `lists` the data · `network` the weights · `passes` a group of lists forward and back, on `product` (the one matrix product,
-//! for f32 and f64: `real`) · `losses` · `optimizer`, `scheduler` · `trainer` the loop, with `groups`, `history`, `checkpoint` ·
+//! `lists` the data · `network` the weights · `passes` a group of lists forward and back, on the
+//! matrix product of `kernels` · `losses` · `optimizer`, `scheduler` · `trainer` the loop, with `groups`, `history`, `checkpoint` ·
 //! `scorer` the forward pass alone.
 
 pub mod activation;
@@ -16,8 +16,6 @@ pub mod matrix;
 pub mod network;
 pub mod optimizer;
 mod passes;
-mod product;
-mod real;
 pub mod scheduler;
 pub mod scorer;
 pub mod trainer;
@@ -28,6 +26,5 @@ mod goldens;
 pub use history::{EpochRow, Outcome, Stop};
 pub use lists::Lists;
 pub use network::{Network, Shape};
-pub use real::Real;
 pub use scorer::Scorer;
 pub use trainer::{Context, Keep, Measure, Settings, Trainer};

@@ -11,9 +11,8 @@ use std::ops::Range;
 use rand::Rng as _;
 
 use super::activation::Activation;
-use super::matrix::{Aligned, Matrix, padded, pitch};
-use super::product::pack;
-use super::real::{Real, UNIT};
+use super::matrix::{Matrix, UNIT, padded, pitch};
+use crate::kernels::{Aligned, Real, pack_rows};
 use crate::stats::generator::generator;
 
 /// How a network is built.
@@ -153,13 +152,13 @@ impl<T: Real> Network<T> {
         let parameters = self.parameters.as_slice();
         for (layer, packed) in self.layers.iter().zip(&mut self.forward) {
             let size = (layer.n_in, padded(layer.n_out));
-            pack(&parameters[layer.weight.clone()], pitch(layer.n_out), size, packed.as_mut_slice());
+            pack_rows(&parameters[layer.weight.clone()], pitch(layer.n_out), size, packed.as_mut_slice());
         }
         let later = self.layers[1.min(self.layers.len())..].iter();
         for (layer, (turned, packed)) in later.zip(self.turned.iter_mut().zip(&mut self.back)) {
             transpose(&parameters[layer.weight.clone()], (layer.n_in, layer.n_out), turned);
             let size = (layer.n_out, padded(layer.n_in));
-            pack(turned.as_slice(), turned.pitch, size, packed.as_mut_slice());
+            pack_rows(turned.as_slice(), turned.pitch, size, packed.as_mut_slice());
         }
     }
 

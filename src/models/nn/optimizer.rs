@@ -12,8 +12,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::matrix::Aligned;
-use super::real::Real;
+use crate::kernels::{Aligned, Real};
 
 /// Parameters of a block.
 const BLOCK: usize = 8192;

@@ -12,10 +12,9 @@ use super::batch_norm::{Moments, Spread};
 use super::dropout;
 use super::lists::Lists;
 use super::losses::{List, Loss, Scratch};
-use super::matrix::{Aligned, Matrix, padded};
+use super::matrix::{Matrix, UNIT, padded};
 use super::network::{Layer, Network};
-use super::product::{Left, Product, Right, Start, Then};
-use super::real::{Real, UNIT};
+use crate::kernels::{Aligned, Columns, Product, Real, Right, Rows, Then};
 
 /// What a layer keeps between forward and backward.
 #[derive(Debug)]
@@ -127,15 +126,14 @@ impl<T: Real> Pass<T> {
         let target = if fused { &mut here[0].out } else { &mut here[0].inner };
         let pitch = target.pitch;
         Product {
-            left: Left::Rows(input.as_slice(), input.pitch),
+            left: Rows(input.as_slice(), input.pitch),
             right: Right::Packed(batch.network.forward[at].as_slice()),
             target: (target.as_mut_slice(), pitch),
             shape: (self.n_rows, layer.n_in, padded(layer.n_out)),
-            start: Start::Row(&parameters[layer.bias.clone()]),
-            then: if fused { Then::Relu } else { Then::Nothing },
-            panel: &mut self.panel,
+            start: Some(&parameters[layer.bias.clone()]),
+            finish: if fused { Then::Relu } else { Then::Nothing },
         }
-        .run();
+        .compute();
     }
 
     /// Σ and Σ² of the linear layer's results.
@@ -265,29 +263,27 @@ impl<T: Real> Pass<T> {
         let input = before.last().map_or(&self.input, |kept| &kept.out);
         let gradient = self.gradient.as_mut_slice();
         Product {
-            left: Left::Columns(input.as_slice(), input.pitch),
-            right: Right::Rows(slopes.0, slopes.1),
+            left: Columns(input.as_slice(), input.pitch),
+            right: Right::Rows(slopes.0, slopes.1, &mut self.panel),
             target: (&mut gradient[layer.weight.clone()], slope.pitch),
             shape: (layer.n_in, self.n_rows, padded(layer.n_out)),
-            start: Start::Zero,
-            then: Then::Nothing,
-            panel: &mut self.panel,
+            start: None,
+            finish: Then::Nothing,
         }
-        .run();
+        .compute();
         column_sums(&slopes.0[..self.n_rows * slopes.1], &mut gradient[layer.bias.clone()]);
         let Some(Kept { out, slope, .. }) = before.last_mut() else { return };
         let relu = network.shape.activation == Activation::Relu;
         let pitch = slope.pitch;
         Product {
-            left: Left::Rows(slopes.0, slopes.1),
+            left: Rows(slopes.0, slopes.1),
             right: Right::Packed(network.back[at - 1].as_slice()),
             target: (slope.as_mut_slice(), pitch),
             shape: (self.n_rows, layer.n_out, padded(layer.n_in)),
-            start: Start::Zero,
-            then: if relu { Then::Gate(out.as_slice()) } else { Then::Nothing },
-            panel: &mut self.panel,
+            start: None,
+            finish: if relu { Then::Gate(out.as_slice()) } else { Then::Nothing },
         }
-        .run();
+        .compute();
     }
 }
 

@@ -7,11 +7,10 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::batch_norm::EPSILON;
-use super::matrix::{Aligned, Matrix, padded, pitch};
+use super::matrix::{Matrix, padded, pitch};
 use super::network::Network;
 use super::passes::dot;
-use super::product::{Left, Product, Right, Start, Then, pack};
-use super::real::Real;
+use crate::kernels::{Aligned, Product, Real, Right, Rows, Then, pack_rows};
 
 /// Documents of a block.
 const BLOCK: usize = 240;
@@ -93,7 +92,7 @@ impl<T: Real> Network<T> {
             let (weight, bias) = self.folded(at);
             let size = (layer.n_in, padded(layer.n_out));
             let mut packed = Aligned::zeroed(size.0 * size.1);
-            pack(weight.as_slice(), pitch(layer.n_out), size, packed.as_mut_slice());
+            pack_rows(weight.as_slice(), pitch(layer.n_out), size, packed.as_mut_slice());
             Folded { n_in: layer.n_in, n_out: layer.n_out, weight: packed, bias }
         };
         Scorer {
@@ -115,37 +114,30 @@ impl<T: Real> Scorer<T> {
         blocks.for_each_init(
             || {
                 let buffers = self.layers.iter().map(|layer| Matrix::zeros(BLOCK, layer.n_out));
-                (buffers.collect::<Vec<_>>(), Aligned::default())
+                buffers.collect::<Vec<_>>()
             },
-            |(buffers, panel), (block, scores)| {
+            |buffers, (block, scores)| {
                 let first = block * BLOCK;
-                self.block(features.rows(first..first + scores.len()), features.pitch, (buffers, panel), scores);
+                self.block(features.rows(first..first + scores.len()), features.pitch, buffers, scores);
             },
         );
         scores
     }
 
-    fn block(
-        &self,
-        rows: &[T],
-        row_pitch: usize,
-        (buffers, panel): (&mut [Matrix<T>], &mut Aligned<T>),
-        scores: &mut [f64],
-    ) {
+    fn block(&self, rows: &[T], row_pitch: usize, buffers: &mut [Matrix<T>], scores: &mut [f64]) {
         let (mut input, mut input_pitch) = (rows, row_pitch);
         for (layer, buffer) in self.layers.iter().zip(buffers) {
             let pitch = buffer.pitch;
             let relu = self.activation == Activation::Relu;
             Product {
-                left: Left::Rows(input, input_pitch),
+                left: Rows(input, input_pitch),
                 right: Right::Packed(layer.weight.as_slice()),
                 target: (buffer.as_mut_slice(), pitch),
                 shape: (scores.len(), layer.n_in, padded(layer.n_out)),
-                start: Start::Row(layer.bias.as_slice()),
-                then: if relu { Then::Relu } else { Then::Nothing },
-                panel,
+                start: Some(layer.bias.as_slice()),
+                finish: if relu { Then::Relu } else { Then::Nothing },
             }
-            .run();
+            .compute();
             if !relu {
                 self.activation.apply_here(&mut buffer.as_mut_slice()[..scores.len() * pitch]);
             }

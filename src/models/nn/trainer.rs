@@ -23,9 +23,9 @@ use super::losses::Loss;
 use super::network::{Network, Running};
 use super::optimizer::{Optimizer, Settings as OptimizerSettings};
 use super::passes::{Batch, Pass};
-use super::real::Real;
 use super::scheduler::{Schedule, Scheduler};
 use crate::error::{Error, Result};
+use crate::kernels::Real;
 
 /// Which weights the network has at the end of training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

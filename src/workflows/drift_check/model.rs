@@ -12,7 +12,7 @@ use super::written::Written;
 use crate::bundle::{Bundle, Schema};
 use crate::data::Task;
 use crate::data::sources::{column_names, resolve};
-use crate::drift::findings::FEW;
+use crate::drift::statistic::FEW;
 use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
@@ -246,7 +246,7 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> usize 
         return 0;
     }
     if project.tracker_for_reading().is_none() {
-        project.note("there is no tracking database: no drift event was recorded".to_owned());
+        session.note("there is no tracking database: no drift event was recorded".to_owned());
         return 0;
     }
     let hour_ms = DAY_MS / 24;
@@ -290,7 +290,7 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> usize 
     match project.tracker().and_then(|tracker| tracker.add_drift_events(&events)) {
         Ok(new) => new,
         Err(error) => {
-            project.note(format!("no drift event was recorded: {}", error.message));
+            session.note(format!("no drift event was recorded: {}", error.message));
             0
         }
     }

@@ -16,7 +16,7 @@ use crate::runs::known_rows::KnownRows;
 use crate::runs::paired::{all_answers, answers};
 use crate::runs::predictions::Predictions;
 use crate::runs::stored_config::stored_config;
-use crate::tracking::{Run, Search, View};
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// A version with its run, its config and, on demand, its answers.
 pub struct Subject {
@@ -110,12 +110,13 @@ impl Subject {
     /// # Errors
     /// `Failed` when the database cannot be read.
     pub fn answered(&self, project: &Project) -> Result<Vec<Run>> {
-        let (model, version) = (&self.located.model, self.located.version.0);
-        let filter = format!(
-            "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{model}' AND tags.version = '{version}'"
-        );
+        let filter = Filter::command("evaluate")
+            .and(Filter::status(Status::Finished))
+            .and(Filter::tag("model").equals(self.located.model.as_str()))
+            .and(Filter::tag("version").equals(self.located.version.0.to_string()));
         let limit = usize::MAX >> 1;
-        let search = Search { experiments: &[], filter: &filter, order: &[], limit, offset: 0, view: View::Active };
+        let search =
+            Search { experiments: &[], filter: Some(&filter), order: &[], limit, offset: 0, view: View::Active };
         let mut runs = project.reader()?.search_runs(&search)?;
         runs.extend(self.run.clone());
         Ok(runs)

@@ -297,8 +297,8 @@ mod tests {
     use crate::bundle::Schema;
     use crate::catalog::{Params, find};
     use crate::data::{Columns, Dataset, Features, Input, Targets, Task};
-    use crate::embeddings::Setting;
-    use crate::features::{Chain, STEPS, Signal};
+    use crate::embeddings::EmbedContext;
+    use crate::features::{Batch, Chain, QueryBounds, STEPS, Signal};
     use crate::models::{FAMILIES, FitContext};
     use crate::workflows::release::parity::apart;
 
@@ -306,9 +306,13 @@ mod tests {
         Params::checked(list, &serde_json::from_value(json.clone()).unwrap()).unwrap()
     }
 
+    fn no_queries(rows: &Signal) -> Batch {
+        Batch::new(rows.clone(), QueryBounds::Absent, None)
+    }
+
     /// A bundle fitted on these rows, whose classes are counted from 0.
     fn fitted(steps: &[(&str, Value)], (kind, given): (&str, &Value), rows: &Signal, classes: &[usize]) -> Bundle {
-        let setting = Setting::bare(".".as_ref());
+        let context = EmbedContext::bare(".".as_ref());
         let steps: Vec<_> = steps
             .iter()
             .map(|(name, json)| {
@@ -317,7 +321,7 @@ mod tests {
             })
             .collect();
         let chain = Chain::configure(&steps).map_err(|(_, problem)| problem.message).unwrap();
-        let (features, matrix) = chain.fit_transform(rows.clone(), &setting).unwrap();
+        let (features, matrix, _) = chain.fit_transform(no_queries(rows), &context).unwrap();
         let family = find("kind", FAMILIES, kind).unwrap();
         let labels: Vec<String> = (0..=*classes.iter().max().unwrap()).map(|class| format!("c{class}")).collect();
         let targets = Targets::Classes { index: classes.to_vec(), labels: labels.clone() };
@@ -348,12 +352,12 @@ mod tests {
 
     /// How far the file of a bundle is from the bundle, on rows.
     fn gap(bundle: &Bundle, rows: &Signal) -> f64 {
-        let setting = Setting::bare(".".as_ref());
+        let context = EmbedContext::bare(".".as_ref());
         let bytes = bundle.onnx().unwrap().bytes(&Facts::default());
         assert_eq!(bytes, bundle.onnx().unwrap().bytes(&Facts::default()));
-        let input = bundle.features.graph_input(rows.clone(), &setting).unwrap();
+        let (input, _) = bundle.features.graph_input(no_queries(rows), &context).unwrap();
         let outputs = Runtime::new(&bytes).unwrap().run(&input).unwrap();
-        let ours = bundle.predict(rows.clone(), &setting).unwrap();
+        let (ours, _) = bundle.predict(no_queries(rows), &context).unwrap();
         assert_eq!(outputs["class"].integers().unwrap().len(), ours.classes.len());
         apart(bundle, &ours, &outputs).unwrap()
     }

@@ -22,7 +22,7 @@ use super::super::session::Session;
 use crate::bundle::{Bundle, Golden};
 use crate::data::{Features, Task};
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::{Batch, QueryBounds, Signal};
 use crate::onnx::{RUNTIME, Runtime};
 use crate::stats::quantile::quantile;
 
@@ -123,12 +123,12 @@ pub fn measure(
         return Err(Error::invalid("there are no golden rows to measure with"));
     }
     // The same texts over and over: neither a cache of vectors nor a report of truncated texts belongs here.
-    let setting = session.setting.uncached();
-    // A batch is one query.
-    setting.queries.replace(Vec::new());
+    let context = session.embedding.uncached();
+    let one_query = |signal: Signal, n_rows| Batch::new(signal, QueryBounds::single(n_rows), None);
     let signal = golden.signal("golden rows".as_ref())?;
-    let (inputs, features) =
-        (bundle.features.graph_input(signal.clone(), &setting)?, bundle.transform(signal.clone(), &setting)?);
+    let rows = one_query(signal.clone(), golden.scores.len());
+    let (inputs, _) = bundle.features.graph_input(rows.clone(), &context)?;
+    let (features, _) = bundle.transform(rows, &context)?;
     let (mut timings, mut too_slow) = (Vec::new(), false);
     for size in &sizes {
         session.stage(&format!("measuring batches of {size}"))?;
@@ -165,8 +165,8 @@ pub fn measure(
             let mut at = 0;
             timings.push(timing("pipeline", *length, benchmark, || {
                 at += 1;
-                let rows = some(&signal, at % golden.scores.len(), *length);
-                bundle.predict(rows, &setting).map(|prediction| {
+                let rows = one_query(some(&signal, at % golden.scores.len(), *length), *length);
+                bundle.predict(rows, &context).map(|prediction| {
                     black_box(prediction);
                 })
             })?);

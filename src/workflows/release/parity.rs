@@ -8,7 +8,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::super::session::Session;
-use crate::bundle::{Bundle, Golden, Prediction, with_queries};
+use crate::bundle::{Bundle, Golden, Prediction};
 use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::onnx::{Outputs, RUNTIME, Runtime};
@@ -35,7 +35,7 @@ pub struct Parity {
 /// # Errors
 /// `Refused` without golden rows, or when the file does not say what the model says; `Failed` when it cannot be run.
 pub fn parity(session: &Session<'_>, bundle: &Bundle, located: &Located, bytes: &[u8]) -> Result<Parity> {
-    let (golden, folder, setting) = (Golden::read(&located.folder)?, &located.folder, &session.setting);
+    let (golden, folder, context) = (Golden::read(&located.folder)?, &located.folder, &session.embedding);
     let rows = golden.scores.len();
     if rows == 0 {
         return Err(Error::refused(format!(
@@ -44,14 +44,11 @@ pub fn parity(session: &Session<'_>, bundle: &Bundle, located: &Located, bytes: 
         ))
         .hint("train with a test part: its first rows become the golden rows"));
     }
-    // Vectors of the cache would do, but these texts have been told of: they are test rows.
-    let told = setting.report.take();
-    let signal = golden.signal(folder)?;
-    let input = with_queries(setting, &golden.starts, || bundle.features.graph_input(signal, setting));
-    let ours = bundle.ask_golden(&golden, folder, setting);
-    setting.report.replace(told);
-    let outputs = Runtime::new(bytes)?.run(&input?)?;
-    let worst = apart(bundle, &ours?, &outputs)?;
+    // These texts are test rows, which training has reported: there is no second report.
+    let (input, _) = bundle.features.graph_input(golden.batch(bundle.schema.task, folder)?, context)?;
+    let ours = bundle.ask_golden(&golden, folder, context)?;
+    let outputs = Runtime::new(bytes)?.run(&input)?;
+    let worst = apart(bundle, &ours, &outputs)?;
     if worst > TOLERANCE {
         return Err(Error::refused(format!(
             "{} {}: the ONNX file differs from the model by {worst:.2e} on {rows} golden rows, allowed are {TOLERANCE:.0e}",

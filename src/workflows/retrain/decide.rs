@@ -17,7 +17,7 @@ use crate::project::{Prefer, Project};
 use crate::runs::known_rows::KnownRows;
 use crate::runs::predictions;
 use crate::runs::stored_config::stored_config;
-use crate::tracking::{LedgerEntry, Run, Search, Stage, View};
+use crate::tracking::{Filter, LedgerEntry, Run, Search, Stage, Status, View};
 
 /// The best candidate: by the primary metric of the first one on the validation rows, where all have them; the earlier
 /// of equals. The test rows are for the gate.
@@ -52,7 +52,7 @@ pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &Sta
     let (best, version, chosen_on) = best(&state.trained)?;
     if chosen_on == "test" && state.trained.iter().filter(|one| one.version.is_some()).count() > 1 {
         let why = "the best of several candidates was chosen on the test rows that the gate judges by";
-        project.note(format!("{why}, and looks better than it is: give the split validation rows"));
+        session.note(format!("{why}, and looks better than it is: give the split validation rows"));
     }
     let production = project.production_version(&state.model)?;
     let mut decided = Decided {
@@ -184,7 +184,7 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
         Err(error) if error.kind == crate::error::ErrorKind::Invalid => {
             let kind = stored_config(&located).map_or_else(|_| String::new(), |config| config.model.kind);
             let holder = format!("{} {holder} ({kind})", state.model);
-            project.note(format!("{holder} cannot answer the new rows: {}", error.message));
+            session.note(format!("{holder} cannot answer the new rows: {}", error.message));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -194,11 +194,13 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
 /// An evaluation of a version on the test rows of a run, from before a crash.
 fn answered(project: &Project, state: &State, version: Version, run: &Run) -> Result<Option<Run>> {
     let Some(rows) = run.tags.get("test_ids") else { return Ok(None) };
-    let filter = format!(
-        "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{}' AND tags.version = '{}' AND tags.test_ids = '{rows}'",
-        state.model, version.0
-    );
-    let search = Search { experiments: &[], filter: &filter, order: &[], limit: 1, offset: 0, view: View::Active };
+    let filter = Filter::command("evaluate")
+        .and(Filter::status(Status::Finished))
+        .and(Filter::tag("model").equals(state.model.as_str()))
+        .and(Filter::tag("version").equals(version.0.to_string()))
+        .and(Filter::tag("test_ids").equals(rows));
+    let search =
+        Search { experiments: &[], filter: Some(&filter), order: &[], limit: 1, offset: 0, view: View::Active };
     let found = project.reader()?.search_runs(&search)?.pop();
     let whole = |found: &Run| {
         let folder =

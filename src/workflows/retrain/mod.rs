@@ -28,5 +28,5 @@ pub use outcome::Outcome;
 pub use plan::{Plan, PlannedStep};
 pub use request::Request;
 pub use run::retrain;
-pub use state::{Decided, End, Ended, Pruned, State, Trained, Validated, Verified};
+pub use state::{Conclusion, Decided, End, Ended, Pruned, State, Trained, Validated, Verified};
 pub use trigger::Triggered;

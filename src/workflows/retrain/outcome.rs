@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::plan::Plan;
-use super::state::State;
+use super::state::{Conclusion, End, State};
 use crate::names::ModelName;
 use crate::notify::Delivery;
 
@@ -16,8 +16,8 @@ pub struct Outcome {
     pub model: ModelName,
     /// The period.
     pub period: String,
-    /// `promoted`, `refused`, `inconclusive`, `rolled_back`, `skipped` (nothing to do), `planned` (`--dry-run`).
-    pub outcome: &'static str,
+    /// How it ended, or why it did not begin.
+    pub outcome: Conclusion,
     /// The period had its retrain before.
     pub already_done: bool,
     /// The first step that had to be done, where a retrain was gone on with.
@@ -39,10 +39,10 @@ impl Outcome {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.outcome {
-            "rolled_back" => 1,
+            Conclusion::Ended(End::RolledBack) => 1,
             _ if self.already_done => 0,
-            "refused" => 3,
-            "inconclusive" => 5,
+            Conclusion::Ended(End::Refused) => 3,
+            Conclusion::Ended(End::Inconclusive) => 5,
             _ => 0,
         }
     }

@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 use super::period::period_of;
 use super::plan::plan;
 use super::request::Request;
-use super::state::{End, State};
+use super::state::{Conclusion, End, State};
 use super::tell;
 use super::train::candidates;
 use super::work::{Work, record};
@@ -43,7 +43,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         name: config.name.to_string(),
         model: model.clone(),
         period: period.clone(),
-        outcome: "skipped",
+        outcome: Conclusion::Skipped,
         already_done: false,
         resumed_at: None,
         reasons: Vec::new(),
@@ -56,7 +56,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let known = State::read(&State::folder(&project.layout, &config.name, &period))?;
         outcome.plan = Some(plan(session, request, &experiments, (&model, &period), known.as_ref())?);
         outcome.state = known;
-        outcome.outcome = "planned";
+        outcome.outcome = Conclusion::Planned;
         return Ok(outcome);
     }
     let note = format!("retrain {} since {}", config.name, timestamp(project.now_ms()));
@@ -106,7 +106,7 @@ fn under_lock(
                 outcome.reasons.push(format!("drift asks for one: {}", advice.reasons.join("; ")));
             }
         }
-        outcome.outcome = ended.how.code();
+        outcome.outcome = Conclusion::Ended(ended.how);
         outcome.state = Some(begun);
         return Ok(());
     }
@@ -120,7 +120,7 @@ fn under_lock(
     if let Some(reasons) = done? {
         outcome.reasons = reasons;
     } else {
-        outcome.outcome = work.state.ended.map_or(End::Refused, |ended| ended.how).code();
+        outcome.outcome = Conclusion::Ended(work.state.ended.map_or(End::Refused, |ended| ended.how));
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     record(&work, outcome);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::Extracted;
 use super::trigger::Triggered;
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::fs::read_text;
+use crate::error::{Cause, ErrorKind, Result};
+use crate::fs::{document, read_text};
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::registry::Layout;
 use crate::runs::record::write_json;
@@ -177,6 +177,40 @@ impl End {
     }
 }
 
+/// What a call of `retrain` came to: the end of the period's retrain, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// Only the plan was asked for.
+    Planned,
+    /// There was nothing to do.
+    Skipped,
+    /// The retrain ended, now or before.
+    #[serde(untagged)]
+    Ended(End),
+}
+
+impl Conclusion {
+    /// Its stable name, which is also the one in JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Skipped => "skipped",
+            Self::Ended(end) => end.code(),
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ended(end) => end.word(),
+            other => other.code(),
+        }
+    }
+}
+
 /// The end of a retrain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,13 +236,11 @@ impl State {
         let path = folder.join("state.json");
         match read_text(&path) {
             Ok(text) => {
-                let damaged = || format!("`{}` is damaged: remove it to begin the period anew", path.display());
-                let state: Self = serde_json::from_str(&text).context(damaged)?;
-                if state.format_version != 1 {
-                    let found = state.format_version;
-                    return Err(Error::failed(format!("`{}` has format {found}, this build knows 1", path.display())));
-                }
-                Ok(Some(state))
+                let state = document(&path.display().to_string(), &text, 1);
+                state.map(Some).map_err(|error| match error.cause() {
+                    Some(Cause::NewerFormat) => error,
+                    _ => error.hint("remove it to begin the period anew"),
+                })
             }
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -249,5 +281,20 @@ impl State {
             (verify, self.verified.is_some()),
             (prune, self.pruned.is_some()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conclusion_has_one_name_in_json_and_in_tags() {
+        let ends = [End::Promoted, End::Staged, End::Refused, End::Inconclusive, End::RolledBack, End::Abandoned];
+        let all = [Conclusion::Planned, Conclusion::Skipped].into_iter().chain(ends.map(Conclusion::Ended));
+        for conclusion in all {
+            assert_eq!(serde_json::to_value(conclusion).unwrap(), conclusion.code());
+            assert_eq!(conclusion.code().replace('_', " "), conclusion.word());
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::data::Task;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::sha256;
 use crate::names::{ModelName, Version};
-use crate::tracking::{Run, Search, View};
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// The tag that says for which retrain a version was trained or asked; `tracking::Tracker::measured` knows it.
 pub(super) const TAG: &str = "retrain";
@@ -116,9 +116,9 @@ fn mark(state: &State, at: usize, experiment: &Experiment) -> Result<String> {
 
 /// The finished training with this mark, and its version, where it is still there.
 fn done(session: &Session<'_>, model: &ModelName, mark: &str) -> Result<Option<(Run, Version)>> {
-    let mark = mark.replace('\'', "''");
-    let filter = format!("command = 'train' AND status = 'FINISHED' AND tags.{TAG} = '{mark}'");
-    let search = Search { experiments: &[], filter: &filter, order: &[], limit: 1, offset: 0, view: View::Active };
+    let filter = Filter::command("train").and(Filter::status(Status::Finished)).and(Filter::tag(TAG).equals(mark));
+    let search =
+        Search { experiments: &[], filter: Some(&filter), order: &[], limit: 1, offset: 0, view: View::Active };
     let tracker = session.project.tracker()?;
     let Some(run) = tracker.search_runs(&search)?.pop() else { return Ok(None) };
     let version = run.tags.get("version").map(|version| Version::parse(version)).transpose()?;

@@ -94,7 +94,7 @@ impl Work<'_> {
         self.step("extract", |state| state.extracted.is_some(), taken, |state, found| state.extracted = Some(found))?;
         if self.state.extracted.as_ref().is_some_and(|found| found.new_rows == Some(0)) {
             let source = self.state.extracted.as_ref().map_or("", |found| found.source.as_str());
-            project.note(format!("no row of `{source}` is new to the version in production: is it still filled?"));
+            session.note(format!("no row of `{source}` is new to the version in production: is it still filled?"));
         }
         self.validated()?;
         let wanted = if self.state.decided.is_some() { 0 } else { config.candidates.len() };
@@ -183,7 +183,7 @@ pub(super) fn record(work: &Work<'_>, outcome: &Outcome) {
     let mut tags = pairs([
         ("model", state.model.to_string()),
         ("period", state.period.clone()),
-        ("decision", outcome.outcome.to_owned()),
+        ("decision", outcome.outcome.code().to_owned()),
         ("config_sha256", state.config_sha256.clone()),
     ]);
     tags.extend(state.decided.as_ref().map(|decided| ("version".to_owned(), decided.version.0.to_string())));

@@ -1,48 +1,12 @@
 //! ln(1 + e⁻ᵈ) and 1 / (1 + eᵈ) of one number, so written that a loop over an array becomes vector code.
 //!
 //! With t = e^−|d|: ln(1 + e⁻ᵈ) = max(−d, 0) + ln(1 + t), and 1 / (1 + eᵈ) = (d ≥ 0 ? t : 1) / (1 + t); neither overflows.
-//! eˣ = 2ⁿ·eʳ, n = round(x / ln 2), Taylor's series to r¹². ln(1 + t) = 2·artanh(t / (2 + t)), its series to the 31st power: the
-//! argument is at most 1/3. Both are within 4e-16 of the values, relative.
+//! ln(1 + t) = 2·artanh(t / (2 + t)), its series to the 31st power: the
+//! argument is at most 1/3. It is within 4e-16 of the values, relative.
 
 #![expect(clippy::inline_always, reason = "what is compiled for the processor at hand must be inlined there")]
 
-/// 1/2!, 1/3!, …, 1/12!.
-const EXP: [f64; 11] = [
-    5e-1,
-    1.666_666_666_666_666_6e-1,
-    4.166_666_666_666_666_4e-2,
-    8.333_333_333_333_333e-3,
-    1.388_888_888_888_889e-3,
-    1.984_126_984_126_984e-4,
-    2.480_158_730_158_73e-5,
-    2.755_731_922_398_589_3e-6,
-    2.755_731_922_398_589e-7,
-    2.505_210_838_544_172e-8,
-    2.087_675_698_786_81e-9,
-];
-
-/// eˣ for x ≤ 0; below −700, 0, so that what is multiplied by it is no denormal. NaN stays NaN.
-#[inline(always)]
-pub fn exp_of_negative(x: f64) -> f64 {
-    // Adding 1.5·2⁵² leaves the nearest whole number in the low bits.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
-    let gone = x < -700.0;
-    let x = if gone { 0.0 } else { x };
-    let rounded = x.mul_add(std::f64::consts::LOG2_E, ROUND);
-    let whole = rounded - ROUND;
-    // ln 2 in two parts, the first with few digits: whole times it is exact.
-    let rest = whole.mul_add(-6.931_471_803_691_238e-1, x);
-    let rest = whole.mul_add(-1.908_214_929_270_587_7e-10, rest);
-    let mut sum = EXP[10];
-    let mut at = 10;
-    while at > 0 {
-        at -= 1;
-        sum = sum.mul_add(rest, EXP[at]);
-    }
-    let value = (rest * rest).mul_add(sum, rest) + 1.0;
-    let power = f64::from_bits(value.to_bits().wrapping_add(rounded.to_bits() << 52));
-    if gone { 0.0 } else { power }
-}
+use crate::kernels::exp_of_negative;
 
 /// ln(1 + t) for 0 ≤ t ≤ 1.
 #[inline(always)]

@@ -15,7 +15,6 @@ pub mod ranknet;
 #[cfg(test)]
 mod goldens;
 
-pub(super) use logistic::exp_of_negative;
 pub use loss::{List, Loss, LossKind, Scratch};
 
 /// All losses.
