@@ -15,7 +15,7 @@ use crate::error::{Cause, Context, Error, Result};
 
 static CRASH_AT: OnceLock<String> = OnceLock::new();
 
-/// Makes the process abort when it reaches the crash point of this name. For tests; set once, at the door.
+/// Makes the process abort when it reaches the crash point of this name. For tests; set once, by the host.
 pub fn arm_crash_point(name: String) {
     let _ = CRASH_AT.set(name);
 }

@@ -1,10 +1,13 @@
 //! `mlops`: from a table of rows to a model in production, and healthy there.
 //!
 //! Floors look down only (`ARCHITECTURE.md` draws them, `tests/architecture.rs` holds them):
-//! doors (`cli`) → verbs (`workflows`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
+//! doors (`cli`) → the host (`host`) → verbs (`workflows`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
 
 // doors
 pub mod cli;
+
+// the host
+pub mod host;
 
 // verbs
 pub mod workflows;
@@ -36,6 +39,7 @@ pub mod retrieval;
 pub mod tracking;
 
 // words and ground
+pub mod cancellation;
 pub mod catalog;
 pub mod error;
 pub mod fs;

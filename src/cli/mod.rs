@@ -31,7 +31,6 @@ mod rollback;
 mod runs;
 mod schedule;
 mod schema;
-mod surroundings;
 mod train;
 mod ui;
 

@@ -1,6 +1,5 @@
 //! `mlops predict`.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +7,8 @@ use super::door::{Door, Records, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
 use crate::data::Task;
-use crate::error::{Context, Error, Result};
+use crate::data::sources::Memory;
+use crate::error::{Error, Result};
 use crate::fs::write_atomic;
 use crate::workflows::answer_files::{classes as class_files, rankings as ranking_files};
 use crate::workflows::predict::{Answer, Outcome, Request, predict};
@@ -62,63 +62,19 @@ pub struct Args {
     pub embedding: EmbeddingArgs,
 }
 
-/// Rows from stdin, as a file that goes away again.
-struct Stdin(PathBuf);
-
-impl Drop for Stdin {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// Keeps stdin in a temporary file, named by the format that its first character tells.
-fn keep_stdin() -> Result<Stdin> {
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).context(|| "cannot read stdin".into())?;
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && !b"\xEF\xBB\xBF".contains(byte));
-    let extension = match first {
-        None => return Err(Error::invalid("stdin is empty")),
-        Some(b'{') => "ndjson",
-        Some(b'[') => "json",
-        Some(_) if is_letor(&bytes) => "letor",
-        Some(_) => "csv",
-    };
-    let path = std::env::temp_dir().join(format!("mlops-stdin-{}.{extension}", std::process::id()));
-    write_atomic(&path, &bytes)?;
-    Ok(Stdin(path))
-}
-
-/// Whether the second word of the first line that is no comment is a query: `2 qid:10 1:0.03`.
-fn is_letor(bytes: &[u8]) -> bool {
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let line = lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
-    line.split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
-        .nth(1)
-        .is_some_and(|word| word.starts_with(b"qid:"))
-}
-
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
-    let kept = if args.input == "-" { Some(keep_stdin()?) } else { None };
+    let rows = if args.input == "-" { Some(Memory::read("stdin", std::io::stdin().lock())?) } else { None };
     // A relative input is relative to where the user stands, not to the project's root.
-    let input = match &kept {
-        Some(kept) => kept.0.display().to_string(),
-        None => super::door::from_here(&args.input),
-    };
-    if kept.is_none() {
+    let input = if rows.is_some() { args.input.clone() } else { super::door::from_here(&args.input) };
+    if rows.is_none() {
         refuse_overwriting(&input, &args.output)?;
     }
-    let form = form(args, &input)?;
+    let form = form(args, &rows.as_ref().map_or_else(|| input.clone(), |rows| format!("stdin.{}", rows.format())))?;
     let (model, query, record) = (args.model.clone(), args.query.clone(), !args.no_record);
     let task = (form == "trec").then_some(Task::Ranking);
-    let request = Request { model, input, query, record, log: args.log, task };
+    let request = Request { model, input, rows, query, record, log: args.log, task };
     let records = if args.no_record { Records::Nothing } else { Records::Runs };
-    let answer = door.work_with(&args.model, records, |session| predict(session, &request)).map_err(|mut error| {
-        if let Some(kept) = &kept {
-            error.message = error.message.replace(&kept.0.display().to_string(), "stdin");
-        }
-        error
-    })?;
+    let answer = door.work_with(&args.model, records, |session| predict(session, &request))?;
     match &answer {
         Answer::Classes(outcome) => classes(door, args, outcome, form),
         Answer::Ranking(outcome) => ranking(door, args, outcome, form),

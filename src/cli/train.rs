@@ -130,9 +130,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
 fn remember(session: &Session<'_>, trained: &[Outcome]) {
     for one in trained {
         let (model, version) = (&one.model, one.version);
-        session
-            .project
-            .note(format!("{model} {version} is trained and registered: `mlops promote {model}/{}`", version.0));
+        session.note(format!("{model} {version} is trained and registered: `mlops promote {model}/{}`", version.0));
     }
 }
 

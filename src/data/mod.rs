@@ -4,6 +4,7 @@
 //! and `split` says which rows are for training, validation and test.
 
 pub mod columns;
+pub mod content;
 pub mod dataset;
 pub mod joined;
 pub mod labels;
@@ -21,6 +22,7 @@ pub mod vector_files;
 pub mod vectors;
 
 pub use columns::{Columns, Input};
+pub use content::Content;
 pub use dataset::{Csr, Dataset, Features, Targets};
 pub use rows::Rows;
 pub use split::{Part, Split};

@@ -54,12 +54,13 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
     let state = if problems.is_empty() { State::Ok } else { State::Broken };
     let detail = if problems.is_empty() { "whole".to_owned() } else { problems.join("; ") };
     find("tracking database".into(), state, detail);
-    for note in project.take_notes() {
+    // Runs that were left running have been closed when the request began: here this is a finding, not a note.
+    for note in session.notes.take() {
         find("runs".into(), State::Fixed, note);
     }
     for model in models(project)? {
         session.stage(&format!("checking {model}"))?;
-        check_model(project, &model, fix, &mut find)?;
+        check_model(session, &model, fix, &mut find)?;
     }
     let rubbish = leftovers(project.layout.root());
     for path in rubbish {
@@ -73,11 +74,12 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
 }
 
 fn check_model(
-    project: &Project,
+    session: &Session<'_>,
     model: &ModelName,
     fix: bool,
     find: &mut impl FnMut(String, State, String),
 ) -> Result<()> {
+    let project = session.project;
     let _lock = if fix { Some(project.lock(model, "doctor")?) } else { None };
     let healed = if fix { State::Fixed } else { State::Fixable };
     for (folder, gone) in departed(project, model)? {
@@ -115,7 +117,7 @@ fn check_model(
         }
     }
     check_validated(project, model, fix, find)?;
-    check_production(project, model, fix, find)
+    check_production(session, model, fix, find)
 }
 
 /// Compares `checkpoints/validated/<model>/` with the rows: what is in Staging has a copy, and every copy is whole.
@@ -158,11 +160,12 @@ fn check_validated(
 
 /// Compares `production/<model>/` with the rows.
 fn check_production(
-    project: &Project,
+    session: &Session<'_>,
     model: &ModelName,
     fix: bool,
     find: &mut impl FnMut(String, State, String),
 ) -> Result<()> {
+    let project = session.project;
     let layout = &project.layout;
     let what = format!("production/{model}");
     let folders = Folders::of(layout, model);
@@ -215,9 +218,12 @@ fn check_production(
         }
         return Ok(());
     }
-    let state = match (fix, if fix { project.mirror(model) } else { Ok(()) }) {
+    let state = match (fix, if fix { project.mirror(model) } else { Ok(Vec::new()) }) {
         (false, _) => State::Fixable,
-        (true, Ok(())) => State::Fixed,
+        (true, Ok(damaged)) => {
+            session.notes.extend(damaged);
+            State::Fixed
+        }
         (true, Err(error)) => {
             wrong.push(error.message);
             State::Broken

@@ -13,8 +13,8 @@ use crate::catalog::{ParamProblem, Params, find};
 use crate::config::{Experiment, ExperimentConfig};
 use crate::data::letor::Settings;
 use crate::data::rows::{Blank, Labels, Rows};
-use crate::data::sources::resolve;
 use crate::data::sources::sqlite_column::{self, Target};
+use crate::data::sources::{Location, resolve};
 use crate::data::vector_files::{self, Format};
 use crate::data::{Columns, Features, Input, Part};
 use crate::embeddings::TextReport;
@@ -258,7 +258,16 @@ pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result
     let blank = if request.empty == Empty::Skip { Blank::Skip } else { Blank::Keep };
     read_rows(
         session,
-        From { source: &request.input, query, columns: &columns, split: None, labels, seed: 0, blank, by: &[] },
+        From {
+            source: Location::from(&request.input),
+            query,
+            columns: &columns,
+            split: None,
+            labels,
+            seed: 0,
+            blank,
+            by: &[],
+        },
     )
 }
 

@@ -80,7 +80,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             Task::Ranking => evaluate_ranking::check(request).map(|()| View::default())?,
         };
         let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
-        rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
+        rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
         let fingerprint = rows.fingerprint();
         check_split(request, &experiment, &located, &fingerprint)?;
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
@@ -208,7 +208,7 @@ fn view_of(session: &Session<'_>, request: &Request, names: &[String]) -> Result
         && average != Average::Binary
     {
         let name = average.name();
-        session.project.note(format!(
+        session.note(format!(
             "{name} averages are over all classes: `--pos-label {label}` changes nothing in precision, recall and f1"
         ));
     }
@@ -294,7 +294,7 @@ fn rows_of(
     };
     let columns = Columns { id, ..columns.clone() };
     let from = From {
-        source: data,
+        source: data.into(),
         query: request.query.as_deref(),
         columns: &columns,
         split,

@@ -60,7 +60,7 @@ pub(super) fn queries(
     let draws = Draws::of(config.evaluation.bootstrap, stream(config.seed, "bootstrap"));
     let convention = convention(request, experiment, bundle);
     if let Some(best) = grades.iter().max().filter(|best| **best > convention.highest_grade) {
-        session.project.note(above(*best));
+        session.note(above(*best));
     }
     let wanted = wanted(&config.evaluation.metrics, &config.evaluation.primary)?;
     let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &starts };

@@ -153,7 +153,7 @@ pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     if let Some(policy) = request.versions {
         session.stage("pruning model versions")?;
-        let done = prune(project, policy)?;
+        let done = prune(session, policy)?;
         (outcome.versions, outcome.versions_kept) = (done.old, done.kept);
     }
     if let Some(cache) = cache(session)? {
@@ -166,7 +166,7 @@ pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         if outcome.cache.vectors > 0 {
             // The vectors are gone; their room comes back when nobody else uses the file.
             if let Err(error) = cache.compact() {
-                project.note(format!("the cache keeps its size for now: {}", error.message));
+                session.note(format!("the cache keeps its size for now: {}", error.message));
             }
         }
         outcome.cache_kept = cache.stats()?.iter().map(|held| held.vectors).sum();

@@ -64,7 +64,7 @@ pub fn init(session: &Session<'_>) -> Result<Outcome> {
         ..Light::default()
     };
     if let Err(error) = write_light(session, &record) {
-        project.note(format!("this init was not recorded: {}", error.message));
+        session.note(format!("this init was not recorded: {}", error.message));
     }
     Ok(outcome)
 }

@@ -38,7 +38,7 @@ pub struct Light {
 pub fn light(session: &Session<'_>, run: &Light) {
     let project = session.project;
     if project.tracker_for_reading().is_some() && write_light(session, run).is_err() {
-        project.note(format!("this {} was not recorded: the tracking database cannot be written", run.command));
+        session.note(format!("this {} was not recorded: the tracking database cannot be written", run.command));
     }
 }
 

@@ -22,6 +22,7 @@ pub mod judge_ranking;
 pub mod light;
 mod model_folders;
 pub mod models;
+mod notes;
 pub mod notices;
 mod part_rows;
 pub mod predict;
@@ -45,4 +46,5 @@ pub mod session;
 pub mod train;
 mod training_record;
 
+pub use notes::Notes;
 pub use session::{Progress, Session};

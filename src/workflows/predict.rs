@@ -10,7 +10,7 @@ use super::reading::{From, batch, read_rows};
 use super::session::Session;
 use crate::bundle::{Bundle, Prediction};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
-use crate::data::sources::column_names;
+use crate::data::sources::{Location, Memory, column_names};
 use crate::data::{Columns, Task};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
@@ -23,8 +23,10 @@ use crate::runs::tags::{pairs, version_tags};
 pub struct Request {
     /// The model.
     pub model: String,
-    /// The rows.
+    /// Where the rows are.
     pub input: String,
+    /// The rows themselves, where they are in memory; `input` is then how the record calls them.
+    pub rows: Option<Memory>,
     /// The query, for a database.
     pub query: Option<String>,
     /// Whether a run is recorded.
@@ -95,7 +97,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     check_task(request, &bundle, &located)?;
     session.stage("reading rows")?;
     let (columns, mut rows) = read(session, request, &bundle)?;
-    rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
+    rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
     let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
@@ -156,20 +158,20 @@ fn check_task(request: &Request, bundle: &Bundle, located: &Located) -> Result<(
 
 /// The rows to be predicted: they need no label and no id of their own.
 fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Columns, Rows)> {
-    let source = session.project.expand(&request.input)?;
-    let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
+    let written = session.project.expand(&request.input)?;
+    let source = request.rows.as_ref().map_or(Location::from(&written), Location::from);
+    let known = column_names(source, request.query.as_deref(), session.project.layout.root())?;
     let columns = &bundle.schema.columns;
     let id = match bundle.schema.task {
         Task::Classification => columns.id.clone().filter(|id| known.contains(id)),
         Task::Ranking => {
-            check_queries(&source, columns, &known)?;
+            check_queries(&source.to_string(), columns, &known)?;
             document_ids(columns, &known)
         }
     };
     let columns = Columns { id, ..columns.clone() };
     let (query, labels) = (request.query.as_deref(), Labels::Ignore);
-    let from =
-        From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] };
+    let from = From { source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] };
     let rows = read_rows(session, from)?;
     Ok((columns, rows))
 }

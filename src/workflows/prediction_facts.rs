@@ -141,7 +141,7 @@ pub fn log(
     let (ids, prediction) = said;
     let layout = &session.project.layout;
     if let Some(damage) = &facts.damage {
-        session.project.note(format!("`centroid_cosine` is not logged: {damage}"));
+        session.note(format!("`centroid_cosine` is not logged: {damage}"));
     }
     let folder = layout.predictions_of(&located.model, located.version);
     let mut logged = Logged { rows: 0, folder, failure: None };

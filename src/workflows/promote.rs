@@ -186,7 +186,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     });
     decide(project, request, &outcome, production, &evidence)?;
     crash_point("promote.after_rows");
-    project.mirror(&located.model)?;
+    session.notes.extend(project.mirror(&located.model)?);
     light(session, &recorded(&located, config, &outcome, started_ms));
     Ok(outcome)
 }

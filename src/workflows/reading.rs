@@ -7,7 +7,7 @@ use ndarray::Array2;
 use super::session::Session;
 use crate::config::ExperimentConfig;
 use crate::data::rows::{Blank, Inputs, Labels, Rows, cells_by, prepare, request};
-use crate::data::sources::{column_names, read, resolve};
+use crate::data::sources::{Location, column_names, read, resolve};
 use crate::data::{Columns, Features, Input, Part, Split};
 use crate::error::{Error, Result};
 use crate::features::{Batch, QueryBounds, Signal};
@@ -16,8 +16,8 @@ use crate::runs::seed::stream;
 /// Where rows are read from.
 #[derive(Debug, Clone, Copy)]
 pub struct From<'a> {
-    /// A path, a glob, or `format:path`; `${NAME}` stands for an environment variable.
-    pub source: &'a str,
+    /// What is written may hold `${NAME}` for an environment variable.
+    pub source: Location<'a>,
     /// The query, for databases.
     pub query: Option<&'a str>,
     /// Which columns mean what.
@@ -41,14 +41,21 @@ pub struct From<'a> {
 /// # Errors
 /// `Invalid` with file, row and column when the data do not fit.
 pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
-    let source = session.project.expand(from.source)?;
+    let expanded: String;
+    let source = match from.source {
+        Location::Written(written) => {
+            expanded = session.project.expand(written)?;
+            Location::from(&expanded)
+        }
+        memory @ Location::Memory(_) => memory,
+    };
     let root = session.project.layout.root();
-    let columns = Columns { id: id_column(&source, root, &from)?, ..from.columns.clone() };
+    let columns = Columns { id: id_column(source, root, &from)?, ..from.columns.clone() };
     let mut request = request(&columns, from.split, from.labels, from.query);
     let more = from.by.iter().filter(|name| !request.columns.contains(name)).cloned();
     let more: Vec<String> = more.collect();
     request.columns.extend(more);
-    let table = read(&source, &request, root).map_err(|error| named_otherwise(error, &columns))?;
+    let table = read(source, &request, root).map_err(|error| named_otherwise(error, &columns))?;
     let cells = cells_by(&table, from.by)?;
     Ok(prepare(table, &columns, from.split, from.labels, from.seed, from.blank)?.with(cells))
 }
@@ -71,7 +78,7 @@ fn named_otherwise(error: Error, columns: &Columns) -> Error {
 const DOCUMENT: &str = "docid";
 
 /// The column of ids.
-fn id_column(source: &str, root: &Path, from: &From<'_>) -> Result<Option<String>> {
+fn id_column(source: Location<'_>, root: &Path, from: &From<'_>) -> Result<Option<String>> {
     let columns = from.columns;
     let mut roles = columns.label.iter().chain(&columns.query).chain(columns.input.names());
     if columns.id.is_some() || columns.query.is_none() || roles.any(|name| name == DOCUMENT) {
@@ -109,7 +116,7 @@ pub fn read_rows_as(
 ) -> Result<Rows> {
     let split = config.split();
     let from = From {
-        source: &config.data.source,
+        source: Location::from(&config.data.source),
         query: config.data.query.as_deref(),
         columns,
         split: Some(&split),
@@ -122,11 +129,11 @@ pub fn read_rows_as(
     let mut all: Vec<(Part, Rows)> = Vec::new();
     for (part, source) in files.parts() {
         let Some((_, first)) = all.first() else {
-            all.push((part, read_rows(session, From { source, ..from })?));
+            all.push((part, read_rows(session, From { source: source.into(), ..from })?));
             continue;
         };
         let learned = columns.learned(&first.feature_names);
-        let mut rows = read_rows(session, From { source, columns: &learned, ..from })?;
+        let mut rows = read_rows(session, From { source: source.into(), columns: &learned, ..from })?;
         rows.warnings.extend(others(session, source, &learned, from)?);
         all.push((part, rows));
     }

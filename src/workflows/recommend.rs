@@ -297,7 +297,7 @@ fn check_embedder(session: &Session<'_>, source: &str, bundle: &Bundle) -> Resul
                     _ => format!("the file: {made_by}; the model: {own}"),
                 }));
             }
-            None => session.project.note(format!(
+            None => session.note(format!(
                 "`{}` does not say who made its vectors: they are taken as those of {own}",
                 file.display()
             )),

@@ -92,16 +92,16 @@ impl Form {
 pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
     let project = session.project;
     session.stage(&format!("reading {item}"))?;
-    let (subject, document) = match find_run(project, item) {
+    let (subject, document) = match find_run(session, item) {
         Ok(run) => (Subject::Run, one::of_run(project, run)?),
         Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
         Err(_) if is_experiment(project, item) => {
-            let runs = runs_of(project, item)?;
+            let runs = runs_of(session, item)?;
             (Subject::Experiment, experiment::of_experiment(session, item, runs)?)
         }
         Err(_) => {
             // The run of the version, or what `compare` too says of a name that is none.
-            let run = runs_of(project, item)?.swap_remove(0);
+            let run = runs_of(session, item)?.swap_remove(0);
             let located = project.locate(item, Prefer::ProductionElseLatest)?;
             (Subject::Model, one::of_version(project, located, run)?)
         }

@@ -46,11 +46,11 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     // The one who asks again after a kill wants what he asked for, not the version before that one.
     let history = tracker.history(name)?;
     let last = history.iter().rev().find(|entry| entry.to == Some(Stage::Production));
-    if let Some(line) = last.filter(|line| line.action == "rolled_back" && project.was_healed(&model)) {
+    if let Some(line) = last.filter(|line| line.action == "rolled_back" && session.healed.contains(&model)) {
         let replaced = |entry: &&LedgerEntry| entry.from == Some(Stage::Production) && entry.id <= line.id;
         let from = history.iter().rev().find(replaced).map_or(current, |entry| entry.version);
         let located = project.locate(&format!("{model}/{}", current.0), Prefer::Latest)?;
-        project.note(
+        session.note(
             "this finished a rollback that was interrupted; `mlops rollback` again goes one version further back"
                 .into(),
         );
@@ -65,7 +65,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     let golden_rows = smoke_test(session, &located)?;
     // The one of before may be from a build that made no releases; to serve again is what matters.
     if let Err(error) = Subject::open(project, located.clone()).and_then(|subject| make(session, &subject, None)) {
-        project.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
+        session.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
     }
     prepare_production(&project.layout, &model, previous)?;
     tracker.transition(&Transition {
@@ -81,7 +81,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
         now_ms: project.now_ms(),
     })?;
     crate::fs::crash_point("rollback.after_rows");
-    project.mirror(&model)?;
+    session.notes.extend(project.mirror(&model)?);
     let config = stored_config(&located)?;
     light(
         session,

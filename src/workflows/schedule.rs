@@ -8,7 +8,6 @@ use crate::catalog::find;
 use crate::config::{load, outline};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::write_atomic;
-use crate::project::Project;
 use crate::registry::Selector;
 use crate::schedule::{Cron, Job, Kind, SCHEDULERS, Sheet, check_name, check_timezone, name_of};
 use crate::text::plain;
@@ -125,7 +124,7 @@ fn job(session: &Session<'_>, request: &Request) -> Result<Job> {
             (absolute(config)?, model, outline.variables.into_iter().collect(), config_name(config))
         }
         Kind::DriftCheck => {
-            let model = known_model(project, &request.target)?;
+            let model = known_model(session, &request.target)?;
             (model.clone(), Some(model.clone()), Vec::new(), model)
         }
     };
@@ -195,7 +194,7 @@ fn config_name(config: &Path) -> String {
 
 /// A model as the job will name it: a folder by its absolute path. One that is not there yet may come, but a typing
 /// error should be seen.
-fn known_model(project: &Project, model: &str) -> Result<String> {
+fn known_model(session: &Session<'_>, model: &str) -> Result<String> {
     let name = match Selector::parse(model)? {
         Selector::Name(name) | Selector::Version(name, _) | Selector::At(name, _) => name,
         Selector::Folder(folder) => return absolute(&folder),
@@ -204,8 +203,8 @@ fn known_model(project: &Project, model: &str) -> Result<String> {
     let missing = |tracker: &crate::tracking::Tracker| {
         tracker.model(name.as_str()).is_err_and(|error| error.kind == ErrorKind::NotFound)
     };
-    if project.tracker_for_reading().is_none_or(missing) {
-        project.note(format!("there is no model `{name}` yet"));
+    if session.project.tracker_for_reading().is_none_or(missing) {
+        session.note(format!("there is no model `{name}` yet"));
     }
     Ok(model.to_owned())
 }

@@ -1,11 +1,13 @@
-//! What every verb is given: the project, the ear, and the wish to stop.
+//! What every verb is given: the project, the listener, the token that stops it, and a place for its notes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::notes::Notes;
+use crate::cancellation::Cancellation;
 use crate::embeddings::{EmbedContext, TextReport};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::{Event, FitContext};
+use crate::names::ModelName;
 use crate::project::Project;
 
 /// Something worth showing while a verb works.
@@ -24,14 +26,19 @@ pub enum Progress<'a> {
     Fit(&'a Event<'a>),
 }
 
-/// A verb's surroundings.
+/// One request to a project: what a verb may use while it works.
 pub struct Session<'a> {
     /// The project.
     pub project: &'a Project,
     /// Who listens.
     pub listen: &'a (dyn Fn(&Progress<'_>) + Sync),
-    /// Set when the user interrupts.
-    pub interrupted: &'a AtomicBool,
+    /// Says when the work shall stop.
+    pub cancellation: &'a Cancellation,
+    /// What is returned besides the outcome.
+    pub notes: Notes,
+    /// Models whose folders were made to agree with their rows when this request began: a command was killed before its
+    /// end, and this has finished it.
+    pub healed: Vec<ModelName>,
     /// What embedders may use: the cache of vectors, the network, a device.
     pub embedding: EmbedContext<'a>,
     /// What came of the texts that the verb has sent through embedders.
@@ -54,7 +61,12 @@ impl Session<'_> {
     /// # Errors
     /// `Interrupted`.
     pub fn check(&self) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        self.cancellation.check()
+    }
+
+    /// Adds a note for whoever asked.
+    pub fn note(&self, note: String) {
+        self.notes.add(note);
     }
 
     /// Keeps what came of the texts of a call, for the user.
@@ -81,6 +93,6 @@ impl Session<'_> {
             also(event);
             (self.listen)(&Progress::Fit(event));
         };
-        fit(FitContext::new(seed, &observe, self.interrupted))
+        fit(FitContext::new(seed, &observe, self.cancellation.flag()))
     }
 }

@@ -6,6 +6,8 @@ use super::{Source, holds, house, known_rooms, src, words};
 /// Names and calls by which a store is opened.
 const STORES: [&str; 6] =
     ["Tracker", "crate::tracking::Tracker", ".tracker()", ".tracker_for_reading()", ".reader()", ".locate("];
+/// Who may ask the environment besides the host: arguments, the current folder, this program's path, colours.
+pub const READERS: [&str; 5] = ["cli/door.rs", "cli/main.rs", "cli/schedule.rs", "cli/ui/style.rs", "host/"];
 /// The file that may name the registry's `Layout`, because it finds the project's root.
 const ROOT_FINDER: &str = "cli/door.rs";
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::support::{TestProject, config};
+use super::support::{TestProject, armed, config};
 
 pub const RETRAIN: &str = "
 name: monthly
@@ -416,7 +416,7 @@ notify:
         let mut command = project.command(ARGUMENTS);
         command.env("MLOPS_NOW", moment).env("SLACK", format!("{address}/hook"));
         if !point.is_empty() {
-            command.env("MLOPS_CRASH_AT", point);
+            command.env("MLOPS_CRASH_AT", armed(point));
         }
         command.output().unwrap().into()
     };

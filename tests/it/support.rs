@@ -181,6 +181,11 @@ impl TestProject {
         self.command(arguments).env(name, value).output().unwrap().into()
     }
 
+    /// Runs until the process aborts at this crash point.
+    pub fn crash_at(&self, point: &str, arguments: &[&str]) -> Answer {
+        self.run_with("MLOPS_CRASH_AT", &armed(point), arguments)
+    }
+
     /// Runs with this on stdin.
     pub fn pipe(&self, input: &str, arguments: &[&str]) -> Answer {
         let mut command = self.command(arguments);
@@ -247,6 +252,11 @@ impl TestProject {
     pub fn redact(&self, text: &str) -> String {
         redact(&text.replace(&self.root().display().to_string(), "<root>"))
     }
+}
+
+/// The value of `MLOPS_CRASH_AT` for a process that this one starts: only the parent may arm a crash point.
+pub fn armed(point: &str) -> String {
+    format!("{point}@{}", std::process::id())
 }
 
 /// A Parquet file, whole.

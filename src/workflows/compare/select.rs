@@ -1,5 +1,6 @@
 //! From what a person names to runs.
 
+use super::super::session::Session;
 use super::column::direction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Direction;
@@ -11,8 +12,8 @@ use crate::tracking::{Filter, Run, Search, Status, View};
 ///
 /// # Errors
 /// `NotFound` when there is none.
-pub fn find_run(project: &Project, named: &str) -> Result<Run> {
-    let tracker = project.reader()?;
+pub fn find_run(session: &Session<'_>, named: &str) -> Result<Run> {
+    let tracker = session.project.reader()?;
     if named == "@latest" {
         return tracker.latest_run(None, None);
     }
@@ -23,7 +24,7 @@ pub fn find_run(project: &Project, named: &str) -> Result<Run> {
         })?;
         let (run, skipped) = tracker.best_run(metric, direction == Direction::Maximize, None)?;
         if skipped > 0 {
-            project.note(format!("@best:{metric}: {skipped} run(s) without a number were skipped"));
+            session.note(format!("@best:{metric}: {skipped} run(s) without a number were skipped"));
         }
         return Ok(run);
     }
@@ -49,9 +50,10 @@ pub(super) fn primary_of(project: &Project, runs: &[Run]) -> String {
 ///
 /// # Errors
 /// `NotFound` when it names nothing.
-pub fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
+pub fn runs_of(session: &Session<'_>, item: &str) -> Result<Vec<Run>> {
+    let project = session.project;
     let tracker = project.reader()?;
-    let not_a_run = match find_run(project, item) {
+    let not_a_run = match find_run(session, item) {
         Ok(run) => return Ok(vec![run]),
         Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
         Err(error) => error,

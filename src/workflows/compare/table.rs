@@ -81,7 +81,7 @@ pub struct Outcome {
 pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let project = session.project;
     let started_ms = project.now_ms();
-    let (runs, baseline) = chosen(project, request)?;
+    let (runs, baseline) = chosen(session, request)?;
     if !request.allow_different_data {
         check_same_rows(&runs)?;
     }
@@ -110,10 +110,10 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 }
 
 /// The runs in the order in which they were named, and the one that the others are held against.
-fn chosen(project: &Project, request: &Request) -> Result<(Vec<Run>, Option<Run>)> {
+fn chosen(session: &Session<'_>, request: &Request) -> Result<(Vec<Run>, Option<Run>)> {
     let mut runs: Vec<Run> = Vec::new();
     let mut seen = BTreeSet::new();
-    for run in request.items.iter().map(|item| runs_of(project, item)).collect::<Result<Vec<_>>>()?.concat() {
+    for run in request.items.iter().map(|item| runs_of(session, item)).collect::<Result<Vec<_>>>()?.concat() {
         if seen.insert(run.id.clone()) {
             runs.push(run);
         }
@@ -122,7 +122,7 @@ fn chosen(project: &Project, request: &Request) -> Result<(Vec<Run>, Option<Run>
         None if runs.len() == 2 => Some(runs[0].clone()),
         None => None,
         Some(item) => {
-            let mut found = runs_of(project, item)?;
+            let mut found = runs_of(session, item)?;
             if found.len() > 1 {
                 return Err(Error::invalid(format!("the baseline `{item}` is {} runs", found.len()))
                     .hint("name one run or one model version"));

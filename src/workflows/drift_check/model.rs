@@ -246,7 +246,7 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> usize 
         return 0;
     }
     if project.tracker_for_reading().is_none() {
-        project.note("there is no tracking database: no drift event was recorded".to_owned());
+        session.note("there is no tracking database: no drift event was recorded".to_owned());
         return 0;
     }
     let hour_ms = DAY_MS / 24;
@@ -290,7 +290,7 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> usize 
     match project.tracker().and_then(|tracker| tracker.add_drift_events(&events)) {
         Ok(new) => new,
         Err(error) => {
-            project.note(format!("no drift event was recorded: {}", error.message));
+            session.note(format!("no drift event was recorded: {}", error.message));
             0
         }
     }

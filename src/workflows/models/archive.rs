@@ -86,5 +86,6 @@ pub fn archive(
         evidence: &json!({}),
         now_ms: project.now_ms(),
     })?;
-    project.mirror(model)
+    session.notes.extend(project.mirror(model)?);
+    Ok(())
 }

@@ -51,6 +51,6 @@ pub fn plan_deletion(session: &Session<'_>, selector: &str) -> Result<Deletion> 
 /// `Busy` when somebody else holds the model's lock, `Refused` when something has come to depend on the version.
 pub fn delete(session: &Session<'_>, deletion: &Deletion) -> Result<Deleted> {
     let Deletion { model, version, .. } = deletion;
-    let bytes = prune::delete(session.project, model, *version)?;
+    let bytes = prune::delete(session, model, *version)?;
     Ok(Deleted { model: model.clone(), version: *version, bytes })
 }

@@ -75,7 +75,7 @@ pub fn list(session: &Session<'_>) -> Result<Vec<Listed>> {
     let models = project.reader()?.models()?;
     for name in model_folders::models(project)? {
         if !models.iter().any(|model| model.name == name.as_str()) {
-            project.note(format!("`{name}` has folders, but is not registered: `mlops doctor --fix` adopts it"));
+            session.note(format!("`{name}` has folders, but is not registered: `mlops doctor --fix` adopts it"));
         }
     }
     let listed = |model: RegisteredModel| {

@@ -68,10 +68,10 @@ pub(super) fn close_older(session: &Session<'_>, request: &Request, outcome: &Ou
         let mut work = Work { session, request, experiments: Vec::new(), policy: None, state };
         if decided {
             work.ended()?;
-            project.note(format!("{} {period} had been cut short and was finished", config.name));
+            session.note(format!("{} {period} had been cut short and was finished", config.name));
         } else {
             work.state.ended = Some(Ended { how: End::Abandoned, at_ms: project.now_ms() });
-            project.note(format!("{} {period} had been cut short before a decision; its period is over", config.name));
+            session.note(format!("{} {period} had been cut short before a decision; its period is over", config.name));
         }
         let how = work.state.ended.map_or(End::Abandoned, |ended| ended.how);
         let older =

@@ -52,7 +52,7 @@ pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &Sta
     let (best, version, chosen_on) = best(&state.trained)?;
     if chosen_on == "test" && state.trained.iter().filter(|one| one.version.is_some()).count() > 1 {
         let why = "the best of several candidates was chosen on the test rows that the gate judges by";
-        project.note(format!("{why}, and looks better than it is: give the split validation rows"));
+        session.note(format!("{why}, and looks better than it is: give the split validation rows"));
     }
     let production = project.production_version(&state.model)?;
     let mut decided = Decided {
@@ -184,7 +184,7 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
         Err(error) if error.kind == crate::error::ErrorKind::Invalid => {
             let kind = stored_config(&located).map_or_else(|_| String::new(), |config| config.model.kind);
             let holder = format!("{} {holder} ({kind})", state.model);
-            project.note(format!("{holder} cannot answer the new rows: {}", error.message));
+            session.note(format!("{holder} cannot answer the new rows: {}", error.message));
             Ok(None)
         }
         Err(error) => Err(error),

@@ -189,7 +189,7 @@ fn latest(session: &Session<'_>, config: &RetrainConfig, table: &Table) -> Resul
     }
     let note = |count: usize, what: &str| {
         if count > 0 {
-            session.project.note(format!("{count} rows of `{}` were left out: {what}", table.source()));
+            session.note(format!("{count} rows of `{}` were left out: {what}", table.source()));
         }
     };
     note(without, &format!("they have no `{column}`"));
@@ -212,7 +212,7 @@ fn new_rows(session: &Session<'_>, model: &ModelName, snapshot: &str) -> Result<
     let rows = read_rows(
         session,
         From {
-            source: snapshot,
+            source: snapshot.into(),
             query: None,
             columns: &columns,
             split: None,

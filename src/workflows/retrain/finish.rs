@@ -37,7 +37,7 @@ pub(super) fn verify(
     let project = session.project;
     let serving = project.production_version(&state.model)?;
     if serving != Some(decided.version) {
-        return gone(project, state, decided.version);
+        return gone(session, state, decided.version);
     }
     session.stage("verifying")?;
     let why = match serves(session, config, state, decided.version) {
@@ -62,8 +62,8 @@ pub(super) fn verify(
 }
 
 /// The version is not in production any more: a rollback before a crash, or a person who has promoted another one since.
-fn gone(project: &Project, state: &State, version: Version) -> Result<Verified> {
-    let history = project.tracker()?.history(state.model.as_str())?;
+fn gone(session: &Session<'_>, state: &State, version: Version) -> Result<Verified> {
+    let history = session.project.tracker()?.history(state.model.as_str())?;
     let promoted = history.iter().rfind(|line| line.version == version && line.to == Some(Stage::Production));
     let since = promoted.map_or(i64::MAX, |line| line.id);
     let next = history.iter().find(|line| {
@@ -72,7 +72,7 @@ fn gone(project: &Project, state: &State, version: Version) -> Result<Verified> 
     });
     let rolled_back = next.filter(|line| line.action != "promoted").map(|line| line.reason.clone());
     if rolled_back.is_none() {
-        project.note(format!("{} {version} was promoted, and is not in production any more", state.model));
+        session.note(format!("{} {version} was promoted, and is not in production any more", state.model));
     }
     Ok(Verified { golden_rows: 0, rolled_back })
 }
@@ -148,7 +148,7 @@ fn policy(section: PruneSection) -> Policy {
 pub(super) fn prune(session: &Session<'_>, section: PruneSection, state: &State) -> Result<Pruned> {
     let project = session.project;
     session.stage("pruning")?;
-    let found = prune_model(project, &state.model, policy(section))?;
+    let found = prune_model(session, &state.model, policy(section))?;
     let mut pruned = Pruned { versions: found.old.iter().map(|old| old.version).collect(), snapshots: Vec::new() };
     for snapshot in old_snapshots(project, section, state)? {
         let path = project.layout.root().join(&snapshot);

@@ -36,7 +36,7 @@ pub(super) fn metrics(session: &Session<'_>, request: &Request, outcome: &Outcom
         exit_code,
     };
     if let Err(error) = write_textfile(&folder, &stem, &retrain_metrics(&facts)) {
-        project.note(format!("no metrics were written: {}", error.message));
+        session.note(format!("no metrics were written: {}", error.message));
     }
 }
 

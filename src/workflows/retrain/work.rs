@@ -94,7 +94,7 @@ impl Work<'_> {
         self.step("extract", |state| state.extracted.is_some(), taken, |state, found| state.extracted = Some(found))?;
         if self.state.extracted.as_ref().is_some_and(|found| found.new_rows == Some(0)) {
             let source = self.state.extracted.as_ref().map_or("", |found| found.source.as_str());
-            project.note(format!("no row of `{source}` is new to the version in production: is it still filled?"));
+            session.note(format!("no row of `{source}` is new to the version in production: is it still filled?"));
         }
         self.validated()?;
         let wanted = if self.state.decided.is_some() { 0 } else { config.candidates.len() };

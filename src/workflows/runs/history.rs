@@ -27,9 +27,8 @@ pub struct MetricHistory {
 /// # Errors
 /// `NotFound` when there is no such run or it has no such metric.
 pub fn history(session: &Session<'_>, selector: &str, metric: &str) -> Result<MetricHistory> {
-    let project = session.project;
-    let tracker = project.reader()?;
-    let run = find_run(project, selector)?;
+    let tracker = session.project.reader()?;
+    let run = find_run(session, selector)?;
     let points = tracker.metric_history(&run.id, metric)?;
     if points.is_empty() {
         return Err(Error::not_found(format!("run {} has no metric `{metric}`", run.id.short()))

@@ -3,7 +3,6 @@
 use serde::{Serialize, Serializer};
 
 use crate::error::Result;
-use crate::project::Project;
 use crate::tracking::Run;
 use crate::workflows::Session;
 use crate::workflows::compare::find_run;
@@ -33,9 +32,8 @@ fn ids<S: Serializer>(runs: &[Run], serializer: S) -> Result<S::Ok, S::Error> {
 /// # Errors
 /// `NotFound` when one of them is not there: then none is deleted. `Refused` when a model version refers to one.
 pub fn delete(session: &Session<'_>, selectors: &[String]) -> Result<Deleted> {
-    let project = session.project;
-    let tracker = project.tracker()?;
-    let runs = find(project, selectors)?;
+    let tracker = session.project.tracker()?;
+    let runs = find(session, selectors)?;
     runs.iter().try_for_each(|run| tracker.delete_run(&run.id))?;
     Ok(Deleted { runs })
 }
@@ -45,14 +43,13 @@ pub fn delete(session: &Session<'_>, selectors: &[String]) -> Result<Deleted> {
 /// # Errors
 /// `NotFound` when one of them is not there: then none is restored.
 pub fn restore(session: &Session<'_>, selectors: &[String]) -> Result<Restored> {
-    let project = session.project;
-    let tracker = project.tracker()?;
-    let runs = find(project, selectors)?;
+    let tracker = session.project.tracker()?;
+    let runs = find(session, selectors)?;
     runs.iter().try_for_each(|run| tracker.restore_run(&run.id))?;
     Ok(Restored { runs })
 }
 
 /// All of them are looked up before the first is changed: a typo in the third changes nothing.
-fn find(project: &Project, selectors: &[String]) -> Result<Vec<Run>> {
-    selectors.iter().map(|selector| find_run(project, selector)).collect()
+fn find(session: &Session<'_>, selectors: &[String]) -> Result<Vec<Run>> {
+    selectors.iter().map(|selector| find_run(session, selector)).collect()
 }

@@ -77,7 +77,7 @@ pub fn create(session: &Session<'_>, request: &NewManualRun) -> Result<ManualRun
 /// `NotFound` (run), `Invalid` when a param has another value already, `Failed` when a file cannot be read.
 pub fn log(session: &Session<'_>, selector: &str, entries: &Entries) -> Result<ManualRun> {
     let project = session.project;
-    let run_id = find_run(project, selector)?.id;
+    let run_id = find_run(session, selector)?.id;
     let timestamp_ms = project.now_ms();
     let metric =
         |point: &Point| Metric { key: point.metric.clone(), value: point.value, timestamp_ms, step: point.step };
@@ -99,7 +99,7 @@ pub fn log(session: &Session<'_>, selector: &str, entries: &Entries) -> Result<M
 /// `NotFound` (run), `Invalid` when it has ended already.
 pub fn finish(session: &Session<'_>, selector: &str, status: Status) -> Result<ManualRun> {
     let project = session.project;
-    let run_id = find_run(project, selector)?.id;
+    let run_id = find_run(session, selector)?.id;
     project.tracker()?.finish_run(&run_id, status, project.now_ms())?;
     Ok(ManualRun { run_id })
 }

@@ -38,7 +38,7 @@ pub struct BestRequest {
 /// `NotFound` when there is none.
 pub fn show(session: &Session<'_>, selector: &str) -> Result<RunDetails> {
     let project = session.project;
-    details(project, find_run(project, selector)?)
+    details(project, find_run(session, selector)?)
 }
 
 /// The run with the best value of a metric. How many runs have no number there becomes a note.
@@ -55,7 +55,7 @@ pub fn best(session: &Session<'_>, request: &BestRequest) -> Result<RunDetails> 
     };
     let (run, skipped) = tracker.best_run(metric, maximize, experiment)?;
     if skipped > 0 {
-        project.note(format!("{} without a number skipped", plural(skipped, "run")));
+        session.note(format!("{} without a number skipped", plural(skipped, "run")));
     }
     details(project, run)
 }

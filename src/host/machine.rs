@@ -1,48 +1,21 @@
-//! What only the door may know: clock, randomness, user, process, git, machine.
+//! What this process runs on and for whom: randomness, user, process, git, machine.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use super::clock::{Clock, machine_ms};
 use crate::project::Surroundings;
 use crate::tracking::Process;
-
-/// How far the clock of a rehearsal is from the machine's, in milliseconds.
-static OFFSET_MS: OnceLock<i64> = OnceLock::new();
-
-fn machine_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn now_ms() -> i64 {
-    machine_ms() + OFFSET_MS.get().copied().unwrap_or_default()
-}
-
-/// Sets the clock for a rehearsal (`MLOPS_NOW`): it begins at this moment and goes on.
-///
-/// # Errors
-/// `Invalid` when it is no moment.
-pub fn set_clock(text: &str) -> Result<()> {
-    let moment: jiff::Timestamp = text.parse().map_err(|cause| {
-        Error::invalid(format!("`MLOPS_NOW={text}` is no moment"))
-            .hint("MLOPS_NOW=2026-11-01T03:00:00Z")
-            .caused_by(cause)
-    })?;
-    let _ = OFFSET_MS.set(moment.as_millisecond() - machine_ms());
-    Ok(())
-}
 
 fn random_bits() -> u128 {
     let mut bytes = [0; 16];
     match std::fs::File::open("/dev/urandom").and_then(|mut device| device.read_exact(&mut bytes)) {
         Ok(()) => u128::from_le_bytes(bytes),
         // Without the device, time and process still make an id that no other run of this machine has.
-        Err(_) => (u128::from(now_ms().unsigned_abs()) << 64) | u128::from(std::process::id()),
+        Err(_) => (u128::from(machine_ms().unsigned_abs()) << 64) | u128::from(std::process::id()),
     }
 }
 
@@ -124,21 +97,21 @@ fn machine() -> BTreeMap<String, String> {
 }
 
 /// The surroundings of this process; `recording` says whether runs will be recorded, so that git is asked in time.
-pub fn surroundings(root: &Path, recording: bool) -> Surroundings {
+pub fn surroundings(root: &Path, recording: bool, clock: Clock) -> Surroundings {
     let named = |name: &&str| std::env::var(name).ok().filter(|name| !name.is_empty());
     let actor = ["USER", "LOGNAME"].iter().find_map(named);
     let pid = std::process::id();
     let waiting = Mutex::new(recording.then(|| git(root)));
     let known: Mutex<BTreeMap<String, String>> = Mutex::default();
     Surroundings {
-        now_ms,
+        now_ms: Box::new(move || clock.now_ms()),
         random_bits,
         actor: actor.or_else(user).unwrap_or_else(|| "unknown".into()),
         process: Process { pid, boot_id: boot_id(), started: started(pid).unwrap_or_default() },
         is_alive,
         environment: Box::new(move || {
-            let mut known = known.lock().expect("not poisoned");
-            if let Some(answer) = waiting.lock().expect("not poisoned").take() {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(answer) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 known.extend(answer());
             }
             known.clone().into_iter().chain(machine()).collect()
