@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::names::{ExperimentName, ModelName};
 use crate::project::Project;
 use crate::registry::Layout;
-use crate::tracking::{NewRun, Process, Status};
+use crate::tracking::{Filter, NewRun, Process, Status};
 use crate::workflows::{Progress, Session, init, models};
 
 const fn is_shared<T: Send + Sync>() {}
