@@ -8,7 +8,7 @@ use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
 use crate::data::Task;
 use crate::data::sources::Memory;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::fs::write_atomic;
 use crate::workflows::answer_files::{classes as class_files, rankings as ranking_files};
 use crate::workflows::predict::{Answer, Outcome, Request, predict};
