@@ -80,6 +80,8 @@ pub enum Cause {
     MissingFile,
     /// The file is of a format that a newer build wrote.
     NewerFormat,
+    /// The tracking database failed, and the message does not say yet where its file is.
+    UnnamedDatabase,
     /// The data has no column of this name.
     MissingColumn(String),
     /// The source gave no rows.

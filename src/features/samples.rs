@@ -3,8 +3,7 @@
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::batch::Signal;
-use super::batch::{Batch, QueryBounds};
+use super::batch::{Batch, QueryBounds, Signal};
 use super::step::{Fitted, StepKind};
 use crate::catalog::Params;
 use crate::data::dataset::{Csr, Features};

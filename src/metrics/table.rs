@@ -89,6 +89,7 @@ fn right(truth: usize, predicted: usize) -> f64 {
 }
 
 /// The mean of TP(c) / n(c) over the classes that occur in truth; a class that is only predicted does not count.
+#[expect(clippy::unnecessary_wraps, reason = "formulas of the confusion matrix have one form")]
 fn mean_recall(confusion: &Confusion) -> Value {
     let classes = confusion.classes();
     let actual: Vec<_> = classes.iter().filter(|class| class.actual() > 0).collect();
