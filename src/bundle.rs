@@ -297,8 +297,7 @@ impl Bundle {
             }
             None => scores.clone(),
         };
-        let class =
-            if width == Some(2) { graph.at_least(&scores, 1, *threshold) } else { graph.arg_max(&scores) };
+        let class = if width == Some(2) { graph.at_least(&scores, 1, *threshold) } else { graph.arg_max(&scores) };
         graph.output("probabilities", &scores, Kind::Float32, width);
         graph.output("calibrated", &calibrated, Kind::Float32, width);
         graph.output("class", &class, Kind::Int64, None);

@@ -34,8 +34,7 @@ const FLOORS: &[&[&str]] = &[
 /// Rooms of one floor that know each other: tensors are files, and files are written whole or not at all.
 const SIBLINGS: &[(&str, &str)] = &[("tensors", "fs")];
 
-/// Where each foreign crate lives; a home that ends with `/` is a folder. YAML is read and written in
-/// `config/`; a model card has a head of YAML; the tests of `schedule/quote.rs` read what it has quoted.
+/// Where each foreign crate lives; a home that ends with `/` is a folder. The tests of `schedule/quote.rs` read YAML.
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["embeddings/candle_network/"]),
     ("candle_nn", &["embeddings/candle_network/"]),

@@ -9,8 +9,8 @@ use super::ui::style::{bold, dim};
 use super::{evaluation, evaluation_ranking};
 use crate::data::Part;
 use crate::error::{Error, Result};
-use crate::metrics::{Average, ClassDetail, Detail, QueryDetail};
 use crate::metrics::ranking::Empty;
+use crate::metrics::{Average, ClassDetail, Detail, QueryDetail};
 use crate::workflows::evaluate::{Outcome, Request, evaluate};
 use crate::workflows::gate::{Verdict, overall};
 

@@ -87,8 +87,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::metrics::{Detail, Estimate};
     use crate::metrics::ranking::{Convention, Gain, Ties};
+    use crate::metrics::{Detail, Estimate};
 
     fn evaluation(empty: usize, convention: Convention) -> (Evaluation, QueryDetail) {
         let estimate = Estimate { value: Some(0.4257), reason: None, low: Some(0.41), high: Some(0.4401) };

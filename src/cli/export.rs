@@ -9,9 +9,9 @@ use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
 use crate::error::Result;
 use crate::onnx::Port;
+use crate::tasks::{Words, kind_of};
 use crate::workflows::release::export::{Outcome, Request, Target, export};
 use crate::workflows::release::latency::{Benchmark, Latency, REPETITIONS};
-use crate::tasks::{Words, kind_of};
 
 const EXAMPLES: &str = "\
 Examples:

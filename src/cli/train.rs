@@ -16,12 +16,12 @@ use crate::config::{self, Override};
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::metrics::Detail;
+use crate::tasks::kind_of;
 use crate::workflows::Session;
 use crate::workflows::promote::{self, promote};
 use crate::workflows::resume::Resume;
 use crate::workflows::seeds::{SeedRun, Seeds, Spread, train_seeds};
 use crate::workflows::train::{Outcome, Request};
-use crate::tasks::kind_of;
 
 const EXAMPLES: &str = "\
 Examples:

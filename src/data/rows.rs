@@ -312,13 +312,7 @@ pub fn prepare(
     })
 }
 
-fn classes_of(
-    found: &[&str],
-    labels: Labels<'_>,
-    column: &str,
-    kept: &[usize],
-    table: &Table,
-) -> Result<Truth> {
+fn classes_of(found: &[&str], labels: Labels<'_>, column: &str, kept: &[usize], table: &Table) -> Result<Truth> {
     let distinct: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
     let names = match labels {
         Labels::Known(names) => names.to_vec(),

@@ -80,7 +80,10 @@ fn ranges(values: &[String]) -> Option<Vec<(String, Vec<usize>)>> {
 ///
 /// # Errors
 /// What `judge` says.
-pub fn subgroups(values: &[String], judge: impl Fn(&[usize]) -> Result<(BTreeMap<String, Estimate>, Vec<usize>)>) -> Result<Subgroups> {
+pub fn subgroups(
+    values: &[String],
+    judge: impl Fn(&[usize]) -> Result<(BTreeMap<String, Estimate>, Vec<usize>)>,
+) -> Result<Subgroups> {
     let (distinct, groups) = grouped(values);
     let one = |(value, rows): (String, Vec<usize>)| {
         let (metrics, support) = judge(&rows)?;

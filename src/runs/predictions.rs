@@ -153,16 +153,7 @@ pub fn read(path: &Path) -> Result<Predictions> {
         let labels = (0..GRADES).map(|grade| grade.to_string()).collect();
         let convention = facts.get(CONVENTION).and_then(|text| serde_json::from_str(text).ok());
         let convention = Some(convention.ok_or_else(|| damaged("it does not say its conventions"))?);
-        return Ok(Predictions {
-            ids,
-            parts,
-            labels,
-            truth,
-            scores,
-            queries,
-            convention,
-            ..Predictions::default()
-        });
+        return Ok(Predictions { ids, parts, labels, truth, scores, queries, convention, ..Predictions::default() });
     }
     let (ids, parts, truth, predicted) = (text("id")?, text("split")?, text("label")?, text("predicted")?);
     let two = numbers.contains_key("score");

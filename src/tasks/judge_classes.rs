@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::metrics::reliability::{Reliability, reliability};
 use crate::metrics::subgroups::{MISSING, subgroups};
 use crate::metrics::threshold::{Chosen, Floors, choose};
-use crate::metrics::{ClassDetail, Estimate, Evaluation, Intervals, METRICS, Metric, Question, Reads, Scored, View, evaluate_classes};
+use crate::metrics::{
+    ClassDetail, Estimate, Evaluation, Intervals, METRICS, Metric, Question, Reads, Scored, View, evaluate_classes,
+};
 use crate::runs::seed::stream;
 
 /// Rows that the model has answered.

@@ -120,7 +120,10 @@ mod tests {
         assert_eq!(found.rows, 7);
         let json = serde_json::to_value(&found).unwrap();
         assert_eq!(json["confusion"], serde_json::json!([]));
-        assert_eq!((&json["labels"], &json["support"]), (&serde_json::json!(["0", "1", "2"]), &serde_json::json!([4, 2, 1])));
+        assert_eq!(
+            (&json["labels"], &json["support"]),
+            (&serde_json::json!(["0", "1", "2"]), &serde_json::json!([4, 2, 1]))
+        );
         assert_eq!(serde_json::from_value::<Evaluation>(json).unwrap(), found);
         let QueryDetail { grades, facts } = found.queries().unwrap();
         assert_eq!(*grades, BTreeMap::from([(0, 4), (1, 2), (2, 1)]));

@@ -20,8 +20,8 @@ use crate::project::{Located, Prefer};
 use crate::runs::record::{Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::code_tags;
-use crate::tracking::{self, Input};
 use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, kind_of};
+use crate::tracking::{self, Input};
 
 /// What came of it.
 #[derive(Debug, Serialize)]

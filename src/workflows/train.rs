@@ -19,8 +19,8 @@ use crate::data::rows::Inputs;
 use crate::data::{Csr, Dataset, Features, Part, Targets, Task, Truth};
 use crate::error::{Context, Result};
 use crate::fs::{crash_point, write_relaxed};
-use crate::metrics::threshold::Chosen;
 use crate::metrics::Evaluation;
+use crate::metrics::threshold::Chosen;
 use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
 use crate::runs::data_window::RowCounts;
@@ -148,7 +148,8 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         Ok((answered, kind.judge(&judging, &answered)?))
     });
     let judged = judged.collect::<Result<Vec<_>>>()?;
-    let of_part = |(answered, judgement): &(Answered<'_>, Judgement)| (answered.part.part, judgement.evaluation.clone());
+    let of_part =
+        |(answered, judgement): &(Answered<'_>, Judgement)| (answered.part.part, judgement.evaluation.clone());
     let metrics: BTreeMap<Part, Evaluation> = judged.iter().map(of_part).collect();
     watch.lap("evaluate");
 

@@ -18,12 +18,12 @@ use crate::fs::{sha256, sha256_file};
 use crate::project::{Located, Prefer};
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, version_tags};
+use crate::tasks::kind_of;
 use crate::text::{DAY_MS, thousands};
 use crate::tracking::{DriftEvent, Severity, prediction_log};
 use crate::workflows::drift_events::advice;
 use crate::workflows::light::{Light, light};
 use crate::workflows::session::Session;
-use crate::tasks::kind_of;
 
 /// The current rows.
 #[derive(Debug, Clone)]

@@ -37,8 +37,7 @@ pub fn conventions(document: &mut Document, stored: &Stored, queries: &QueryDeta
         document.text(line);
     }
     document.text(format!("Conventions: {}.", facts.convention.told()));
-    let support =
-        grades.iter().map(|(grade, documents)| format!("{grade}: {}", count(*documents))).collect::<Vec<_>>();
+    let support = grades.iter().map(|(grade, documents)| format!("{grade}: {}", count(*documents))).collect::<Vec<_>>();
     document.text(format!("{part}: {} by grade: {}.", plural(judged.rows, "document"), support.join(", ")));
     if facts.empty == 0 {
         return;

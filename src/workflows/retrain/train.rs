@@ -9,8 +9,8 @@ use crate::config::{Experiment, Override, RetrainConfig, load};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::sha256;
 use crate::names::{ModelName, Version};
-use crate::tracking::{Filter, Run, Search, Status, View};
 use crate::tasks::kind_of;
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// The tag that says for which retrain a version was trained or asked; `tracking::Tracker::measured` knows it.
 pub(super) const TAG: &str = "retrain";
