@@ -83,7 +83,8 @@ impl<'a> Decoder<'a> {
                 problem.snippet = problem.snippet.replace(secret, "…");
             }
         }
-        problems.sort_by_key(|problem| (problem.line, problem.column));
+        // A section and its first key stand in the same place: what is wrong with the section comes first.
+        problems.sort_by_key(|problem| (problem.line, problem.column, problem.path.len()));
         problems
     }
 }

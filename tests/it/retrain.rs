@@ -376,7 +376,14 @@ fn a_wrong_config_tells_all_its_problems() {
     6 | prune: {older_than: 6m}
       |
 
-    error: 7 problems in `retrain.yaml`
+    error: unknown key `notfy`
+     --> retrain.yaml:7  notfy
+      |
+    7 | notfy: []
+      |
+    hint: did you mean `notify`?
+
+    error: 8 problems in `retrain.yaml`
     ");
     let missing = project.run(&["retrain", "nothing.yaml"]).code(2);
     insta::assert_snapshot!(missing.stderr, @r"
