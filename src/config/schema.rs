@@ -84,13 +84,14 @@ pub(super) fn of_experiment(root: &mut Value) {
 /// What a task asks of the sections.
 fn by_task(task: Task) -> Value {
     let kinds: Vec<&str> = FAMILIES.iter().filter(|family| family.task() == task).map(|family| family.name()).collect();
-    let by_kind =
-        json!({"not": {"required": ["task"]}, "properties": {"model": {"properties": {"kind": {"enum": kinds}}}}});
+    let of_kind = json!({"properties": {"model": {"properties": {"kind": {"enum": kinds}}}}});
+    let mut by_kind = of_kind.clone();
+    by_kind["not"] = json!({"required": ["task"]});
     let by_name = json!({"required": ["task"], "properties": {"task": {"const": task.name()}}});
     let metric = metric_of(task);
     let named = json!({"properties": {"evaluation": {"properties": {
         "primary": metric, "metrics": {"anyOf": [metric, {"type": "array", "items": metric}]}}}}});
-    let mut asked = vec![named, forbidden(&EXPERIMENT, task)];
+    let mut asked = vec![named, of_kind, forbidden(&EXPERIMENT, task)];
     // Ranking has usual columns, other tasks have none.
     if matches!(COLUMNS.field("label").preset.of(Some(task)), Preset::None) {
         let one_input = json!([{"required": ["text"]}, {"required": ["embedding"]}, {"required": ["features"]}]);
