@@ -48,11 +48,13 @@ pub struct Only {
 
 impl Only {
     /// A field of rankings.
+    #[expect(clippy::unnecessary_wraps, reason = "the lists of fields hold an option")]
     pub const fn ranking(message: &'static str, hint: Option<&'static str>) -> Option<Self> {
         Some(Self { task: Task::Ranking, message, hint })
     }
 
     /// A field of classifications.
+    #[expect(clippy::unnecessary_wraps, reason = "the lists of fields hold an option")]
     pub const fn classification(message: &'static str, hint: Option<&'static str>) -> Option<Self> {
         Some(Self { task: Task::Classification, message, hint })
     }

@@ -4,6 +4,7 @@ use super::Truth;
 use super::rows::{Inputs, Rows};
 
 /// The documents d0, d1, … of these queries, so many of each, without inputs.
+#[must_use]
 pub fn rows_of_queries(queries: &[(&str, usize)]) -> Rows {
     let mut rows = Rows {
         ids: Vec::new(),

@@ -58,19 +58,19 @@ pub fn wanted(metrics: &[String], primary: &str) -> Result<Vec<Wanted>> {
 /// # Errors
 /// `Invalid` for a NaN score (naming the query), without queries, or for lengths that do not fit.
 pub fn judge_ranking(
-    convention: &Convention,
+    convention: Convention,
     wanted: &[Wanted],
     answered: &RankedAnswers<'_>,
     draws: Draws,
 ) -> Result<(Evaluation, Vec<RankingEstimate>)> {
     let RankedAnswers { scores, grades, starts } = *answered;
-    let estimates = evaluate(&Queries { scores, grades, starts }, wanted, convention, draws)?;
+    let estimates = evaluate(&Queries { scores, grades, starts }, wanted, &convention, draws)?;
     let mut by_grade: BTreeMap<u8, usize> = BTreeMap::new();
     grades.iter().for_each(|grade| *by_grade.entry(*grade).or_default() += 1);
     let facts = RankingFacts {
         queries: starts.len() - 1,
         empty: starts.windows(2).filter(|ends| convention.relevant(&grades[ends[0]..ends[1]]) == 0).count(),
-        convention: *convention,
+        convention,
         by_empty: estimates.iter().map(|estimate| (estimate.name.clone(), estimate.by_empty)).collect(),
     };
     let evaluation = Evaluation {
@@ -116,7 +116,7 @@ mod tests {
         let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &starts };
         let wanted = wanted(&[], "ndcg").unwrap();
         let convention = Convention::new(2);
-        let (found, per_query) = judge_ranking(&convention, &wanted, &answered, NONE).unwrap();
+        let (found, per_query) = judge_ranking(convention, &wanted, &answered, NONE).unwrap();
         assert_eq!(found.rows, 7);
         let json = serde_json::to_value(&found).unwrap();
         assert_eq!(json["confusion"], serde_json::json!([]));
@@ -144,7 +144,7 @@ mod tests {
         let scores = [0.5, 0.4, 0.3, 0.2, 0.3, 0.1];
         let of = |grades: &[u8; 6], draws| {
             let answered = RankedAnswers { scores: &scores, grades, starts: &[0, 2, 4, 6] };
-            judge_ranking(&convention, &wanted, &answered, draws).unwrap().0.metrics["ndcg@10"].clone()
+            judge_ranking(convention, &wanted, &answered, draws).unwrap().0.metrics["ndcg@10"].clone()
         };
         let none = of(&[0; 6], NONE);
         assert_eq!((none.value, none.reason.as_deref()), (None, Some("no query with a relevant document")));
@@ -152,7 +152,7 @@ mod tests {
         assert!(drawn.low.unwrap() < drawn.value.unwrap() && drawn.value.unwrap() < drawn.high.unwrap());
         let nan = RankedAnswers { scores: &[0.5, f64::NAN], grades: &[1, 0], starts: &[0, 1, 2] };
         assert_eq!(
-            judge_ranking(&convention, &wanted, &nan, NONE).unwrap_err().message,
+            judge_ranking(convention, &wanted, &nan, NONE).unwrap_err().message,
             "query 2: the score of document 1 is NaN"
         );
     }

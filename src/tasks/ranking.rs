@@ -96,7 +96,7 @@ impl TaskKind for Ranking {
         let (scores, grades) = (prediction.scores.column(0).to_vec(), part.truth.grades());
         let wanted = wanted(&config.evaluation.metrics, &config.evaluation.primary)?;
         let answers = RankedAnswers { scores: &scores, grades, starts: &part.starts };
-        let (evaluation, per_query) = judge_ranking(&convention(judging), &wanted, &answers, draws)
+        let (evaluation, per_query) = judge_ranking(convention(judging), &wanted, &answers, draws)
             .map_err(|error| with_query_id(error, rows, &part.positions, &part.starts))?;
         let queries = Queries { scores: &scores, grades, starts: &part.starts };
         let letor_script = judging.letor_compat.then(|| letor_script(&queries)).transpose()?;

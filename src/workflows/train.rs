@@ -250,9 +250,10 @@ fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) ->
     let golden = batch(&rows, &golden_rows);
     let [train, validation, test] = [0, 1, 2].map(|part: usize| batch(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
-    let mut draft = match kind.is_monitored() {
-        true => draft(config, &mut rows, &parts[0].positions, &train.signal),
-        false => Draft::default(),
+    let mut draft = if kind.is_monitored() {
+        draft(config, &mut rows, &parts[0].positions, &train.signal)
+    } else {
+        Draft::default()
     };
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());

@@ -172,7 +172,7 @@ pub fn checked(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Res
 /// # Errors
 /// `Invalid` for a kind that cannot be exported.
 pub fn exported(bundle: &Bundle, located: &Located) -> Result<Runtime> {
-    Runtime::new(&bundle.onnx()?.bytes(&facts(bundle, located)?))
+    Runtime::new(&bundle.onnx()?.bytes(&facts(bundle, located)))
 }
 
 /// The export as a finished run of the model's experiment.
@@ -240,7 +240,7 @@ fn write_folder(folder: &Path, files: &BTreeMap<String, Vec<u8>>, outcome: &Outc
 fn build(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Result<(BTreeMap<String, Vec<u8>>, Exported)> {
     let graph = bundle.onnx()?;
     let (inputs, outputs) = (vec![graph.input_port().clone()], graph.output_ports().to_vec());
-    let bytes = graph.bytes(&facts(bundle, located)?);
+    let bytes = graph.bytes(&facts(bundle, located));
     let parity = parity(session, bundle, located, &bytes)?;
     let mut preprocessor = serde_json::to_vec_pretty(&preprocessor::document(bundle, located, &inputs, &outputs))
         .context(|| format!("cannot write `{PREPROCESSOR_FILE}`"))?;
@@ -260,7 +260,7 @@ fn build(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Result<(B
     Ok((files, exported))
 }
 
-fn facts(bundle: &Bundle, located: &Located) -> Result<Facts> {
+fn facts(bundle: &Bundle, located: &Located) -> Facts {
     let schema = &bundle.schema;
     let mut metadata = BTreeMap::from([
         ("model".to_owned(), located.model.to_string()),
@@ -270,12 +270,12 @@ fn facts(bundle: &Bundle, located: &Located) -> Result<Facts> {
     ]);
     metadata.extend(kind_of(schema.task()).onnx_facts(schema));
     metadata.extend(bundle.features.embedder().map(|embedder| ("embedder".to_owned(), embedder)));
-    Ok(Facts {
+    Facts {
         name: located.model.to_string(),
         version: i64::from(located.version.0),
         about: format!("{} {}: {} ({})", located.model, located.version, schema.kind, PREPROCESSOR_FILE),
         metadata,
-    })
+    }
 }
 
 #[cfg(test)]
