@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::json;
 
-use super::gate::{Gate, Kind, Subject, Verdict, judge, overall, refusal};
+use super::gate::{Evidence, Gate, Kind, PolicyFile, Subject, Verdict, judge, overall, refusal};
 use super::light::{Light, light};
 use super::release::{Released, make};
 use super::session::Session;
@@ -174,17 +174,16 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         mirror_staging(&project.layout, &located.model, located.version)?;
     }
     crash_point("promote.before_rows");
-    let evidence = json!({
-        "verdict": outcome.verdict,
-        "checks": outcome.gate.checks,
-        "compared_on": outcome.gate.compared_on,
-        "policy": request.policy.as_ref().map(|policy| json!({"file": policy.file, "sha256": policy.sha256})),
-        "rules": rules,
-        "candidates": outcome.candidates,
-        "golden_rows": outcome.golden_rows,
-        "release": outcome.release,
-    });
-    decide(project, request, &outcome, production, &evidence)?;
+    let policy = request.policy.as_ref();
+    let evidence = Evidence {
+        policy: policy.map(|policy| PolicyFile { file: policy.file.clone(), sha256: policy.sha256.clone() }),
+        rules: json!(rules),
+        candidates: json!(outcome.candidates),
+        golden_rows: outcome.golden_rows,
+        release: json!(outcome.release),
+        ..Evidence::new(outcome.verdict, outcome.gate.checks.clone(), outcome.gate.compared_on.clone())
+    };
+    decide(project, request, &outcome, production, &evidence.json()?)?;
     crash_point("promote.after_rows");
     session.notes.extend(project.mirror(&located.model)?);
     light(session, &recorded(&located, config, &outcome, started_ms));

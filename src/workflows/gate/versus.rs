@@ -1,6 +1,6 @@
 //! A candidate against the version in production, row by row on rows that both have answered; rankings query by query.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
@@ -17,12 +17,12 @@ use crate::stats::sample_size::Aim;
 use crate::tracking::Run;
 
 /// The rows of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComparedOn {
     /// How many rows; of rankings, documents.
     pub rows: usize,
     /// Of rankings, how many queries.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queries: Option<usize>,
     /// Rows that were left out: one of the two has learned from them, or of rankings from a document of their query.
     pub learned: usize,

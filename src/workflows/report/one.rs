@@ -16,7 +16,7 @@ use crate::runs::tags::tested_elsewhere;
 use crate::runs::timestamp::timestamp;
 use crate::tracking::{LedgerEntry, ModelVersion, Run, Stage, Status};
 use crate::workflows::compare::direction;
-use crate::workflows::gate::{Check, Kind, Verdict, overall, refusal, require};
+use crate::workflows::gate::{Check, Evidence, Kind, Verdict, overall, refusal, require};
 
 /// A model version, with its place in the registry.
 struct Versioned {
@@ -60,10 +60,7 @@ pub fn of_version(project: &Project, located: Located, run: Run) -> Result<Docum
     let held = |rule| require(rule, stored.estimate(&rule.metric).as_ref());
     let lines: Vec<LedgerEntry> = history.into_iter().filter(|entry| entry.version == located.version).collect();
     // The last decision with its evidence says more than the config's bounds: it looked at production, too.
-    let decided = lines.iter().rev().find_map(|entry| {
-        let checks = entry.evidence.get("checks")?;
-        serde_json::from_value::<Vec<Check>>(checks.clone()).ok().filter(|checks| !checks.is_empty())
-    });
+    let decided = lines.iter().rev().filter_map(Evidence::of).map(|found| found.checks).find(|one| !one.is_empty());
     let versioned = Versioned {
         row: tracker.version(located.model.as_str(), located.version).ok(),
         ledger: lines,

@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::super::evaluate::{Request as Evaluation, evaluate};
+use super::super::gate::{Evidence, Verdict};
 use super::super::promote::{Request, promote};
 use super::super::session::Session;
 use super::state::{Decided, End, State, Trained};
 use super::train::TAG;
 use crate::config::{Bound, Inconclusive, Mode, Policy, PromotionSection, Versus};
 use crate::data::Part;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::sha256;
 use crate::metrics;
 use crate::names::Version;
@@ -130,29 +131,30 @@ fn made(project: &Project, state: &State, version: Version) -> Result<Option<Led
 }
 
 fn told(project: &Project, state: &State, decided: Decided, line: &LedgerEntry) -> Result<Decided> {
-    let inconclusive = line.evidence["verdict"].as_str() == Some("inconclusive");
+    let evidence = Evidence::of(line).ok_or_else(|| {
+        let what = format!("the ledger's evidence about {} {} cannot be read", state.model, line.version);
+        Error::failed(what).hint("it was written by another build of `mlops`")
+    })?;
+    let inconclusive = evidence.verdict == Verdict::Inconclusive;
     let decision = match (line.action.as_str(), inconclusive) {
         ("promoted", _) if line.to == Some(Stage::Production) => End::Promoted,
         ("promoted", _) => End::Staged,
         (_, true) => End::Inconclusive,
         (_, false) => End::Refused,
     };
-    let on = &line.evidence["compared_on"];
-    let rows = on["rows"].as_u64().and_then(|rows| usize::try_from(rows).ok());
+    let on = evidence.compared_on.as_ref();
     // On the rows that were compared, which may be fewer than the candidate's test rows.
-    let metric = decided.metric.as_str();
-    let tested = line.evidence["checks"].as_array().into_iter().flatten();
-    let baseline =
-        tested.filter(|check| check["metric"] == metric).find_map(|check| check["difference"]["baseline"].as_f64());
-    let whole = on["learned"].as_u64() == Some(0);
+    let tested = evidence.checks.iter().filter(|check| check.metric == decided.metric);
+    let baseline = tested.filter_map(|check| check.difference.as_ref()).find_map(|difference| difference.baseline);
+    let whole = on.is_some_and(|on| on.learned == 0);
     let production_value = baseline.or(decided.production_value.filter(|_| whole));
     let row = project.tracker()?.version(state.model.as_str(), decided.version)?;
     Ok(Decided {
         decision,
         stage: row.stage.as_str().to_owned(),
-        checks: line.evidence["checks"].clone(),
+        checks: serde_json::to_value(&evidence.checks).context(|| "cannot write the checks".into())?,
         reason: line.reason.clone(),
-        compared_rows: rows,
+        compared_rows: on.map(|on| on.rows),
         production_value,
         ..decided
     })
