@@ -17,6 +17,7 @@ use crate::metrics::ranking::LetorScript;
 use crate::metrics::{Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
+use crate::runs::opened::Opened;
 use crate::runs::record::{Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::code_tags;
@@ -70,14 +71,15 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         name: &name,
     };
     recorded(session.project, what, |recorder| {
-        let bundle = Bundle::load(&located.folder)?;
+        let opened = Opened::open(located)?;
+        let Opened { located, bundle, .. } = &opened;
         let kind = kind_of(bundle.schema.task());
         let (view, remark) = kind.view(&request.options(), &bundle.schema)?;
         remark.into_iter().for_each(|remark| session.note(remark));
-        let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
+        let (mut rows, positions) = rows_of(session, request, &experiment, bundle)?;
         rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
         let fingerprint = rows.fingerprint();
-        check_split(request, &experiment, &located, &fingerprint)?;
+        check_split(request, &experiment, located, &fingerprint)?;
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
         let part_name = part.map_or("all", Part::name);
         session.stage("evaluating")?;
@@ -90,7 +92,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let queries: Vec<String> = positions.iter().filter_map(|at| rows.query(*at).map(str::to_owned)).collect();
         let digests: Vec<u64> = positions.iter().map(|position| digests[*position]).collect();
         recorder.rows(&queries, &ids, &parts, &digests)?;
-        let (prediction, report) = bundle.predict(input, &session.embedding)?;
+        let (prediction, report) = opened.predict(input, &session.embedding)?;
         session.note_texts(report);
         let answered_part = PartRows::of(&rows, Part::Test, positions.clone());
         let answered = Answered { rows: &rows, part: &answered_part, prediction: &prediction };
@@ -130,7 +132,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             data.extend(classes.map(|classes| ("average", classes.average.clone())));
             data.extend(classes.and_then(|classes| Some(("positive", classes.positive.clone()?))));
         }
-        log(session, recorder, &experiment, &located, &outcome, &data, &environment)?;
+        log(session, recorder, &experiment, located, &outcome, &data, &environment)?;
         Ok(outcome)
     })
 }

@@ -15,7 +15,7 @@ use crate::data::{Columns, Task};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
-use crate::runs::stored_config::stored_config;
+use crate::runs::opened::Opened;
 use crate::runs::tags::{pairs, version_tags};
 use crate::tasks::kind_of;
 
@@ -94,10 +94,11 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     }
     let located = session.project.locate(&request.model, Prefer::Production)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
-    let bundle = Bundle::load(&located.folder)?;
-    check_task(request, &bundle, &located)?;
+    let opened = Opened::open(located)?;
+    let Opened { located, bundle, .. } = &opened;
+    check_task(request, bundle, located)?;
     session.stage("reading rows")?;
-    let (columns, mut rows) = read(session, request, &bundle)?;
+    let (columns, mut rows) = read(session, request, bundle)?;
     rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
     let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;
@@ -105,9 +106,9 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     let input = batch(&rows, &positions);
     let asked = (started, fingerprint);
     if let Output::Ranks { .. } = bundle.schema.output {
-        let outcome = ranked(session, &bundle, &located, &mut rows, input)?;
+        let outcome = ranked(session, bundle, located, &mut rows, input)?;
         let metrics = vec![("rows", outcome.rows.len() as f64), ("queries", outcome.queries as f64)];
-        record(session, request, &located, metrics, asked)?;
+        record(session, request, &opened, metrics, asked)?;
         return Ok(Answer::Ranking(outcome));
     }
     let mut facts = request.log.then(|| Facts::of_rows(&columns, &input.signal, &located.folder));
@@ -115,8 +116,8 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     rows.inputs = Inputs::Texts(Vec::new());
     let prediction = match &mut facts {
         _ if positions.is_empty() => None,
-        None => Some(bundle.predict(input, &session.embedding)?),
-        Some(facts) => Some(predict_with_facts(&bundle, input, facts, &located.folder, &session.embedding)?),
+        None => Some(opened.predict(input, &session.embedding)?),
+        Some(facts) => Some(predict_with_facts(bundle, input, facts, &located.folder, &session.embedding)?),
     };
     let prediction = prediction.map(|(prediction, report)| {
         session.note_texts(report);
@@ -124,8 +125,8 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     });
     session.check()?;
     let logged = facts.zip(prediction.as_ref());
-    let logged = logged.map(|(facts, said)| log(session, &located, &bundle, (&rows.ids, said), &facts));
-    let answers = prediction.map_or_else(Vec::new, |said| answer(&bundle, &said));
+    let logged = logged.map(|(facts, said)| log(session, located, bundle, (&rows.ids, said), &facts));
+    let answers = prediction.map_or_else(Vec::new, |said| answer(bundle, &said));
     let outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
@@ -137,7 +138,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     };
     let mut metrics = vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)];
     metrics.extend(outcome.logged.iter().map(|logged| ("rows_logged", logged.rows as f64)));
-    record(session, request, &located, metrics, asked)?;
+    record(session, request, &opened, metrics, asked)?;
     Ok(Answer::Classes(outcome))
 }
 
@@ -198,14 +199,14 @@ fn in_order(rows: &Rows, answers: Vec<(String, Vec<f64>, Vec<f64>)>) -> Vec<Row>
 fn record(
     session: &Session<'_>,
     request: &Request,
-    located: &Located,
+    opened: &Opened,
     metrics: Vec<(&'static str, f64)>,
     asked: (i64, String),
 ) -> Result<()> {
     if !request.record {
         return Ok(());
     }
-    let config = stored_config(located)?;
+    let (located, config) = (&opened.located, opened.config()?);
     let run = Light {
         experiment: config.experiment.name.to_string(),
         command: "predict",
@@ -213,7 +214,7 @@ fn record(
         started_ms: asked.0,
         params: pairs([("input", request.input.clone())]),
         metrics,
-        tags: [version_tags(located, &config), pairs([("data_fingerprint", asked.1)])].concat(),
+        tags: [version_tags(located, config), pairs([("data_fingerprint", asked.1)])].concat(),
         artifacts: Vec::new(),
     };
     light(session, &run);

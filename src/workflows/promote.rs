@@ -14,7 +14,6 @@ use super::gate::{Evidence, Gate, Kind, PolicyFile, Subject, Verdict, judge, ove
 use super::light::{Light, light};
 use super::release::{Released, make};
 use super::session::Session;
-use crate::bundle::Bundle;
 use crate::config::{ExperimentConfig, Inconclusive, Policy, PromotionSection};
 use crate::data::Task;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +22,7 @@ use crate::metrics;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::project::{Located, Prefer, Project};
 use crate::registry::{mirror_staging, prepare_production};
+use crate::runs::opened::Opened;
 use crate::runs::ranking_files::CONVENTION_TAG;
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, tested_elsewhere, version_tags};
@@ -165,7 +165,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if request.dry_run {
         return Ok(outcome);
     }
-    outcome.golden_rows = smoke_test(session, &located)?;
+    outcome.golden_rows = smoke_test(session, candidate.opened()?)?;
     if to == Stage::Production {
         session.stage("copying into production")?;
         outcome.release = make(session, &candidate, forced.then_some(request.reason.as_str()))?;
@@ -270,12 +270,13 @@ fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Stage {
     if from == Stage::None && wanted != Stage::Staging { rules.otherwise.stage() } else { from }
 }
 
-/// Loads the version and asks its golden rows; vectors of the cache would prove nothing.
+/// Asks an opened version about its golden rows; vectors of the cache would prove nothing.
 ///
 /// # Errors
 /// `Failed` when it does not load or answers differently.
-pub fn smoke_test(session: &Session<'_>, located: &Located) -> Result<usize> {
-    Bundle::load(&located.folder)?.check_golden(&located.folder, &session.embedding.uncached()).map_err(|error| {
+pub fn smoke_test(session: &Session<'_>, opened: &Opened) -> Result<usize> {
+    let located = &opened.located;
+    opened.check_golden(&session.embedding.uncached()).map_err(|error| {
         // The model's sentence encoder has moved: its own message says what to do.
         if error.kind == ErrorKind::NotFound {
             return error;

@@ -21,9 +21,9 @@ use crate::embeddings::Identity;
 use crate::error::{Error, Result};
 use crate::features::{Batch, QueryBounds, Signal};
 use crate::names::{ModelName, Version};
-use crate::project::{Located, Prefer};
+use crate::project::Prefer;
 use crate::retrieval::{Flat, Hit};
-use crate::runs::stored_config::stored_config;
+use crate::runs::opened::Opened;
 use crate::runs::tags::{pairs, version_tags};
 
 /// What the hits are sorted by.
@@ -153,7 +153,8 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
-    let bundle = Bundle::load(&located.folder)?;
+    let opened = Opened::open(located)?;
+    let Opened { located, bundle, .. } = &opened;
     if let Output::Ranks { .. } = bundle.schema.output {
         let (model, version) = (&located.model, located.version);
         return Err(Error::invalid(format!(
@@ -163,16 +164,16 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     let mut seconds = BTreeMap::new();
     let clock = Instant::now();
-    let items = placed(session, &bundle, request, (&request.items, request.items_query.as_deref()), &request.show)?;
+    let items = placed(session, bundle, request, (&request.items, request.items_query.as_deref()), &request.show)?;
     seconds.insert("items", clock.elapsed().as_secs_f64());
-    let queries = queries(session, &bundle, request, &items)?;
+    let queries = queries(session, bundle, request, &items)?;
     session.stage("searching")?;
-    let probabilities = success(session, &bundle, &items.vectors)?;
+    let probabilities = success(session, bundle, &items.vectors)?;
     if probabilities.is_none() && request.by == By::Probability && !items.ids.is_empty() {
         return Err(Error::invalid(format!("{} {} has no probability of success", located.model, located.version))
             .hint("only a model of two classes has one; `--by similarity` needs none"));
     }
-    let own = success(session, &bundle, &queries.vectors)?;
+    let own = success(session, bundle, &queries.vectors)?;
     let Placed { ids, vectors, shown, without_input } = items;
     let flat = Flat::new(vectors)?;
     let unique: Vec<bool> = match request.twins {
@@ -199,13 +200,13 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         answers,
         seconds,
     };
-    light(session, &recorded(request, &located, &outcome, started_ms)?);
+    light(session, &recorded(request, &opened, &outcome, started_ms)?);
     Ok(outcome)
 }
 
 /// The recommendation as a finished run of the model's experiment.
-fn recorded(request: &Request, located: &Located, outcome: &Outcome, started_ms: i64) -> Result<Light> {
-    let config = stored_config(located)?;
+fn recorded(request: &Request, opened: &Opened, outcome: &Outcome, started_ms: i64) -> Result<Light> {
+    let (located, config) = (&opened.located, opened.config()?);
     Ok(Light {
         experiment: config.experiment.name.to_string(),
         command: "recommend",
@@ -213,7 +214,7 @@ fn recorded(request: &Request, located: &Located, outcome: &Outcome, started_ms:
         started_ms,
         params: pairs([("items", request.items.clone()), ("top", request.top.to_string())]),
         metrics: vec![("items", outcome.items as f64), ("queries", outcome.answers.len() as f64)],
-        tags: version_tags(located, &config),
+        tags: version_tags(located, config),
         artifacts: Vec::new(),
     })
 }

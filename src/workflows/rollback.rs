@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
 use crate::registry::prepare_production;
+use crate::runs::opened::Opened;
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, version_tags};
 use crate::tracking::{LedgerEntry, Stage, Transition};
@@ -54,7 +55,8 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
             "this finished a rollback that was interrupted; `mlops rollback` again goes one version further back"
                 .into(),
         );
-        return Ok(Outcome { golden_rows: smoke_test(session, &located)?, model, version: current, from });
+        let golden_rows = smoke_test(session, &Opened::open(located)?)?;
+        return Ok(Outcome { golden_rows, model, version: current, from });
     }
     let previous = project.previous_production(&model)?.ok_or_else(|| {
         Error::not_found(format!("model `{model}` has had no other version in production than {current}"))
@@ -62,7 +64,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     })?;
     session.stage("checking")?;
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
-    let golden_rows = smoke_test(session, &located)?;
+    let golden_rows = smoke_test(session, &Opened::open(located.clone())?)?;
     // The one of before may be from a build that made no releases; to serve again is what matters.
     if let Err(error) = Subject::open(project, located.clone()).and_then(|subject| make(session, &subject, None)) {
         session.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));

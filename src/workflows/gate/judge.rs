@@ -2,19 +2,18 @@
 
 use serde::Serialize;
 
-use super::super::release::export::checked;
+use super::super::release::measured;
 use super::super::release::parity::TOLERANCE;
-use super::super::release::{Measured, measured};
 use super::super::session::Session;
 use super::absolute::{compared, minimum, require};
 use super::check::{Check, Kind, Verdict};
 use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
 use super::versus::{ComparedOn, rows_of_both, versus};
-use crate::bundle::Bundle;
 use crate::config::{LatencyRule, PromotionSection, Quantile, Require};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Estimate;
+use crate::runs::opened::Opened;
 
 /// What the gate says, and on which rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -86,12 +85,11 @@ pub fn judge(
     Ok(Gate { checks, compared_on: paired.map(|(rows, _)| rows.clone()) })
 }
 
-/// The exported file against the model, on the golden rows. It is made here and kept nowhere.
+/// The exported file against the model, on the golden rows.
 fn parity(session: &Session<'_>, candidate: &Subject) -> Result<Check> {
     let line = |value, verdict| Check::new(Kind::Parity, "ONNX parity", value, format!("<= {TOLERANCE:.0e}"), verdict);
     session.stage("exporting and checking")?;
-    let bundle = Bundle::load(&candidate.located.folder)?;
-    match checked(session, &bundle, &candidate.located) {
+    match candidate.export(session).map(|export| &export.exported.parity) {
         Ok(found) => {
             let detail = format!("{} golden rows, {}", found.rows, found.runtime);
             Ok(line(Some(found.worst), Verdict::Pass).detail(detail))
@@ -121,10 +119,9 @@ fn speed(
     };
     session.stage("measuring latency")?;
     let size = usize::try_from(rule.batch).unwrap_or(usize::MAX);
-    let load = |subject: &Subject| Bundle::load(&subject.located.folder);
-    let (new_bundle, old_bundle) = (load(candidate)?, load(production)?);
-    let time = |bundle: &Bundle, subject: &Subject| {
-        let latency = measured(session, bundle, &subject.located, &[size], Measured::Model)?;
+    let (new_model, old_model) = (candidate.opened()?, production.opened()?);
+    let time = |model: &Opened| {
+        let latency = measured(session, model, &[size], None)?;
         let timing = latency.timing("model", size).ok_or_else(|| Error::failed("a size was not measured"))?;
         Ok::<_, Error>(match rule.quantile {
             Quantile::P50 => timing.p50_us,
@@ -135,7 +132,7 @@ fn speed(
     // In turn, several times: what else the machine does falls on both.
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        match (time(&new_bundle, candidate), time(&old_bundle, production)) {
+        match (time(new_model), time(old_model)) {
             (Ok(new), Ok(old)) => rounds.push((new, old)),
             (Err(error), _) | (_, Err(error)) if error.kind == ErrorKind::Invalid => {
                 return Ok(line(None, Verdict::Fail).detail(error.message));

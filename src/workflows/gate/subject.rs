@@ -5,6 +5,8 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use super::super::release::export::Export;
+use super::super::session::Session;
 use crate::config::ExperimentConfig;
 use crate::error::{Context, Error, Result};
 use crate::fs::read_text;
@@ -13,6 +15,7 @@ use crate::names::ExperimentName;
 use crate::project::{Located, Project};
 use crate::registry::Manifest;
 use crate::runs::known_rows::KnownRows;
+use crate::runs::opened::Opened;
 use crate::runs::paired::{all_answers, answers};
 use crate::runs::predictions::Predictions;
 use crate::runs::stored_config::stored_config;
@@ -28,6 +31,8 @@ pub struct Subject {
     pub config: ExperimentConfig,
     evaluation: OnceCell<Option<Evaluation>>,
     answers: OnceCell<Predictions>,
+    opened: OnceCell<Opened>,
+    export: OnceCell<Export>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +49,32 @@ impl Subject {
         let row = project.reader()?.version(located.model.as_str(), located.version)?;
         let run = row.run_id.as_ref().map(|run| project.reader()?.run(run.as_str())).transpose()?;
         let config = stored_config(&located)?;
-        Ok(Self { located, run, config, evaluation: OnceCell::new(), answers: OnceCell::new() })
+        let (evaluation, answers, opened, export) = Default::default();
+        Ok(Self { located, run, config, evaluation, answers, opened, export })
+    }
+
+    /// The model itself, opened when it is first asked for.
+    ///
+    /// # Errors
+    /// `Failed` when it is damaged.
+    pub fn opened(&self) -> Result<&Opened> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = Opened::open(self.located.clone())?;
+        Ok(self.opened.get_or_init(|| opened))
+    }
+
+    /// Its exported file, made and compared with the model when it is first asked for.
+    ///
+    /// # Errors
+    /// As `Export::build`.
+    pub fn export(&self, session: &Session<'_>) -> Result<&Export> {
+        if let Some(export) = self.export.get() {
+            return Ok(export);
+        }
+        let export = Export::build(session, self.opened()?)?;
+        Ok(self.export.get_or_init(|| export))
     }
 
     /// The value of a metric on its test rows.

@@ -16,7 +16,7 @@ use super::super::session::Session;
 use super::latency::{self, Benchmark, Latency};
 use super::parity::{Parity, parity};
 use super::preprocessor;
-use crate::bundle::{Bundle, Golden};
+use crate::bundle::Bundle;
 use crate::data::Task;
 use crate::error::{Context, Error, Result};
 use crate::fs::{publish_dir, sha256, write_atomic};
@@ -24,8 +24,8 @@ use crate::names::{ModelName, Version};
 use crate::onnx::{Facts, IR_VERSION, ML_OPSET, OPSET, Port, Runtime};
 use crate::project::{Located, Prefer};
 use crate::registry::FileFacts;
+use crate::runs::opened::Opened;
 use crate::runs::record::write_json;
-use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, version_tags};
 use crate::tasks::kind_of;
 
@@ -79,6 +79,16 @@ pub struct Exported {
     pub parity: Parity,
 }
 
+/// An export in memory, open in the independent runtime and checked against the model.
+pub struct Export {
+    /// The contents of each file.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The facts about them.
+    pub exported: Exported,
+    /// The exported graph, ready to run.
+    pub runtime: Runtime,
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
@@ -111,7 +121,8 @@ pub fn export(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let started_ms = session.project.now_ms();
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
-    let bundle = Bundle::load(&located.folder)?;
+    let opened = Opened::open(located)?;
+    let Opened { located, bundle, .. } = &opened;
     let output = match &request.target {
         Target::Nothing => None,
         Target::Named => Some(PathBuf::from(format!("{}-{}-onnx", located.model, located.version))),
@@ -121,12 +132,11 @@ pub fn export(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         check_target(folder, request.replace)?;
     }
     session.stage("exporting and checking")?;
-    let (files, exported) = build(session, &bundle, &located)?;
+    let Export { files, exported, runtime } = Export::build(session, &opened)?;
     let latency = match &request.benchmark {
         Some(benchmark) => {
             session.stage("measuring")?;
-            let runtime = Runtime::new(&files[MODEL_FILE])?;
-            Some(latency::measure(session, &bundle, Some(&runtime), &Golden::read(&located.folder)?, benchmark)?)
+            Some(latency::measure(session, bundle, Some(&runtime), opened.golden()?, benchmark)?)
         }
         None => None,
     };
@@ -143,41 +153,53 @@ pub fn export(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if let Some(folder) = &outcome.folder {
         session.check()?;
         write_folder(folder, &files, &outcome)?;
-        light(session, &recorded(&located, &outcome, folder, started_ms)?);
+        light(session, &recorded(&opened, &outcome, folder, started_ms)?);
     }
     Ok(outcome)
 }
 
-/// Writes `model.onnx` and `preprocessor.json` into an existing folder, after the parity check: the part of an export that
-/// a promotion needs.
-///
-/// # Errors
-/// As `export`; nothing is written then.
-pub fn release_files(session: &Session<'_>, bundle: &Bundle, located: &Located, folder: &Path) -> Result<Exported> {
-    let (files, exported) = build(session, bundle, located)?;
-    files.iter().try_for_each(|(name, bytes)| write_atomic(&folder.join(name), bytes))?;
-    Ok(exported)
-}
+impl Export {
+    /// Exports a version into memory and compares the file with the model.
+    ///
+    /// # Errors
+    /// `Invalid` for a kind that cannot be exported, `Refused` when the file does not say what the model says.
+    pub fn build(session: &Session<'_>, opened: &Opened) -> Result<Self> {
+        let Opened { located, bundle, .. } = opened;
+        let graph = bundle.onnx()?;
+        let (inputs, outputs) = (vec![graph.input_port().clone()], graph.output_ports().to_vec());
+        let bytes = graph.bytes(&facts(bundle, located));
+        let runtime = Runtime::new(&bytes)?;
+        let parity = parity(session, opened, &runtime)?;
+        let mut preprocessor = serde_json::to_vec_pretty(&preprocessor::document(bundle, located, &inputs, &outputs))
+            .context(|| format!("cannot write `{PREPROCESSOR_FILE}`"))?;
+        preprocessor.push(b'\n');
+        let files = BTreeMap::from([(MODEL_FILE.to_owned(), bytes), (PREPROCESSOR_FILE.to_owned(), preprocessor)]);
+        let fact = |(name, bytes): (&String, &Vec<u8>)| {
+            (name.clone(), FileFacts { size: bytes.len() as u64, sha256: sha256(bytes) })
+        };
+        let exported = Exported {
+            files: files.iter().map(fact).collect(),
+            ir_version: IR_VERSION,
+            opset: BTreeMap::from([("ai.onnx", OPSET), ("ai.onnx.ml", ML_OPSET)]),
+            inputs,
+            outputs,
+            parity,
+        };
+        Ok(Self { files, exported, runtime })
+    }
 
-/// Exports a version into memory and holds it against the model.
-///
-/// # Errors
-/// As `export`.
-pub fn checked(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Result<Parity> {
-    Ok(build(session, bundle, located)?.1.parity)
-}
-
-/// The exported file of a version, open in the independent runtime.
-///
-/// # Errors
-/// `Invalid` for a kind that cannot be exported.
-pub fn exported(bundle: &Bundle, located: &Located) -> Result<Runtime> {
-    Runtime::new(&bundle.onnx()?.bytes(&facts(bundle, located)))
+    /// Writes `model.onnx` and `preprocessor.json` into an existing folder.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        self.files.iter().try_for_each(|(name, bytes)| write_atomic(&folder.join(name), bytes))
+    }
 }
 
 /// The export as a finished run of the model's experiment.
-fn recorded(located: &Located, outcome: &Outcome, folder: &Path, started_ms: i64) -> Result<Light> {
-    let (config, parity) = (stored_config(located)?, &outcome.exported.parity);
+fn recorded(opened: &Opened, outcome: &Outcome, folder: &Path, started_ms: i64) -> Result<Light> {
+    let (config, located, parity) = (opened.config()?, &opened.located, &outcome.exported.parity);
     Ok(Light {
         experiment: config.experiment.name.to_string(),
         command: "export",
@@ -185,7 +207,7 @@ fn recorded(located: &Located, outcome: &Outcome, folder: &Path, started_ms: i64
         started_ms,
         params: pairs([("format", "onnx".to_owned()), ("output", folder.display().to_string())]),
         metrics: vec![("parity_worst", parity.worst), ("parity_rows", parity.rows as f64)],
-        tags: version_tags(located, &config),
+        tags: version_tags(located, config),
         artifacts: outcome.exported.files.keys().map(|name| folder.join(name)).collect(),
     })
 }
@@ -234,30 +256,6 @@ fn write_folder(folder: &Path, files: &BTreeMap<String, Vec<u8>>, outcome: &Outc
         std::fs::remove_file(&stale).context(|| format!("cannot remove `{}`", stale.display()))?;
     }
     fill(folder)
-}
-
-/// The files' contents and what is to be said of them; parity is checked.
-fn build(session: &Session<'_>, bundle: &Bundle, located: &Located) -> Result<(BTreeMap<String, Vec<u8>>, Exported)> {
-    let graph = bundle.onnx()?;
-    let (inputs, outputs) = (vec![graph.input_port().clone()], graph.output_ports().to_vec());
-    let bytes = graph.bytes(&facts(bundle, located));
-    let parity = parity(session, bundle, located, &bytes)?;
-    let mut preprocessor = serde_json::to_vec_pretty(&preprocessor::document(bundle, located, &inputs, &outputs))
-        .context(|| format!("cannot write `{PREPROCESSOR_FILE}`"))?;
-    preprocessor.push(b'\n');
-    let files = BTreeMap::from([(MODEL_FILE.to_owned(), bytes), (PREPROCESSOR_FILE.to_owned(), preprocessor)]);
-    let fact = |(name, bytes): (&String, &Vec<u8>)| {
-        (name.clone(), FileFacts { size: bytes.len() as u64, sha256: sha256(bytes) })
-    };
-    let exported = Exported {
-        files: files.iter().map(fact).collect(),
-        ir_version: IR_VERSION,
-        opset: BTreeMap::from([("ai.onnx", OPSET), ("ai.onnx.ml", ML_OPSET)]),
-        inputs,
-        outputs,
-        parity,
-    };
-    Ok((files, exported))
 }
 
 fn facts(bundle: &Bundle, located: &Located) -> Facts {

@@ -8,16 +8,15 @@ use serde::Serialize;
 
 use super::super::gate::Subject;
 use super::super::session::Session;
-use super::export::{exported, release_files};
 use super::facts::Facts;
 use super::latency::{Benchmark, Latency, REPETITIONS, measure};
 use super::parity::Parity;
-use crate::bundle::{Bundle, Golden};
 use crate::error::Result;
 use crate::fs::write_atomic;
-use crate::project::Located;
+use crate::onnx::Runtime;
 use crate::registry::{is_released, release};
 use crate::report::{metadata, model_card};
+use crate::runs::opened::Opened;
 
 /// What was released.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,48 +42,34 @@ pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> R
         return Ok(None);
     }
     session.stage("measuring latency")?;
-    let bundle = Bundle::load(&subject.located.folder)?;
-    let latency = measured(session, &bundle, &subject.located, &[], Measured::ModelAndFile)?;
+    let (opened, export) = (subject.opened()?, subject.export(session)?);
+    let latency = measured(session, opened, &[], Some(&export.runtime))?;
     session.stage("exporting")?;
-    let mut exported = None;
+    let exported = &export.exported;
     release(&project.layout, model, version, |folder| {
-        let made = release_files(session, &bundle, &subject.located, folder)?;
-        let facts = Facts { forced, ..Facts::read(session, subject, &bundle.schema, &made, &latency)? };
+        export.write(folder)?;
+        let facts = Facts { forced, ..Facts::read(session, subject, &opened.bundle.schema, exported, &latency)? };
         write_atomic(&folder.join(model_card::FILE), facts.card().written().as_bytes())?;
-        write_atomic(&folder.join(metadata::FILE), facts.metadata(folder)?.to_json()?.as_bytes())?;
-        exported = Some(made);
-        Ok(())
+        write_atomic(&folder.join(metadata::FILE), facts.metadata(folder)?.to_json()?.as_bytes())
     })?;
-    let exported = exported.expect("a release was filled");
-    let files = exported.files.into_iter().map(|(name, facts)| (name, facts.sha256)).collect();
+    let files = exported.files.iter().map(|(name, facts)| (name.clone(), facts.sha256.clone())).collect();
     let p50_us = latency.timing("model", 1).map_or(f64::NAN, |timing| timing.p50_us);
-    Ok(Some(Released { files, parity: exported.parity, p50_us }))
+    Ok(Some(Released { files, parity: exported.parity.clone(), p50_us }))
 }
 
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measured {
-    /// The model alone.
-    Model,
-    /// The model and its exported file.
-    ModelAndFile,
-}
-
-/// Measures how long a version takes from its features to probabilities; without sizes, the usual ones.
+/// Measures how long a version takes from its features to its answers, and the exported file where one is given; without
+/// sizes, the usual ones.
 ///
 /// # Errors
 /// `Invalid` without golden rows, `Failed` when they cannot be read.
 pub fn measured(
     session: &Session<'_>,
-    bundle: &Bundle,
-    located: &Located,
+    opened: &Opened,
     batch_sizes: &[usize],
-    what: Measured,
+    file: Option<&Runtime>,
 ) -> Result<Latency> {
-    let golden = Golden::read(&located.folder)?;
     // A thousand texts through a sentence encoder would take half a minute.
-    let pipeline = what == Measured::ModelAndFile && bundle.features.embedder_identity().is_none();
+    let pipeline = file.is_some() && opened.bundle.features.embedder_identity().is_none();
     let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline };
-    let runtime = (what == Measured::ModelAndFile).then(|| exported(bundle, located)).transpose()?;
-    measure(session, bundle, runtime.as_ref(), &golden, &benchmark)
+    measure(session, &opened.bundle, file, opened.golden()?, &benchmark)
 }

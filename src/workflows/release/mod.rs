@@ -13,4 +13,4 @@ mod metadata;
 pub mod parity;
 mod preprocessor;
 
-pub use make::{Measured, Released, make, measured};
+pub use make::{Released, make, measured};

@@ -7,10 +7,9 @@
 use serde::Serialize;
 
 use super::super::session::Session;
-use crate::bundle::{Bundle, Golden};
 use crate::error::{Error, Result};
 use crate::onnx::{RUNTIME, Runtime};
-use crate::project::Located;
+use crate::runs::opened::Opened;
 use crate::tasks::kind_of;
 
 pub use crate::tasks::TOLERANCE;
@@ -32,8 +31,9 @@ pub struct Parity {
 ///
 /// # Errors
 /// `Refused` without golden rows, or when the file does not say what the model says; `Failed` when it cannot be run.
-pub fn parity(session: &Session<'_>, bundle: &Bundle, located: &Located, bytes: &[u8]) -> Result<Parity> {
-    let (golden, folder, context) = (Golden::read(&located.folder)?, &located.folder, &session.embedding);
+pub fn parity(session: &Session<'_>, opened: &Opened, runtime: &Runtime) -> Result<Parity> {
+    let Opened { located, bundle, .. } = opened;
+    let (golden, folder, context) = (opened.golden()?, &located.folder, &session.embedding);
     let rows = golden.scores.len();
     if rows == 0 {
         return Err(Error::refused(format!(
@@ -44,8 +44,8 @@ pub fn parity(session: &Session<'_>, bundle: &Bundle, located: &Located, bytes: 
     }
     // These texts are test rows, which training has reported: there is no second report.
     let (input, _) = bundle.features.graph_input(golden.batch(&bundle.schema.output, folder)?, context)?;
-    let ours = bundle.ask_golden(&golden, folder, context)?;
-    let outputs = Runtime::new(bytes)?.run(&input)?;
+    let ours = bundle.ask_golden(golden, folder, context)?;
+    let outputs = runtime.run(&input)?;
     let worst = kind_of(bundle.schema.task()).distance(&ours, &outputs, &bundle.schema)?;
     if worst > TOLERANCE {
         return Err(Error::refused(format!(
