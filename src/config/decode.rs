@@ -83,8 +83,7 @@ impl<'a> Decoder<'a> {
                 problem.snippet = problem.snippet.replace(secret, "…");
             }
         }
-        // A section and its first key stand in the same place: what is wrong with the section comes first.
-        problems.sort_by_key(|problem| (problem.line, problem.column, problem.path.len()));
+        problems.sort_by_key(|problem| (problem.line, problem.column));
         problems
     }
 }

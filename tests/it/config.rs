@@ -190,8 +190,12 @@ fn the_schema_and_the_reference_in_the_repository_are_fresh() {
     is_fresh("experiments/config.schema.json", &schema);
     is_fresh("docs/config.md", &reference());
     let page = reference();
-    for key in ["| `seed` | whole number | `42` |", "### `data.split`", "### `guardrails.latency`", "Only for ranking."]
-    {
+    for key in [
+        "| `seed` | whole number | `42` |",
+        "### `data.split`",
+        "### `promotion.guardrails.latency`",
+        "Only for ranking.",
+    ] {
         assert!(page.contains(key), "{key} is not in {page}");
     }
 }
