@@ -5,6 +5,7 @@
 //! one transaction (compare-and-swap on the present holder), switch the link. A crash before the transaction changes
 //! nothing that anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -165,7 +166,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if request.dry_run {
         return Ok(outcome);
     }
-    outcome.golden_rows = smoke_test(session, candidate.opened()?)?;
+    (outcome.golden_rows, _) = smoke_test(session, &located, candidate.opened())?;
     if to == Stage::Production {
         session.stage("copying into production")?;
         outcome.release = make(session, &candidate, forced.then_some(request.reason.as_str()))?;
@@ -270,13 +271,18 @@ fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Stage {
     if from == Stage::None && wanted != Stage::Staging { rules.otherwise.stage() } else { from }
 }
 
-/// Asks an opened version about its golden rows; vectors of the cache would prove nothing.
+/// Asks a version about its golden rows; vectors of the cache would prove nothing. A version that does not open has failed
+/// the test, too. The opened version is returned with the number of rows.
 ///
 /// # Errors
-/// `Failed` when it does not load or answers differently.
-pub fn smoke_test(session: &Session<'_>, opened: &Opened) -> Result<usize> {
-    let located = &opened.located;
-    opened.check_golden(&session.embedding.uncached()).map_err(|error| {
+/// `Failed` when it did not open or answers differently.
+pub fn smoke_test<O: Borrow<Opened>>(
+    session: &Session<'_>,
+    located: &Located,
+    opened: Result<O>,
+) -> Result<(usize, O)> {
+    let answered = opened.and_then(|opened| Ok((opened.borrow().check_golden(&session.embedding.uncached())?, opened)));
+    answered.map_err(|error| {
         // The model's sentence encoder has moved: its own message says what to do.
         if error.kind == ErrorKind::NotFound {
             return error;

@@ -55,7 +55,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
             "this finished a rollback that was interrupted; `mlops rollback` again goes one version further back"
                 .into(),
         );
-        let golden_rows = smoke_test(session, &Opened::open(located)?)?;
+        let (golden_rows, _) = smoke_test(session, &located, Opened::open(located.clone()))?;
         return Ok(Outcome { golden_rows, model, version: current, from });
     }
     let previous = project.previous_production(&model)?.ok_or_else(|| {
@@ -64,9 +64,9 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     })?;
     session.stage("checking")?;
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
-    let golden_rows = smoke_test(session, &Opened::open(located.clone())?)?;
+    let (golden_rows, opened) = smoke_test(session, &located, Opened::open(located.clone()))?;
     // The one of before may be from a build that made no releases; to serve again is what matters.
-    if let Err(error) = Subject::open(project, located.clone()).and_then(|subject| make(session, &subject, None)) {
+    if let Err(error) = Subject::of(project, opened).and_then(|subject| make(session, &subject, None)) {
         session.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
     }
     prepare_production(&project.layout, &model, previous)?;

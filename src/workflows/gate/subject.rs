@@ -53,6 +53,15 @@ impl Subject {
         Ok(Self { located, run, config, evaluation, answers, opened, export })
     }
 
+    /// A version whose model is open already.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn of(project: &Project, opened: Opened) -> Result<Self> {
+        let subject = Self::open(project, opened.located.clone())?;
+        Ok(Self { opened: OnceCell::from(opened), ..subject })
+    }
+
     /// The model itself, opened when it is first asked for.
     ///
     /// # Errors
