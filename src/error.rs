@@ -76,8 +76,6 @@ pub struct Problem {
 /// What an error is about, for code that reacts to it. Messages are for people; no code reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// The file that was to be read does not exist.
-    MissingFile,
     /// The file is of a format that a newer build wrote.
     NewerFormat,
     /// The tracking database failed, and the message does not say yet where its file is.

@@ -19,7 +19,7 @@ use super::paired::Pair;
 use super::resampling::{differences, of_labels, of_scores, of_values};
 use super::test_kind::TestKind;
 use crate::catalog::Named as _;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::metric::{Direction, Metric, Reads};
 use crate::metrics::roc_auc::RocAuc;
 use crate::stats::delong::{DeLong, delong};
@@ -56,7 +56,8 @@ fn pick(what: &str, fitting: &[TestKind], asked: TestKind) -> Result<TestKind> {
         kind => {
             let names: Vec<String> = fitting.iter().map(|kind| format!("`{}`", kind.name())).collect();
             Err(Error::invalid(format!("the test `{}` does not fit {what}", kind.name()))
-                .hint(format!("those that fit: {}", names.join(", "))))
+                .hint(format!("those that fit: {}", names.join(", ")))
+                .because(Cause::NotComparable))
         }
     }
 }
@@ -67,7 +68,7 @@ fn pick(what: &str, fitting: &[TestKind], asked: TestKind) -> Result<TestKind> {
 /// `Invalid` when answers do not fit the rows, an option is out of range, or the test does not fit the metric.
 pub fn compare(metric: &dyn Metric, pair: &Pair<'_>, options: &Options) -> Result<Difference> {
     options.check()?;
-    pair.check()?;
+    pair.check().map_err(|error| error.because(Cause::NotComparable))?;
     let what = format!("`{}` with {} classes", metric.name(), pair.n_classes);
     let kind = pick(&what, &fitting_tests(metric, pair.n_classes), options.test)?;
     let sides = pair.scored(metric);
@@ -119,12 +120,14 @@ pub fn compare_values(
     let kind = pick(&format!("the values of `{metric}`"), &fitting, options.test)?;
     if baseline.len() != candidate.len() {
         let (left, right) = (baseline.len(), candidate.len());
-        return Err(Error::invalid(format!("{left} values of the baseline, {right} of the candidate")));
+        let what = format!("{left} values of the baseline, {right} of the candidate");
+        return Err(Error::invalid(what).because(Cause::NotComparable));
     }
     for (side, values) in [("baseline", baseline), ("candidate", candidate)] {
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             let value = values[at];
-            return Err(Error::invalid(format!("`{metric}` of the {side} is {value} in place {}", at + 1)));
+            let what = format!("`{metric}` of the {side} is {value} in place {}", at + 1);
+            return Err(Error::invalid(what).because(Cause::NotComparable));
         }
     }
     let n = baseline.len();

@@ -8,7 +8,7 @@ use super::predictions::{self, Predictions};
 use crate::catalog::find;
 use crate::comparison::{Answers, Difference, Options, Pair, compare};
 use crate::data::Task;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::METRICS;
 use crate::names::ExperimentName;
 use crate::project::Project;
@@ -53,7 +53,7 @@ pub fn all_answers(project: &Project, run: &Run) -> Result<Predictions> {
             Some((model, version)) => format!("`mlops evaluate {model}/{version}` makes them anew"),
             None => "a paired test needs the answers of both, row by row".to_owned(),
         };
-        return Err(Error::invalid(what).hint(remedy));
+        return Err(Error::invalid(what).hint(remedy).because(Cause::NotComparable));
     }
     predictions::read(&path)
 }
@@ -68,7 +68,8 @@ pub fn pair(baseline: (&Run, &Predictions), candidate: (&Run, &Predictions), ove
     if left.task() != right.task() {
         let what = |run: &Run, side: &Predictions| format!("run {} is a {}", run.id.short(), side.task().name());
         return Err(Error::invalid(format!("{}, {}", what(old, left), what(new, right)))
-            .hint("two models of different tasks answer different questions"));
+            .hint("two models of different tasks answer different questions")
+            .because(Cause::NotComparable));
     }
     check_classes(old, left, new, right)?;
     let same = left.ids == right.ids && left.queries == right.queries;
@@ -86,7 +87,8 @@ pub fn pair(baseline: (&Run, &Predictions), candidate: (&Run, &Predictions), ove
             label(&candidate),
             new.id.short()
         ))
-        .hint("the data have changed between the two: evaluate both on the same file"));
+        .hint("the data have changed between the two: evaluate both on the same file")
+        .because(Cause::NotComparable));
     }
     Ok(Paired { baseline, candidate })
 }
@@ -116,11 +118,13 @@ fn check_classes(old: &Run, left: &Predictions, new: &Run, right: &Predictions) 
     if one == other && left.labels.len() == 2 {
         let positive = |run: &Run, side: &Predictions| named(run, format!("the positive label `{}`", side.labels[1]));
         return Err(Error::invalid(format!("{}, {}", positive(old, left), positive(new, right)))
-            .hint("`data.positive` says which one it is: train both with the same"));
+            .hint("`data.positive` says which one it is: train both with the same")
+            .because(Cause::NotComparable));
     }
     let classes = |run: &Run, side: &Predictions| named(run, format!("the classes {}", side.labels.join(", ")));
     Err(Error::invalid(format!("{}; {}", classes(old, left), classes(new, right)))
-        .hint("two models of different classes answer different questions"))
+        .hint("two models of different classes answer different questions")
+        .because(Cause::NotComparable))
 }
 
 /// The rows that both have, as positions in each, in the baseline's order.
@@ -150,7 +154,8 @@ fn common(
         return Err(Error::invalid(format!(
             "runs {old} ({rows} {unit}) and {new} ({others} {unit}) answered different {unit}: {count} are the same{of}{why}"
         ))
-        .hint("`mlops evaluate MODEL --data …` gives both the same rows"));
+        .hint("`mlops evaluate MODEL --data …` gives both the same rows")
+        .because(Cause::NotComparable));
     }
     Ok(Some((kept, found)))
 }
@@ -177,7 +182,7 @@ impl Paired {
         if self.baseline.is_ranking() {
             return self.query_difference(metric, options);
         }
-        let metric = find("metric", METRICS, metric)?;
+        let metric = find("metric", METRICS, metric).map_err(|error| error.because(Cause::NotComparable))?;
         let [baseline, candidate] = [&self.baseline, &self.candidate].map(|side| Answers {
             predicted: &side.predicted,
             scores: &side.scores,

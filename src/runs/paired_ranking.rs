@@ -7,7 +7,7 @@
 use super::paired::Paired;
 use super::predictions::Predictions;
 use crate::comparison::{Difference, Options, compare_values};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::direction;
 use crate::metrics::ranking::{Convention, Draws, Queries, Wanted, evaluate};
 
@@ -43,7 +43,7 @@ impl Paired {
 
     /// The paired test of a ranking metric over the queries.
     pub(super) fn query_difference(&self, metric: &str, options: &Options) -> Result<Difference> {
-        let wanted = Wanted::parse(metric)?;
+        let wanted = Wanted::parse(metric).map_err(|error| error.because(Cause::NotComparable))?;
         let values = self.query_values(&wanted)?;
         compare_values(&wanted.name(), direction(&wanted.name())?, (&values.baseline, &values.candidate), options)
     }
@@ -62,7 +62,8 @@ impl Paired {
 fn values(side: &Predictions, metric: &Wanted, convention: Convention) -> Result<Vec<f64>> {
     let (grades, starts) = (side.grades(), side.starts());
     let queries = Queries { scores: &side.scores, grades: &grades, starts: &starts };
-    let mut found = evaluate(&queries, &[*metric], &convention, Draws::NONE)?;
+    let mut found = evaluate(&queries, &[*metric], &convention, Draws::NONE)
+        .map_err(|error| error.because(Cause::NotComparable))?;
     Ok(found.pop().map(|estimate| estimate.per_query).unwrap_or_default())
 }
 

@@ -9,7 +9,7 @@ use crate::config::ExperimentConfig;
 use crate::data::rows::{Blank, Inputs, Labels, Rows, cells_by, prepare, request};
 use crate::data::sources::{Location, column_names, read, resolve};
 use crate::data::{Columns, Features, Input, Part, Split};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::features::{Batch, QueryBounds, Signal};
 use crate::runs::seed::stream;
 
@@ -63,7 +63,7 @@ pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
 /// Says how a column is named that a ranking config need not name.
 fn named_otherwise(error: Error, columns: &Columns) -> Error {
     let usual = [("label", "label", &columns.label), ("query", "qid", &columns.query)];
-    let is_missing = |name: &str| error.message.ends_with(&format!("has no column `{name}`"));
+    let is_missing = |name: &str| matches!(error.cause(), Some(Cause::MissingColumn(missing)) if missing == name);
     let role = usual.iter().find(|(_, usual, name)| name.as_deref() == Some(*usual) && is_missing(usual));
     match (role, &error.hint, &columns.query) {
         (Some((role, ..)), Some(hint), Some(_)) => {

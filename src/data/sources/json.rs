@@ -15,7 +15,7 @@ use super::source::{Request, Source, has_extension};
 use crate::catalog::Named;
 use crate::data::content::Content;
 use crate::data::table::{Table, no_such_column};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// One JSON object per line.
 pub struct Ndjson;
@@ -153,7 +153,7 @@ impl Source for JsonArray {
         let name = content.to_string();
         let objects = read_array(content)?;
         if objects.is_empty() {
-            return Err(Error::invalid(format!("`{name}` has no rows")));
+            return Err(Error::invalid(format!("`{name}` has no rows")).because(Cause::NoRows));
         }
         let known = keys_of(objects.iter().take(KEY_ROWS));
         let request = &*request.of_columns(&name, &known)?;

@@ -11,7 +11,7 @@ use super::piece::Builder;
 use super::source::{Request, Source, has_extension};
 use crate::data::content::Content;
 use crate::data::table::Table;
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 
 /// Where rows are: what a person has written (a path, a glob, or `format:path`), or memory.
 #[derive(Debug, Clone, Copy)]
@@ -242,7 +242,7 @@ pub fn scan<'l>(
         })?;
     }
     if rows == 0 {
-        return Err(Error::invalid(format!("`{location}` has no rows")));
+        return Err(Error::invalid(format!("`{location}` has no rows")).because(Cause::NoRows));
     }
     Ok(rows)
 }

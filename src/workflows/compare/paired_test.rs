@@ -5,7 +5,7 @@ use super::flips::{Flips, changed};
 use super::queries::{QueryChanges, moved};
 use super::request::{Made, Request};
 use crate::comparison::{Difference, Options, Verdict, correct_for_many};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics;
 use crate::names::RunId;
 use crate::project::Project;
@@ -112,16 +112,21 @@ pub(super) fn differences(
     let made = all(project, request, metric, runs, baseline, &options);
     match made {
         // Runs that were logged by hand never had answers; those that were tested here have lost them.
-        Err(error) if error.kind == ErrorKind::Invalid && wish.made != Made::Always && !runs.iter().all(was_tested) => {
+        Err(error) if is_incomparable(&error) && wish.made != Made::Always && !runs.iter().all(was_tested) => {
             none(error.message)
         }
-        Err(error) if error.kind == ErrorKind::Invalid => {
+        Err(error) if is_incomparable(&error) => {
             let hint = error.hint.clone().unwrap_or_default();
             Err(error
                 .hint(format!("{hint}{}`--no-test` draws the table alone", if hint.is_empty() { "" } else { "; " })))
         }
         made => made,
     }
+}
+
+/// True where the runs have nothing that the test can compare.
+fn is_incomparable(error: &Error) -> bool {
+    error.cause() == Some(&Cause::NotComparable)
 }
 
 /// True for a run that answered test rows.

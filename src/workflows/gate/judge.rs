@@ -11,7 +11,7 @@ use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
 use super::versus::{ComparedOn, rows_of_both, versus};
 use crate::config::{LatencyRule, PromotionSection, Quantile, Require};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::metrics::Estimate;
 use crate::runs::opened::Opened;
 
@@ -64,7 +64,7 @@ pub fn judge(
     for rule in &rails.subgroups {
         match candidate.answers(project) {
             Ok(answers) => subgroups(rule, answers, both.as_ref(), &mut checks)?,
-            Err(error) if error.kind == ErrorKind::Invalid => {
+            Err(error) if error.cause() == Some(&Cause::NotComparable) => {
                 let name = format!("{} by {}", rule.metric, rule.column);
                 let line = Check::new(Kind::Subgroup, name, None, "needs stored answers".into(), Verdict::Fail);
                 checks.push(line.detail(error.message));

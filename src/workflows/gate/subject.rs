@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::release::export::Export;
 use super::super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 use crate::fs::read_text;
 use crate::metrics::Evaluation;
 use crate::names::ExperimentName;
@@ -128,6 +128,7 @@ impl Subject {
         let run = self.run.as_ref().ok_or_else(|| {
             let (model, version) = (&self.located.model, self.located.version);
             Error::invalid(format!("the run that made {model} {version} is gone, and its answers with it"))
+                .because(Cause::NotComparable)
         })?;
         let read = answers(project, run)?;
         Ok(self.answers.get_or_init(|| read))

@@ -7,7 +7,7 @@ use super::subject::Subject;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
 use crate::data::Part;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Cause, Result};
 use crate::names::RunId;
 use crate::project::Project;
 use crate::runs::known_rows::KnownRows;
@@ -74,7 +74,7 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
                 }
             },
             // Other classes, or answers that were deleted: the line of the gate says it.
-            Err(error) if error.kind == ErrorKind::Invalid => return Ok(Err(error.message)),
+            Err(error) if error.cause() == Some(&Cause::NotComparable) => return Ok(Err(error.message)),
             Err(error) => return Err(error),
         }
     }
