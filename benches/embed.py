@@ -34,6 +34,7 @@ import polars
 
 import embed_data
 import run as bench
+from processor import processor
 
 PEERS = bench.PEERS
 HEADER = ["model", "texts", "program", "texts/s", "x s-t", "x ORT", "whole s", "x s-t", "x ORT", "peak MiB", "cosine mean", "min",
@@ -188,6 +189,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=programs, default=programs)
     options = parser.parse_args()
     bench.MLOPS, options.data = str(options.mlops.resolve()), options.data.resolve()
+    print(f"{processor()}\n")
     row(HEADER)
     row(["---"] * len(HEADER))
     with tempfile.TemporaryDirectory() as made:

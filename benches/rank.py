@@ -30,6 +30,8 @@ from pathlib import Path
 import numpy as np
 import polars
 
+from processor import processor
+
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
 MLOPS = os.environ.get("MLOPS_BIN", str(ROOT / "target/release/mlops"))
@@ -224,6 +226,7 @@ def main():
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
     parts = {"epochs": epochs, "trees": trees, "read": read, "score": score, "whole": whole}
+    print(processor())
     print(f"{'':58} {'mlops':>14} {'peer':>14}")
     folder = Path(tempfile.mkdtemp(prefix="rank_bench_"))
     try:

@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 import polars
 
+from processor import processor
+
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
 MLOPS = os.environ.get("MLOPS_BIN", str(ROOT / "target/release/mlops"))
@@ -236,6 +238,7 @@ def main():
     parser.add_argument("--vectors", type=int, default=100_000)
     parser.add_argument("--only", choices=benches)
     options = parser.parse_args()
+    print(processor())
     print(f"{'':58} {'mlops':>10}      {'peer':>10}        ratio")
     for name, bench in benches.items():
         if options.only in (None, name):

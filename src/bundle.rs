@@ -1,7 +1,7 @@
 //! The unit that is versioned: input schema, fitted features and fitted model, saved and loaded as one folder.
 //!
 //! A classifier gives `n_rows × n_classes` scores that are probabilities, a ranker `n_rows × 1` scores, higher is better,
-//! to be compared within a query only. Which rows are of one query is told by `Setting::queries`.
+//! to be compared within a query only. Which rows are of one query is told by the batch that they come in.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::find;
 use crate::data::{Columns, Features, Task};
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Context, Error, Result};
-use crate::features::{FittedChain, Signal};
+use crate::features::{Batch, FittedChain, QueryBounds, Signal};
 use crate::fs::{read_text, write_atomic};
 use crate::metrics::{calibration::undo_class_weights, predicted_classes};
 use crate::models::{FAMILIES, Model};
@@ -20,26 +20,77 @@ use crate::onnx::{Graph, Kind};
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written", into = "Written")]
 pub struct Schema {
     /// The format of this file.
     pub format_version: u32,
-    /// What was learned.
-    pub task: Task,
     /// Which columns mean what.
     pub columns: Columns,
-    /// The class names; with two, the second is the positive one.
-    pub labels: Vec<String>,
-    /// The weights that the classes had in training, where they shift the probabilities.
-    pub class_weights: Option<Vec<f64>>,
-    /// The decision threshold on the positive class's score.
-    pub threshold: f64,
     /// The kind of model.
     pub kind: String,
-    /// For ranking, the highest grade of the training labels: what ERR reckons with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub highest_grade: Option<u8>,
+    /// What the model's scores mean.
+    pub output: Output,
 }
+
+/// What the scores of a model mean: a variant a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// `n_rows × n_classes` scores, from which a class is decided.
+    Classes {
+        /// The class names; with two, the second is the positive one.
+        labels: Vec<String>,
+        /// The weights that the classes had in training, where they shift the probabilities.
+        class_weights: Option<Vec<f64>>,
+        /// The decision threshold on the positive class's score.
+        threshold: f64,
+    },
+    /// `n_rows × 1` scores that order the documents of a query.
+    Ranks {
+        /// The highest grade of the training labels, which ERR needs.
+        highest_grade: Option<u8>,
+    },
+}
+
+/// `schema.json`: the fields of all tasks side by side.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format_version: u32,
+    task: Task,
+    columns: Columns,
+    labels: Vec<String>,
+    class_weights: Option<Vec<f64>>,
+    threshold: f64,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    highest_grade: Option<u8>,
+}
+
+impl From<Schema> for Written {
+    fn from(schema: Schema) -> Self {
+        let task = schema.task();
+        let Schema { format_version, columns, kind, output } = schema;
+        let (labels, class_weights, threshold, highest_grade) = match output {
+            Output::Classes { labels, class_weights, threshold } => (labels, class_weights, threshold, None),
+            Output::Ranks { highest_grade } => (Vec::new(), None, HALF, highest_grade),
+        };
+        Self { format_version, task, columns, labels, class_weights, threshold, kind, highest_grade }
+    }
+}
+
+impl From<Written> for Schema {
+    fn from(written: Written) -> Self {
+        let Written { format_version, task, columns, labels, class_weights, threshold, kind, highest_grade } = written;
+        let output = match task {
+            Task::Classification => Output::Classes { labels, class_weights, threshold },
+            Task::Ranking => Output::Ranks { highest_grade },
+        };
+        Self { format_version, columns, kind, output }
+    }
+}
+
+/// The threshold of two classes where nobody sets another.
+pub const HALF: f64 = 0.5;
 
 /// What a model says of rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +141,21 @@ impl Golden {
         serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
     }
 
-    /// The rows as they go into a bundle; `folder` is for the message.
+    /// The rows as they go into a bundle with this output; `folder` is for the message. The golden rows of a ranker without starts
+    /// are those of one query.
+    ///
+    /// # Errors
+    /// `Failed` when the vectors differ in length.
+    pub fn batch(&self, output: &Output, folder: &Path) -> Result<Batch> {
+        let queries = match output {
+            Output::Classes { .. } => QueryBounds::Absent,
+            Output::Ranks { .. } if self.starts.is_empty() => QueryBounds::single(self.vectors.len()),
+            Output::Ranks { .. } => QueryBounds::Starts(self.starts.as_slice().into()),
+        };
+        Ok(Batch::new(self.signal(folder)?, queries, None))
+    }
+
+    /// The raw rows; `folder` is for the message.
     ///
     /// # Errors
     /// `Failed` when the vectors differ in length.
@@ -106,7 +171,7 @@ impl Golden {
 /// digits on another processor; those of a coarser dtype may be rounded another way. A ranker may be an f32 network, whose
 /// sums a wider processor adds up in another order: some 1e-6 of the largest score; its scores have no unit.
 fn golden_tolerance(bundle: &Bundle, golden: &Golden) -> f64 {
-    if bundle.schema.task == Task::Ranking {
+    if let Output::Ranks { .. } = bundle.schema.output {
         let largest = golden.scores.iter().flatten().fold(1.0_f64, |most, score| most.max(score.abs()));
         return 1e-4 * largest;
     }
@@ -128,16 +193,61 @@ impl Schema {
         serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
     }
 
+    /// What the model has learned.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        match self.output {
+            Output::Classes { .. } => Task::Classification,
+            Output::Ranks { .. } => Task::Ranking,
+        }
+    }
+
+    /// The class names, in the order of the outputs; empty for another task.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        match &self.output {
+            Output::Classes { labels, .. } => labels,
+            Output::Ranks { .. } => &[],
+        }
+    }
+
+    /// The weights that the classes had in training, where they shift the probabilities.
+    #[must_use]
+    pub fn class_weights(&self) -> Option<&[f64]> {
+        match &self.output {
+            Output::Classes { class_weights, .. } => class_weights.as_deref(),
+            Output::Ranks { .. } => None,
+        }
+    }
+
+    /// The decision threshold on the positive class's score; 0.5 where no class is decided.
+    #[must_use]
+    pub fn threshold(&self) -> f64 {
+        match self.output {
+            Output::Classes { threshold, .. } => threshold,
+            Output::Ranks { .. } => HALF,
+        }
+    }
+
+    /// The highest grade of the training labels of a ranker.
+    #[must_use]
+    pub fn highest_grade(&self) -> Option<u8> {
+        match self.output {
+            Output::Classes { .. } => None,
+            Output::Ranks { highest_grade } => highest_grade,
+        }
+    }
+
     /// Scores → prediction: class weights undone, classes decided; for ranking the scores alone.
     #[must_use]
     pub fn predict(&self, scores: Array2<f64>) -> Prediction {
-        if self.task == Task::Ranking {
+        let Output::Classes { class_weights, threshold, .. } = &self.output else {
             let probabilities = Array2::zeros((scores.nrows(), 0));
             return Prediction { scores, probabilities, classes: Vec::new() };
-        }
-        let classes = predicted_classes(&scores, self.threshold);
+        };
+        let classes = predicted_classes(&scores, *threshold);
         let mut probabilities = scores.clone();
-        if let Some(weights) = &self.class_weights {
+        if let Some(weights) = class_weights {
             undo_class_weights(&mut probabilities, weights);
         }
         Prediction { scores, probabilities, classes }
@@ -145,29 +255,21 @@ impl Schema {
 }
 
 impl Bundle {
-    /// The class names, in the order of the outputs; none for ranking.
-    #[must_use]
-    pub fn class_names(&self) -> &[String] {
-        match self.schema.task {
-            Task::Classification => &self.schema.labels,
-            Task::Ranking => &[],
-        }
-    }
-
-    /// The features of raw rows.
+    /// The features of raw rows, and what came of their texts.
     ///
     /// # Errors
     /// `Invalid` when the rows do not have the width of training or hold NaN.
-    pub fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
-        self.features.transform(rows, setting)
+    pub fn transform(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        self.features.transform(rows, context)
     }
 
-    /// What the model says of raw rows.
+    /// What the model says of raw rows, and what came of their texts.
     ///
     /// # Errors
     /// As `transform`.
-    pub fn predict(&self, rows: Signal, setting: &Setting<'_>) -> Result<Prediction> {
-        Ok(self.schema.predict(self.model.predict(&self.transform(rows, setting)?)?))
+    pub fn predict(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Prediction, TextReport)> {
+        let (features, report) = self.transform(rows, context)?;
+        Ok((self.schema.predict(self.model.predict(&features)?), report))
     }
 
     /// The graph from the fitted steps' input to scores, probabilities and class. Its input is named after what the rows
@@ -182,12 +284,12 @@ impl Bundle {
         let mut graph = Graph::new(input, self.features.input_width());
         let features = self.features.onnx(&mut graph);
         let scores = self.model.onnx(&mut graph, &features).ok_or_else(|| self.cannot_export())?;
-        if self.schema.task == Task::Ranking {
+        let Output::Classes { labels, class_weights, threshold } = &self.schema.output else {
             graph.output("score", &scores, Kind::Float32, Some(1));
             return Ok(graph);
-        }
-        let width = Some(self.schema.labels.len());
-        let calibrated = match &self.schema.class_weights {
+        };
+        let width = Some(labels.len());
+        let calibrated = match class_weights {
             Some(weights) => {
                 let weights = graph.numbers(&[weights.len()], weights);
                 let shares = graph.binary("Div", &scores, &weights);
@@ -195,8 +297,7 @@ impl Bundle {
             }
             None => scores.clone(),
         };
-        let class =
-            if width == Some(2) { graph.at_least(&scores, 1, self.schema.threshold) } else { graph.arg_max(&scores) };
+        let class = if width == Some(2) { graph.at_least(&scores, 1, *threshold) } else { graph.arg_max(&scores) };
         graph.output("probabilities", &scores, Kind::Float32, width);
         graph.output("calibrated", &calibrated, Kind::Float32, width);
         graph.output("class", &class, Kind::Int64, None);
@@ -204,7 +305,7 @@ impl Bundle {
     }
 
     fn cannot_export(&self) -> Error {
-        let exported = FAMILIES.iter().filter(|family| family.task() == self.schema.task && family.exports());
+        let exported = FAMILIES.iter().filter(|family| family.task() == self.schema.task() && family.exports());
         let known = exported.map(|family| format!("`{}`", family.name()));
         let kind = &self.schema.kind;
         Error::invalid(format!("a model of kind `{kind}` cannot be exported to ONNX"))
@@ -237,10 +338,10 @@ impl Bundle {
     /// # Errors
     /// `Failed` when a score differs by more than 1e-9 (1e-4 behind a sentence encoder, 2e-2 behind a coarser dtype; for
     /// ranking 1e-4 of the largest score, or of 1), or there is another number of them.
-    pub fn check_golden(&self, folder: &Path, setting: &Setting<'_>) -> Result<usize> {
+    pub fn check_golden(&self, folder: &Path, context: &EmbedContext<'_>) -> Result<usize> {
         let golden = Golden::read(folder)?;
         let (rows, tolerance) = (golden.scores.len(), golden_tolerance(self, &golden));
-        let scores = self.ask_golden(&golden, folder, setting)?.scores;
+        let scores = self.ask_golden(&golden, folder, context)?.scores;
         for (row, expected) in golden.scores.iter().enumerate() {
             if scores.nrows() != rows || expected.len() != scores.ncols() {
                 let (expected, got) = ((rows, expected.len()), scores.dim());
@@ -260,22 +361,15 @@ impl Bundle {
         Ok(rows)
     }
 
-    /// What the model says of golden rows; `folder` is for the message.
+    /// What the model says of golden rows; `folder` is for the message. Their texts are test rows, of which training has
+    /// reported: there is no second report.
     ///
     /// # Errors
     /// As `transform`, and `Failed` when they are damaged.
-    pub fn ask_golden(&self, golden: &Golden, folder: &Path, setting: &Setting<'_>) -> Result<Prediction> {
-        let rows = golden.signal(folder)?;
-        with_queries(setting, &golden.starts, || self.predict(rows, setting))
+    pub fn ask_golden(&self, golden: &Golden, folder: &Path, context: &EmbedContext<'_>) -> Result<Prediction> {
+        let rows = golden.batch(&self.schema.output, folder)?;
+        self.predict(rows, context).map(|(prediction, _)| prediction)
     }
-}
-
-/// Does `work` while the rows are of these queries: query q has the rows `starts[q]..starts[q + 1]`.
-pub fn with_queries<T>(setting: &Setting<'_>, starts: &[usize], work: impl FnOnce() -> T) -> T {
-    let before = setting.queries.replace(starts.to_vec());
-    let done = work();
-    setting.queries.replace(before);
-    done
 }
 
 #[cfg(test)]
@@ -316,7 +410,6 @@ pub(crate) mod tests {
         let names = (1..=weights.len()).map(|at| at.to_string()).collect();
         let schema = Schema {
             format_version: 1,
-            task: Task::Ranking,
             columns: Columns {
                 id: Some("docid".into()),
                 label: Some("label".into()),
@@ -324,16 +417,18 @@ pub(crate) mod tests {
                 input: Input::Numbers(names),
                 letor: crate::data::letor::Settings::default(),
             },
-            labels: Vec::new(),
-            class_weights: None,
-            threshold: 0.5,
             kind: "lambdarank".into(),
-            highest_grade: Some(2),
+            output: Output::Ranks { highest_grade: Some(2) },
         };
-        let rows = Signal::Matrix(Features::Dense(Array2::zeros((1, weights.len()))));
+        let rows = one_query(Array2::zeros((1, weights.len())));
         let chain = Chain::configure(&[]).unwrap_or_else(|(_, problem)| panic!("{problem:?}"));
-        let (features, _) = chain.fit_transform(rows, &Setting::bare(".".as_ref())).unwrap();
+        let (features, ..) = chain.fit_transform(rows, &EmbedContext::bare(".".as_ref())).unwrap();
         Bundle { schema, features, model: Box::new(Weighted { weights: weights.to_vec(), start }) }
+    }
+
+    fn one_query(rows: Array2<f32>) -> Batch {
+        let queries = QueryBounds::single(rows.nrows());
+        Batch::new(Signal::Matrix(Features::Dense(rows)), queries, None)
     }
 
     /// Writes golden rows as a training run does.
@@ -344,10 +439,10 @@ pub(crate) mod tests {
     #[test]
     fn a_ranker_has_scores_and_nothing_else() {
         let bundle = ranker(&[1.0, -2.0], 0.5);
-        let rows = Signal::Matrix(Features::Dense(ndarray::array![[1.0, 0.0], [0.0, 1.0]]));
-        let said = bundle.predict(rows, &Setting::bare(".".as_ref())).unwrap();
+        let rows = one_query(ndarray::array![[1.0, 0.0], [0.0, 1.0]]);
+        let (said, _) = bundle.predict(rows, &EmbedContext::bare(".".as_ref())).unwrap();
         assert_eq!(said.scores, ndarray::array![[1.5], [-1.5]]);
-        assert_eq!((said.probabilities.dim(), said.classes.len(), bundle.class_names().len()), ((2, 0), 0, 0));
+        assert_eq!((said.probabilities.dim(), said.classes.len(), bundle.schema.labels().len()), ((2, 0), 0, 0));
         let graph = bundle.onnx().unwrap();
         let ports: Vec<_> =
             graph.output_ports().iter().map(|port| (port.name.as_str(), port.shape.join(" "))).collect();
@@ -356,7 +451,7 @@ pub(crate) mod tests {
 
     #[test]
     fn golden_scores_may_move_by_a_share_of_the_largest() {
-        let (folder, setting) = (tempfile::tempdir().unwrap(), Setting::bare(".".as_ref()));
+        let (folder, context) = (tempfile::tempdir().unwrap(), EmbedContext::bare(".".as_ref()));
         let bundle = ranker(&[1.0], 0.0);
         let golden = Golden {
             format_version: 1,
@@ -367,7 +462,7 @@ pub(crate) mod tests {
         };
         let check = |golden: &Golden| {
             write(folder.path(), golden);
-            bundle.check_golden(folder.path(), &setting).map_err(|error| error.message)
+            bundle.check_golden(folder.path(), &context).map_err(|error| error.message)
         };
         assert_eq!(check(&golden), Ok(3));
         assert_eq!(Golden::read(folder.path()).unwrap(), golden);
@@ -382,18 +477,28 @@ pub(crate) mod tests {
         assert_eq!(check(&longer), Err("golden rows: expected (4, 1) scores, got (3, 1)".into()));
         let broken = ranker(&[f64::NAN], 0.0);
         write(folder.path(), &golden);
-        assert!(broken.check_golden(folder.path(), &setting).is_err(), "NaN is near nothing");
+        assert!(broken.check_golden(folder.path(), &context).is_err(), "NaN is near nothing");
         // Classifiers have none.
         let text = serde_json::to_string(&Golden { starts: Vec::new(), ..golden }).unwrap();
         assert!(!text.contains("starts"), "{text}");
     }
 
     #[test]
-    fn the_queries_of_golden_rows_are_told_and_taken_back() {
-        let setting = Setting::bare(".".as_ref());
-        setting.queries.replace(vec![0, 9]);
-        assert_eq!(with_queries(&setting, &[0, 2, 3], || setting.queries.borrow().clone()), [0, 2, 3]);
-        assert_eq!(*setting.queries.borrow(), [0, 9]);
+    fn golden_rows_come_with_their_queries() {
+        let golden = |starts: Vec<usize>| Golden {
+            format_version: 1,
+            texts: Vec::new(),
+            vectors: vec![vec![1.0], vec![2.0], vec![3.0]],
+            scores: vec![vec![1.0]; 3],
+            starts,
+        };
+        let ranks = Output::Ranks { highest_grade: None };
+        let classes = Output::Classes { labels: Vec::new(), class_weights: None, threshold: HALF };
+        let queries = |golden: Golden, output: &Output| golden.batch(output, ".".as_ref()).unwrap().queries;
+        assert_eq!(queries(golden(vec![0, 2, 3]), &ranks), QueryBounds::Starts([0, 2, 3].into()));
+        // A file without starts: its rows are of one query.
+        assert_eq!(queries(golden(Vec::new()), &ranks), QueryBounds::Starts([0, 3].into()));
+        assert_eq!(queries(golden(Vec::new()), &classes), QueryBounds::Absent);
     }
 
     #[test]
@@ -401,7 +506,7 @@ pub(crate) mod tests {
         let mut bundle = ranker(&[1.0], 0.0);
         bundle.schema.kind = "foreign".into();
         let hint = bundle.cannot_export().hint.unwrap();
-        let known = FAMILIES.iter().filter(|family| family.task() == Task::Ranking && family.exports());
+        let known = FAMILIES.iter().filter(|family| family.task() == bundle.schema.task() && family.exports());
         assert!(known.clone().count() > 0 && known.clone().all(|family| hint.contains(family.name())), "{hint}");
         assert!(!hint.contains("logistic_regression"), "{hint}");
     }

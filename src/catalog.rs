@@ -92,6 +92,26 @@ pub struct Param {
     pub about: &'static str,
 }
 
+impl Param {
+    /// A number of at least `min`, or above it.
+    #[must_use]
+    pub const fn float(
+        name: &'static str,
+        min: f64,
+        inclusive: bool,
+        default: &'static str,
+        about: &'static str,
+    ) -> Self {
+        Self { name, kind: ParamKind::Float { min, inclusive }, default, about }
+    }
+
+    /// A whole number of at least `min`.
+    #[must_use]
+    pub const fn integer(name: &'static str, min: i64, default: &'static str, about: &'static str) -> Self {
+        Self { name, kind: ParamKind::Integer { min }, default, about }
+    }
+}
+
 /// A wrong parameter: which one, what is wrong, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamProblem {

@@ -73,6 +73,23 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// What an error is about, for code that reacts to it. Messages are for people; no code reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The file is of a format that a newer build wrote.
+    NewerFormat,
+    /// The tracking database failed, and the message does not say yet where its file is.
+    UnnamedDatabase,
+    /// The data has no column of this name.
+    MissingColumn(String),
+    /// The source gave no rows.
+    NoRows,
+    /// The query of this position, from 0, is at fault.
+    InQuery(usize),
+    /// The two sides of a comparison have nothing that can be compared.
+    NotComparable,
+}
+
 /// An error of `mlops`.
 #[derive(Debug)]
 pub struct Error {
@@ -84,6 +101,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// All problems of a config file; empty for other errors.
     pub problems: Vec<Problem>,
+    /// What the error is about, where a caller reacts to it. Boxed, because few errors have one.
+    cause: Option<Box<Cause>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -93,7 +112,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, problems: Vec::new(), source: None }
+        Self { kind, message: message.into(), hint: None, problems: Vec::new(), cause: None, source: None }
     }
 
     /// A failure: disk, network, a damaged file.
@@ -139,6 +158,19 @@ impl Error {
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Says what the error is about, for callers that react to it.
+    #[must_use]
+    pub fn because(mut self, cause: Cause) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+
+    /// What the error is about, where its raiser said so.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_deref()
     }
 
     /// Adds the list of a config's problems.

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 
 static CRASH_AT: OnceLock<String> = OnceLock::new();
 
-/// Makes the process abort when it reaches the crash point of this name. For tests; set once, at the door.
+/// Makes the process abort when it reaches the crash point of this name. For tests; set once, by the host.
 pub fn arm_crash_point(name: String) {
     let _ = CRASH_AT.set(name);
 }
@@ -47,9 +47,18 @@ pub fn document<T: serde::de::DeserializeOwned>(name: &str, text: &str, newest: 
     let format = value.get("format_version").and_then(serde_json::Value::as_u64).unwrap_or(0);
     if format > u64::from(newest) {
         let message = format!("`{name}` has format {format}, this build reads {newest}");
-        return Err(Error::failed(message).hint("use a newer mlops"));
+        return Err(Error::failed(message).hint("use a newer mlops").because(Cause::NewerFormat));
     }
     serde_json::from_value(value).context(damaged)
+}
+
+/// Reads a file that holds a JSON document with a `format_version`.
+///
+/// # Errors
+/// `Failed` when it cannot be read, or as `document`.
+pub fn read_document<T: serde::de::DeserializeOwned>(path: &Path, newest: u32) -> Result<T> {
+    let text = fs::read_to_string(path).context(|| format!("cannot read `{}`", path.display()))?;
+    document(&path.display().to_string(), &text, newest)
 }
 
 /// SHA-256 of bytes, as hexadecimal text.

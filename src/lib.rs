@@ -1,18 +1,27 @@
 //! `mlops`: from a table of rows to a model in production, and healthy there.
 //!
 //! Floors look down only (`ARCHITECTURE.md` draws them, `tests/architecture.rs` holds them):
-//! doors (`cli`) → verbs (`workflows`) → papers (`report`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
+//! doors (`cli`) → the host (`host`) → verbs (`workflows`) → tasks (`tasks`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
 
 // doors
 pub mod cli;
 
+// the host
+pub mod host;
+
 // verbs
 pub mod workflows;
+
+// what a task does with labels and answers
+pub mod tasks;
 
 // papers
 pub mod notify;
 pub mod report;
 pub mod schedule;
+
+// what a run keeps
+pub mod runs;
 
 // the unit
 pub mod bundle;
@@ -33,6 +42,7 @@ pub mod retrieval;
 pub mod tracking;
 
 // words and ground
+pub mod cancellation;
 pub mod catalog;
 pub mod error;
 pub mod fs;

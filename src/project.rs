@@ -1,8 +1,9 @@
-//! A project, opened once and carried down: its folders, its tracking database, the clock, who is asking.
+//! A project, opened once and carried down: its folders, its tracking database, the clock, who is asking. Threads share
+//! it.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -11,10 +12,10 @@ use crate::names::{ModelName, RunId, Version};
 use crate::registry::{Layout, Selector, check_folder, versions_on_disk};
 use crate::tracking::{Process, Stage, Status, Tracker, previous_holder};
 
-/// What only the door knows: time, randomness, who is asking, where.
+/// What only the host knows: time, randomness, who is asking, where.
 pub struct Surroundings {
     /// Milliseconds since the epoch.
-    pub now_ms: fn() -> i64,
+    pub now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
     /// 128 random bits.
     pub random_bits: fn() -> u128,
     /// Who is asking, for the ledger.
@@ -24,7 +25,7 @@ pub struct Surroundings {
     /// True when the process of a RUNNING run still lives.
     pub is_alive: fn(&Process) -> bool,
     /// Facts for `environment.json`: git commit, versions, machine.
-    pub environment: Box<dyn Fn() -> BTreeMap<String, String>>,
+    pub environment: Box<dyn Fn() -> BTreeMap<String, String> + Send + Sync>,
     /// The value of an environment variable.
     pub variable: fn(&str) -> Option<String>,
 }
@@ -35,10 +36,23 @@ pub struct Project {
     pub layout: Layout,
     /// Time, randomness, who is asking.
     pub surroundings: Surroundings,
-    tracker: OnceCell<Tracker>,
-    read_only: OnceCell<Option<Tracker>>,
-    notes: RefCell<Vec<String>>,
-    healed: RefCell<Vec<ModelName>>,
+    tracker: OnceLock<Tracker>,
+    /// Held while the tracking database is opened, so that it is opened once.
+    opening: Mutex<()>,
+    read_only: OnceLock<Option<Tracker>>,
+}
+
+/// A model whose folders did not say what its rows say, and do so again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Healed {
+    /// The model.
+    pub model: ModelName,
+    /// The version that `active` pointed to, if any.
+    pub from: Option<Version>,
+    /// The version in production, which it points to now.
+    pub to: Version,
+    /// What could not be mirrored beside the active version.
+    pub damaged: Vec<String>,
 }
 
 /// Which version a bare model name means.
@@ -76,14 +90,7 @@ impl Project {
     /// A project at this root.
     #[must_use]
     pub fn new(layout: Layout, surroundings: Surroundings) -> Self {
-        Self {
-            layout,
-            surroundings,
-            tracker: OnceCell::new(),
-            read_only: OnceCell::new(),
-            notes: RefCell::default(),
-            healed: RefCell::default(),
-        }
+        Self { layout, surroundings, tracker: OnceLock::new(), opening: Mutex::default(), read_only: OnceLock::new() }
     }
 
     /// Milliseconds since the epoch.
@@ -117,8 +124,7 @@ impl Project {
         RunId::from_bits((self.surroundings.random_bits)())
     }
 
-    /// The tracking database, opened (and made, and migrated) at the first use. Runs whose process has died are
-    /// marked KILLED then.
+    /// The tracking database, opened (and made, and migrated) at the first use.
     ///
     /// # Errors
     /// `Failed` when it cannot be opened.
@@ -126,15 +132,33 @@ impl Project {
         if let Some(tracker) = self.tracker.get() {
             return Ok(tracker);
         }
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tracker) = self.tracker.get() {
+            return Ok(tracker);
+        }
         create_dir(&self.layout.root().join("experiments"))?;
         let tracker = Tracker::open(&self.layout.tracking_db())?;
+        Ok(self.tracker.get_or_init(|| tracker))
+    }
+
+    /// Marks runs as KILLED that were left running by a process that died, and returns them. Without a tracking
+    /// database there are none, and none is made.
+    ///
+    /// # Errors
+    /// `Failed` when the database cannot be opened or written.
+    pub fn close_dead_runs(&self) -> Result<Vec<RunId>> {
+        let mut killed = Vec::new();
+        if !self.layout.tracking_db().is_file() {
+            return Ok(killed);
+        }
+        let tracker = self.tracker()?;
         for (run, process) in tracker.running_processes()? {
             if !(self.surroundings.is_alive)(&process) {
                 tracker.finish_run(&run, Status::Killed, self.now_ms())?;
-                self.note(format!("run {} was left running by a process that died; marked KILLED", run.short()));
+                killed.push(run);
             }
         }
-        Ok(self.tracker.get_or_init(|| tracker))
+        Ok(killed)
     }
 
     /// The tracking database for looking things up, read-only where it cannot be written; `None` when there is none (a
@@ -160,16 +184,6 @@ impl Project {
             Some(tracker) => Ok(tracker),
             None => self.tracker(),
         }
-    }
-
-    /// Keeps something that the user should be told at the end.
-    pub fn note(&self, note: String) {
-        self.notes.borrow_mut().push(note);
-    }
-
-    /// Takes what the user should be told.
-    pub fn take_notes(&self) -> Vec<String> {
-        self.notes.take()
     }
 
     /// Takes the lock of a model.
@@ -325,31 +339,36 @@ impl Project {
         }
     }
 
-    /// Makes the folder tree of a model say what its rows say. What cannot be mirrored beside the active version
-    /// (a damaged version in Staging, a damaged previous one) becomes a note.
+    /// Makes the folder tree of a model say what its rows say. Returns what cannot be mirrored beside the active
+    /// version: a damaged version in Staging, a damaged previous one.
     ///
     /// # Errors
     /// `Failed` when the disk refuses or the active version is damaged.
-    pub fn mirror(&self, model: &ModelName) -> Result<()> {
+    pub fn mirror(&self, model: &ModelName) -> Result<Vec<String>> {
+        let mut damaged_copies = Vec::new();
         let active = self.production_version(model)?;
         let previous = self.previous_production(model)?;
         if let Some(damaged) = crate::registry::mirror_production(&self.layout, model, active, previous)? {
-            self.note(format!("the previous version cannot be kept ready for a rollback: {}", damaged.message));
+            damaged_copies
+                .push(format!("the previous version cannot be kept ready for a rollback: {}", damaged.message));
         }
         for row in self.tracker()?.versions(model.as_str())? {
             if row.stage == Stage::Staging
                 && self.layout.checkpoint(model, row.version).is_dir()
                 && let Err(error) = crate::registry::mirror_staging(&self.layout, model, row.version)
             {
-                self.note(error.message);
+                damaged_copies.push(error.message);
             }
         }
-        Ok(())
+        Ok(damaged_copies)
     }
 
     /// Finishes what a command that was killed left undone: where `active` does not point to what the rows say is in
     /// production, it is made to. A model that another process works on is left alone, and so is what cannot be written.
-    pub fn heal(&self) {
+    /// Returns what was mended.
+    #[must_use]
+    pub fn heal(&self) -> Vec<Healed> {
+        let mut healed = Vec::new();
         let entries = std::fs::read_dir(self.layout.root().join("production")).into_iter().flatten();
         for entry in entries.filter_map(std::result::Result::ok) {
             let Some(model) = entry.file_name().to_str().and_then(|name| ModelName::parse(name).ok()) else { continue };
@@ -364,20 +383,13 @@ impl Project {
                 continue;
             }
             let lock = Lock::take(&self.layout.lock(&model), &format!("mending {model}"), Duration::ZERO);
-            if let (Ok(_lock), Some((recorded, linked))) = (lock, differs())
-                && self.mirror(&model).is_ok()
+            if let (Ok(_lock), Some((to, from))) = (lock, differs())
+                && let Ok(damaged) = self.mirror(&model)
             {
-                let was = linked.map_or("nothing".to_owned(), |version| version.to_string());
-                self.note(format!("a command was killed before its end: `production/{model}/active` pointed to {was}, now to {recorded}"));
-                self.healed.borrow_mut().push(model);
+                healed.push(Healed { model, from, to, damaged });
             }
         }
-    }
-
-    /// Whether this process has mended the model.
-    #[must_use]
-    pub fn was_healed(&self, model: &ModelName) -> bool {
-        self.healed.borrow().contains(model)
+        healed
     }
 
     /// The version that a rollback goes to: the holder before the present one, without those that were rolled back,

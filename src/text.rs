@@ -156,6 +156,23 @@ pub fn cut(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// A text that somebody else wrote, on one line and harmless on a terminal: control characters and those that turn the
+/// direction of writing are shown, not obeyed.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let turns =
+        |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\r' | '\t' => shown.push(' '),
+            letter if letter.is_control() || turns(letter) => shown.extend(letter.escape_unicode()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// A number of things: `1 query`, `1,043 queries`.
 #[must_use]
 pub fn counted(number: usize, one: &str, many: &str) -> String {
@@ -208,6 +225,12 @@ pub fn wait(text: &str) -> Result<i64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_is_shown_and_not_obeyed() {
+        assert_eq!(plain("합격 – ok"), "합격 – ok");
+        assert_eq!(plain("a\nb\u{1b}[31m\u{202e}c\u{9b}"), "a b\\u{1b}[31m\\u{202e}c\\u{9b}");
+    }
 
     #[test]
     fn cleaning_composes_and_strips() {

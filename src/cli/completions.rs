@@ -3,9 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
-
-use super::args::Cli;
 use super::ui::print;
 use crate::error::{Context, Result};
 use crate::fs::{create_dir, write_atomic};
@@ -28,9 +25,9 @@ pub struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> ExitCode {
+pub fn run(args: &Args, mut program: clap::Command) -> ExitCode {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "mlops", &mut script);
+    clap_complete::generate(args.shell, &mut program, "mlops", &mut script);
     print(&String::from_utf8_lossy(&script));
     ExitCode::SUCCESS
 }
@@ -41,15 +38,14 @@ fn page(command: clap::Command) -> Result<Vec<u8>> {
     Ok(page)
 }
 
-pub fn man(args: &ManArgs) -> Result<ExitCode> {
-    let mut command = Cli::command();
-    command.build();
+pub fn man(args: &ManArgs, mut program: clap::Command) -> Result<ExitCode> {
+    program.build();
     let Some(folder) = &args.dir else {
-        print(&String::from_utf8_lossy(&page(command)?));
+        print(&String::from_utf8_lossy(&page(program)?));
         return Ok(ExitCode::SUCCESS);
     };
     create_dir(folder)?;
-    let mut open = vec![("mlops".to_owned(), command)];
+    let mut open = vec![("mlops".to_owned(), program)];
     while let Some((name, command)) = open.pop() {
         for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
             open.push((format!("{name}-{}", inner.get_name()), inner.clone()));

@@ -1,24 +1,19 @@
-//! The door: opens the project, listens to the work, prints the answer.
+//! The door: finds the project, listens to the work, prints the answer.
 
-use std::cell::RefCell;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::args::Global;
-use super::embedding_args::{EmbeddingArgs, hub_cache};
-use super::surroundings::surroundings;
+use super::embedding_args::EmbeddingArgs;
+use super::global::Global;
 use super::ui::progress::Screen;
 use super::ui::{error, print};
-use crate::embeddings::truncation::Truncation;
-use crate::embeddings::{LazyCache, Setting};
+use crate::cancellation::Cancellation;
 use crate::error::{Context, Error, Result};
-use crate::project::Project;
+pub use crate::host::Records;
+use crate::host::{Host, Request, current_folder, find_project, use_threads};
 use crate::registry::Layout;
 use crate::workflows::{Progress, Session};
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// What the commands are given.
 pub struct Door {
@@ -26,42 +21,21 @@ pub struct Door {
     pub global: Global,
     /// What embedders may use.
     embedding: EmbeddingArgs,
-}
-
-/// Whether a command records runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Records {
-    /// It does: git is asked about the commit.
-    Runs,
-    /// It only reads.
-    Nothing,
+    /// What opens projects.
+    host: Host,
+    /// Set by Ctrl-C.
+    cancellation: Cancellation,
 }
 
 impl Door {
     /// A door with these arguments.
-    pub fn new(global: Global, embedding: EmbeddingArgs) -> Self {
-        Self { global, embedding }
+    pub fn new(global: Global, embedding: EmbeddingArgs, host: Host) -> Self {
+        Self { global, embedding, host, cancellation: Cancellation::default() }
     }
 
     /// The project's root: the flag, or found upward from here.
     fn layout(&self) -> Result<Layout> {
-        if let Some(root) = &self.global.root {
-            if !root.is_dir() {
-                return Err(Error::invalid(format!("there is no folder `{}`", root.display())).hint("check `--root`"));
-            }
-            if !["experiments", "production"].iter().any(|name| root.join(name).is_dir()) {
-                return Err(Error::invalid(format!("`{}` is no project: it has no `experiments/`", root.display()))
-                    .hint("`mlops init DIR` makes one"));
-            }
-            return Ok(Layout::new(root.clone()));
-        }
-        let here = std::env::current_dir().context(|| "the current folder is gone".into())?;
-        let layout = Layout::find(&here).ok_or_else(|| {
-            Error::invalid(format!("no project at `{}` or above it: there is no `experiments/`", here.display()))
-                .hint("`mlops init` makes one here; `--root DIR` names another")
-        })?;
-        // A root that is here is written as `.`, so that messages show short paths.
-        Ok(if layout.root() == here { Layout::new(PathBuf::from(".")) } else { layout })
+        find_project(self.global.root.as_deref())
     }
 
     /// Runs the work in a project that need not be one: a model's folder is enough to predict with.
@@ -74,7 +48,7 @@ impl Door {
         let folder = Path::new(model);
         let bare = ["manifest.json", "active/manifest.json"].iter().any(|name| folder.join(name).is_file());
         let layout = match self.layout() {
-            Err(_) if bare => Layout::new(PathBuf::from(".")),
+            Err(_) if bare => current_folder(),
             layout => layout?,
         };
         self.work_in(layout, records, work)
@@ -83,9 +57,7 @@ impl Door {
     /// Runs the work in the project, or where there is none: it needs files only.
     pub fn work_anywhere<T>(&self, records: Records, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
         match self.layout() {
-            Err(_) if self.global.root.is_none() => {
-                self.work_in(Layout::new(PathBuf::from(".")), Records::Nothing, work)
-            }
+            Err(_) if self.global.root.is_none() => self.work_in(current_folder(), Records::Nothing, work),
             layout => self.work_in(layout?, records, work),
         }
     }
@@ -102,56 +74,37 @@ impl Door {
 
     fn work_in<T>(&self, layout: Layout, records: Records, work: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
         if let Some(threads) = self.global.threads {
-            // Only the first call can set it, and this is the first.
-            let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
+            use_threads(usize::from(threads));
         }
-        let surroundings = surroundings(layout.root(), records == Records::Runs);
-        let project = Project::new(layout, surroundings);
-        // When a second handler cannot be set, the default one stays: an interrupt then ends the process at once.
-        let _ = ctrlc::set_handler(|| {
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            error::say("\ninterrupted: stopping after this step; once more stops at once\n");
-        });
+        let project = self.host.open(layout, records);
+        self.stop_on_interrupt();
         let screen = Screen::new(self.global.quiet || self.global.json, self.global.verbose);
-        let listen = |progress: &Progress<'_>| screen.hear(progress);
-        let texts = |done, total| screen.hear(&Progress::Texts { done, total });
-        let (hub, endpoint) = (hub_cache(), std::env::var("HF_ENDPOINT").ok().filter(|url| !url.is_empty()));
-        let setting = Setting {
-            root: project.layout.root(),
-            hub: hub.as_deref(),
-            network: self.embedding.network(),
-            endpoint: endpoint.as_deref(),
-            embedder: self.embedding.embedder(),
-            // A folder that is no project, or a deployed one, is not written into.
-            cache: if self.embedding.cached() && project.layout.experiments().is_dir() {
-                LazyCache::at(project.layout.vector_cache())
-            } else {
-                LazyCache::none()
-            },
-            device: self.embedding.device()?,
-            now_ms: project.now_ms(),
-            stage: &|what| screen.hear(&Progress::Stage(what)),
-            progress: &texts,
-            interrupted: &INTERRUPTED,
-            rows: RefCell::default(),
-            queries: RefCell::default(),
-            report: RefCell::default(),
+        let request = Request {
+            records,
+            embedding: self.embedding.choices()?,
+            listen: &|progress: &Progress<'_>| screen.hear(progress),
+            cancellation: &self.cancellation,
         };
-        let session = Session { project: &project, listen: &listen, interrupted: &INTERRUPTED, setting };
-        if records == Records::Runs {
-            project.heal();
-        }
-        let result = work(&session);
+        let (result, notes) = self.host.run(&project, request, work);
         screen.clear();
         if !self.global.quiet {
-            let report = session.setting.report.borrow();
-            let truncated = report.truncation.as_ref().and_then(Truncation::told);
-            report.notes.iter().chain(&truncated).for_each(|note| error::note(note));
-            project.take_notes().iter().for_each(|note| error::note(note));
+            notes.iter().for_each(|note| error::note(note));
         }
         result
+    }
+
+    /// The first Ctrl-C asks the work to stop after its step, the second ends the process.
+    fn stop_on_interrupt(&self) {
+        let cancellation = self.cancellation.clone();
+        // A second handler cannot be set: the first one has this door's token, too. Where none can be set at all, an
+        // interrupt ends the process at once.
+        let _ = ctrlc::set_handler(move || {
+            if cancellation.is_requested() {
+                std::process::exit(130);
+            }
+            cancellation.request();
+            error::say("\ninterrupted: stopping after this step; once more stops at once\n");
+        });
     }
 
     /// Prints the answer: one JSON document, or the text.

@@ -1,9 +1,10 @@
 //! The arguments of every command that may turn texts into vectors.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::embeddings::{Device, Network};
 use crate::error::{Error, Result};
+use crate::host::Embedding;
 
 /// What embedders may use.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -24,28 +25,20 @@ pub struct EmbeddingArgs {
 }
 
 impl EmbeddingArgs {
-    /// Whether models may be fetched.
-    pub fn network(&self) -> Network {
-        // The Hugging Face libraries' own switch counts, too.
-        let offline = |name| std::env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
-        if self.offline || offline("HF_HUB_OFFLINE") { Network::Offline } else { Network::Allowed }
-    }
-
-    /// Where the sentence encoder of a trained model lies, when it has moved.
-    pub fn embedder(&self) -> Option<&Path> {
-        self.embedder.as_deref()
-    }
-
-    /// Whether vectors are cached.
-    pub fn cached(&self) -> bool {
-        !self.no_cache
-    }
-
-    /// The device.
+    /// What a request lets embedders use.
     ///
     /// # Errors
     /// `Invalid` for a device that nobody knows, or one that this build cannot use.
-    pub fn device(&self) -> Result<Device> {
+    pub fn choices(&self) -> Result<Embedding> {
+        Ok(Embedding {
+            network: if self.offline { Network::Offline } else { Network::Allowed },
+            cached: !self.no_cache,
+            device: self.device()?,
+            embedder: self.embedder.clone(),
+        })
+    }
+
+    fn device(&self) -> Result<Device> {
         let unknown =
             || Error::invalid(format!("unknown device `{}`", self.device)).hint("known: cpu, cuda, cuda:0, cuda:1, …");
         let number = match self.device.as_str() {
@@ -60,13 +53,4 @@ impl EmbeddingArgs {
                 .hint("`cargo build --release --features cuda` makes one that can; it needs the CUDA toolkit"))
         }
     }
-}
-
-/// The local Hugging Face cache: `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub`.
-pub fn hub_cache() -> Option<PathBuf> {
-    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    named("HF_HUB_CACHE")
-        .or_else(|| named("HF_HOME").map(|home| home.join("hub")))
-        .or_else(|| named("XDG_CACHE_HOME").map(|cache| cache.join("huggingface/hub")))
-        .or_else(|| named("HOME").map(|home| home.join(".cache/huggingface/hub")))
 }

@@ -9,8 +9,8 @@ use super::ui::style::{bold, dim};
 use super::{evaluation, evaluation_ranking};
 use crate::data::Part;
 use crate::error::{Error, Result};
-use crate::metrics::Average;
 use crate::metrics::ranking::Empty;
+use crate::metrics::{Average, ClassDetail, Detail, QueryDetail};
 use crate::workflows::evaluate::{Outcome, Request, evaluate};
 use crate::workflows::gate::{Verdict, overall};
 
@@ -79,7 +79,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let outcome = door.work(Records::Runs, |session| evaluate(session, &request))?;
     door.answer("evaluate", &outcome, || summary(&outcome, args.gate))?;
     if args.gate && outcome.gate.is_empty() {
-        return Err(Error::invalid("the model's config has no gate").hint(if outcome.metrics.ranking.is_some() {
+        return Err(Error::invalid("the model's config has no gate").hint(if outcome.metrics.queries().is_some() {
             "promotion: {require: [{metric: ndcg@10, min: 0.4}]}"
         } else {
             "promotion: {require: [{metric: f1, min: 0.55}]}"
@@ -94,9 +94,9 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
 
 fn summary(outcome: &Outcome, gate: bool) -> String {
     let part = outcome.part.map(crate::data::Part::name);
-    let (rows, what, input) = match &outcome.metrics.ranking {
-        None => (format::plural(outcome.metrics.rows, "row"), "rows", "text or vector"),
-        Some(facts) => {
+    let (rows, what, input) = match &outcome.metrics.detail {
+        Detail::Classes(_) => (format::plural(outcome.metrics.rows, "row"), "rows", "text or vector"),
+        Detail::Queries(QueryDetail { facts, .. }) => {
             let queries = if facts.queries == 1 { "query" } else { "queries" };
             let documents = format::plural(outcome.metrics.rows, "document");
             (format!("{documents} of {} {queries}", format::count(facts.queries)), "queries", "feature")
@@ -108,11 +108,11 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
         bold(&format!("{} {}", outcome.model, outcome.version)),
         dim(&format!("({part} of {})", outcome.source)),
     );
-    text += &match &outcome.metrics.ranking {
-        None => classes(outcome),
-        Some(facts) => {
-            let mut text = evaluation_ranking::metrics(&outcome.metrics, facts, &outcome.shown) + "\n";
-            text += &evaluation_ranking::conventions(&outcome.metrics, facts);
+    text += &match &outcome.metrics.detail {
+        Detail::Classes(detail) => classes(outcome, detail),
+        Detail::Queries(detail) => {
+            let mut text = evaluation_ranking::metrics(&outcome.metrics, &detail.facts, &outcome.shown) + "\n";
+            text += &evaluation_ranking::conventions(detail);
             let script = outcome.letor_script.as_ref().map(evaluation_ranking::letor);
             text + &script.map_or_else(String::new, |script| format!("\n{script}"))
         }
@@ -131,10 +131,10 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
 }
 
 /// The metrics of classes, and what they rest on.
-fn classes(outcome: &Outcome) -> String {
-    let mut text = evaluation::metrics(&outcome.metrics, &outcome.shown) + "\n";
-    text += &evaluation::confusion(&outcome.metrics);
-    text += &evaluation::taken(&outcome.metrics, outcome.threshold_chosen_for.as_deref());
-    text += &evaluation::calibration(&outcome.metrics);
-    text + &evaluation::subgroups(&outcome.metrics, &outcome.shown)
+fn classes(outcome: &Outcome, detail: &ClassDetail) -> String {
+    let mut text = evaluation::metrics(&outcome.metrics, detail, &outcome.shown) + "\n";
+    text += &evaluation::confusion(detail);
+    text += &evaluation::taken(detail, outcome.threshold_chosen_for.as_deref());
+    text += &evaluation::calibration(detail);
+    text + &evaluation::subgroups(detail, &outcome.shown)
 }

@@ -3,13 +3,13 @@
 use super::ui::style::{bad, bold, dim, good};
 use super::ui::{Align, format, table};
 use crate::metrics::reliability::Reliability;
-use crate::metrics::subgroups::{FEW, MISSING, OTHER, Subgroups};
-use crate::metrics::{Estimate, Evaluation};
+use crate::metrics::subgroups::{FEW, MISSING, OTHER};
+use crate::metrics::{ClassDetail, Estimate, Evaluation, Subgroups};
 
 /// The metrics, those to show first, with their intervals; where the threshold is another, also their value at 0.5.
-pub fn metrics(evaluation: &Evaluation, shown: &[String]) -> String {
+pub fn metrics(evaluation: &Evaluation, detail: &ClassDetail, shown: &[String]) -> String {
     let mut columns = vec![("metric", Align::Left), ("value", Align::Right), ("95 %", Align::Right)];
-    let at_half = !evaluation.at_half.is_empty();
+    let at_half = !detail.at_half.is_empty();
     if at_half {
         columns.extend([("at 0.5", Align::Right), ("95 %", Align::Right)]);
     }
@@ -21,7 +21,7 @@ pub fn metrics(evaluation: &Evaluation, shown: &[String]) -> String {
             let estimate = evaluation.metrics.get(name)?;
             let mut row = vec![name.clone(), format::estimate(estimate), format::interval(estimate)];
             if at_half {
-                let half = evaluation.at_half.get(name);
+                let half = detail.at_half.get(name);
                 let told = |tell: fn(&Estimate) -> String| half.map_or_else(String::new, tell);
                 row.extend([told(format::estimate), told(format::interval)]);
             }
@@ -32,26 +32,26 @@ pub fn metrics(evaluation: &Evaluation, shown: &[String]) -> String {
 }
 
 /// The confusion matrix of up to 20 classes.
-pub fn confusion(evaluation: &Evaluation) -> String {
-    if evaluation.labels.len() > 20 {
+pub fn confusion(detail: &ClassDetail) -> String {
+    if detail.labels.len() > 20 {
         return String::new();
     }
-    let heads: Vec<String> = evaluation.labels.iter().map(|label| format!("predicted {label}")).collect();
+    let heads: Vec<String> = detail.labels.iter().map(|label| format!("predicted {label}")).collect();
     let mut columns = vec![("", Align::Left)];
     columns.extend(heads.iter().map(|head| (head.as_str(), Align::Right)));
     columns.push(("support", Align::Right));
     let row = |(class, counts): (usize, &Vec<usize>)| {
-        let mut row = vec![format!("is {}", evaluation.labels[class])];
+        let mut row = vec![format!("is {}", detail.labels[class])];
         row.extend(counts.iter().map(|count| format::count(*count)));
-        row.push(format::count(evaluation.support[class]));
+        row.push(format::count(detail.support[class]));
         row
     };
-    table(&columns, &evaluation.confusion.iter().enumerate().map(row).collect::<Vec<_>>())
+    table(&columns, &detail.confusion.iter().enumerate().map(row).collect::<Vec<_>>())
 }
 
 /// Which average and which label the numbers are of, and where rows are decided.
-pub fn taken(evaluation: &Evaluation, chosen_for: Option<&str>) -> String {
-    let mut text = match (evaluation.average.as_str(), &evaluation.positive) {
+pub fn taken(detail: &ClassDetail, chosen_for: Option<&str>) -> String {
+    let mut text = match (detail.average.as_str(), &detail.positive) {
         ("binary", Some(positive)) => {
             format!("precision, recall and f1 are those of class {positive} (average: binary)")
         }
@@ -65,8 +65,8 @@ pub fn taken(evaluation: &Evaluation, chosen_for: Option<&str>) -> String {
         }
     };
     text.push('\n');
-    if let Some(threshold) = evaluation.threshold {
-        let positive = evaluation.labels.get(1).map_or("", String::as_str);
+    if let Some(threshold) = detail.threshold {
+        let positive = detail.labels.get(1).map_or("", String::as_str);
         let why = chosen_for.map_or_else(String::new, |metric| format!(", chosen for {metric} on the validation rows"));
         text += &format!("a row is called {positive} from a score of {} on{why}\n", decimals(threshold));
     }
@@ -80,8 +80,8 @@ pub fn decimals(threshold: f64) -> String {
 }
 
 /// The reliability table with the error, and what chance alone would show.
-pub fn calibration(evaluation: &Evaluation) -> String {
-    let Some(reliability) = &evaluation.reliability else { return String::new() };
+pub fn calibration(detail: &ClassDetail) -> String {
+    let Some(reliability) = &detail.reliability else { return String::new() };
     let what = reliability.positive.as_ref().map_or_else(
         || "the class that is called is right".to_owned(),
         |positive| format!("a row is of class {positive}"),
@@ -115,7 +115,7 @@ pub fn calibration(evaluation: &Evaluation) -> String {
         text += &dim("* the prediction lies outside the interval of what was observed\n");
     }
     text += &format!("{}\n", error(reliability));
-    if let Some(scores) = &evaluation.reliability_of_scores {
+    if let Some(scores) = &detail.reliability_of_scores {
         text += &dim(&format!("the raw scores, before class weights are undone, have an ECE of {:.4}\n", scores.ece));
     }
     text
@@ -139,8 +139,8 @@ fn error(reliability: &Reliability) -> String {
 }
 
 /// The metrics of each group of rows, a table a column; `shown` are the metrics to show.
-pub fn subgroups(evaluation: &Evaluation, shown: &[String]) -> String {
-    evaluation.subgroups.iter().map(|(column, groups)| of_column(evaluation, column, groups, shown)).collect()
+pub fn subgroups(detail: &ClassDetail, shown: &[String]) -> String {
+    detail.subgroups.iter().map(|(column, groups)| of_column(detail, column, groups, shown)).collect()
 }
 
 /// The first characters of a long value: `--json` has all of it.
@@ -153,13 +153,13 @@ fn short(value: &str) -> String {
 /// How many metrics fit beside the sizes.
 const FITTING: usize = 4;
 
-fn of_column(evaluation: &Evaluation, column: &str, found: &Subgroups, shown: &[String]) -> String {
+fn of_column(detail: &ClassDetail, column: &str, found: &Subgroups, shown: &[String]) -> String {
     let mut text = format!("\n{}  {}\n", bold(&format!("by {column}")), dim(&format::plural(found.values, "value")));
     let names: Vec<&String> = shown.iter().take(FITTING).collect();
-    let binary = evaluation.labels.len() == 2;
-    let positive = evaluation.positive.as_ref().and_then(|label| evaluation.labels.iter().position(|one| one == label));
+    let binary = detail.labels.len() == 2;
+    let positive = detail.positive.as_ref().and_then(|label| detail.labels.iter().position(|one| one == label));
     let positive = positive.unwrap_or(1);
-    let support = if binary { format!("of class {}", evaluation.labels[positive]) } else { "classes".to_owned() };
+    let support = if binary { format!("of class {}", detail.labels[positive]) } else { "classes".to_owned() };
     let mut columns = vec![("value", Align::Cut), ("rows", Align::Right), (support.as_str(), Align::Right)];
     for name in &names {
         columns.extend([(name.as_str(), Align::Right), ("95 %", Align::Right)]);

@@ -4,7 +4,7 @@
 use super::ui::style::dim;
 use super::ui::{Align, format, table};
 use crate::metrics::ranking::{Empty, LetorScript};
-use crate::metrics::{Evaluation, RankingFacts};
+use crate::metrics::{Evaluation, QueryDetail, RankingFacts};
 
 /// The metrics, those to show first; where there are empty queries also by the other conventions for them.
 pub fn metrics(evaluation: &Evaluation, facts: &RankingFacts, shown: &[String]) -> String {
@@ -36,7 +36,8 @@ fn heading(empty: Empty) -> &'static str {
 }
 
 /// What must be said beside the numbers: over which queries, by which conventions, which grades there are.
-pub fn conventions(evaluation: &Evaluation, facts: &RankingFacts) -> String {
+pub fn conventions(detail: &QueryDetail) -> String {
+    let QueryDetail { grades, facts } = detail;
     let convention = &facts.convention;
     let mut text = match facts.empty {
         0 => format!("over {}, each with a relevant document\n", queries(facts.queries)),
@@ -52,8 +53,8 @@ pub fn conventions(evaluation: &Evaluation, facts: &RankingFacts) -> String {
         ),
     };
     text += &format!("{}\n", convention.told());
-    let grades = evaluation.labels.iter().zip(&evaluation.support);
-    let grades: Vec<String> = grades.map(|(grade, count)| format!("{grade}: {}", format::count(*count))).collect();
+    let grades: Vec<String> =
+        grades.iter().map(|(grade, count)| format!("{grade}: {}", format::count(*count))).collect();
     text += &format!("documents by grade  {}\n", grades.join(", "));
     dim(text.trim_end()) + "\n"
 }
@@ -86,35 +87,22 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::metrics::Estimate;
     use crate::metrics::ranking::{Convention, Gain, Ties};
+    use crate::metrics::{Detail, Estimate};
 
-    fn evaluation(empty: usize, convention: Convention) -> (Evaluation, RankingFacts) {
+    fn evaluation(empty: usize, convention: Convention) -> (Evaluation, QueryDetail) {
         let estimate = Estimate { value: Some(0.4257), reason: None, low: Some(0.41), high: Some(0.4401) };
         let by_empty = BTreeMap::from([("ndcg@10".to_owned(), [Some(0.4257), Some(0.471), Some(0.523)])]);
         let facts = RankingFacts { queries: 1043, empty, convention, by_empty };
-        let evaluation = Evaluation {
-            rows: 5000,
-            labels: vec!["0".into(), "2".into()],
-            support: vec![4000, 1000],
-            metrics: BTreeMap::from([("ndcg@10".to_owned(), estimate)]),
-            confusion: Vec::new(),
-            average: String::new(),
-            positive: None,
-            threshold: None,
-            at_half: BTreeMap::new(),
-            reliability: None,
-            reliability_of_scores: None,
-            subgroups: BTreeMap::new(),
-            ranking: None,
-        };
-        (evaluation, facts)
+        let detail = QueryDetail { grades: BTreeMap::from([(0, 4000), (2, 1000)]), facts };
+        let metrics = BTreeMap::from([("ndcg@10".to_owned(), estimate)]);
+        (Evaluation { rows: 5000, metrics, detail: Detail::Queries(detail.clone()) }, detail)
     }
 
     #[test]
     fn numbers_stand_beside_their_conventions() {
-        let (found, facts) = evaluation(112, Convention::new(2));
-        let text = metrics(&found, &facts, &["ndcg@10".into()]) + &conventions(&found, &facts);
+        let (found, detail) = evaluation(112, Convention::new(2));
+        let text = metrics(&found, &detail.facts, &["ndcg@10".into()]) + &conventions(&detail);
         insta::assert_snapshot!(text, @"
         metric    value         95 %  empty skipped  empty as 1
         ndcg@10  0.4257  0.410–0.440         0.4710      0.5230
@@ -122,9 +110,9 @@ mod tests {
         gain 2^grade − 1, discount log2(rank + 1), equal scores in the order of the data, AP over all relevant documents; relevant from grade 1, highest grade 2
         documents by grade  0: 4,000, 2: 1,000
         ");
-        let (found, facts) =
+        let (found, detail) =
             evaluation(0, Convention { gain: Gain::Linear, ties: Ties::Average, ..Convention::new(4) });
-        let text = metrics(&found, &facts, &[]) + &conventions(&found, &facts);
+        let text = metrics(&found, &detail.facts, &[]) + &conventions(&detail);
         assert!(text.starts_with("metric    value         95 %\n"), "{text}");
         assert!(text.contains("over 1,043 queries, each with a relevant document\ngain grade, "), "{text}");
     }

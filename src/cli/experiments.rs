@@ -1,16 +1,16 @@
 //! `mlops experiments`.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use super::door::{Door, Records};
+use super::key_value::pairs;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, format, table};
 use crate::error::Result;
 use crate::names::ExperimentName;
-use crate::tracking::{Experiment, ExperimentStatistics, View};
+use crate::tracking::{Experiment, View};
+use crate::workflows::Session;
+use crate::workflows::experiments::{self, ExperimentDetails, NewExperiment};
 
 /// What to do with experiments.
 #[derive(Debug, clap::Subcommand)]
@@ -67,54 +67,40 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
     match command {
         Command::List { deleted, all } => {
             let view = view(*deleted, *all);
-            let experiments = door.work(Records::Nothing, |session| session.project.reader()?.experiments(view))?;
-            door.answer("experiments list", &experiments, || list(&experiments))?;
+            let found = work(door, |session| experiments::list(session, view))?;
+            door.answer("experiments list", &found, || list(&found))?;
         }
         Command::Show { experiment } => {
-            let (experiment, statistics) = door.work(Records::Nothing, |session| {
-                let tracker = session.project.reader()?;
-                let experiment = tracker.experiment(experiment)?;
-                let statistics = tracker.experiment_statistics(experiment.id)?;
-                Ok((experiment, statistics))
-            })?;
-            let document = json!({"experiment": experiment, "statistics": statistics});
-            door.answer("experiments show", &document, || show(&experiment, &statistics))?;
+            let details = work(door, |session| experiments::show(session, experiment))?;
+            door.answer("experiments show", &details, || show(&details))?;
         }
         Command::Impact(args) => return super::impact::run(door, args),
         Command::Create { name, description, tags } => {
-            let name = ExperimentName::parse(name)?;
-            let tags: BTreeMap<String, String> = super::runs::pairs(tags)?.into_iter().collect();
-            let experiment = door.work(Records::Nothing, |session| {
-                let project = session.project;
-                project.tracker()?.create_experiment(&name, description, &tags, project.now_ms())
-            })?;
-            door.answer("experiments create", &experiment, || format!("made experiment {}\n", experiment.name))?;
+            let request = NewExperiment {
+                name: ExperimentName::parse(name)?,
+                description: description.clone(),
+                tags: pairs(tags)?.into_iter().collect(),
+            };
+            let created = work(door, |session| experiments::create(session, &request))?;
+            door.answer("experiments create", &created, || format!("made experiment {}\n", created.name))?;
         }
         Command::Delete { experiment } => {
-            let found = door.work(Records::Nothing, |session| {
-                let tracker = session.project.tracker()?;
-                let found = tracker.experiment(experiment)?;
-                tracker.delete_experiment(found.id, session.project.now_ms())?;
-                tracker.experiment(experiment)
-            })?;
-            door.answer("experiments delete", &found, || {
-                format!(
-                    "deleted experiment {} and its runs; `mlops experiments restore {}` brings them back\n",
-                    found.name, found.name
-                )
+            let deleted = work(door, |session| experiments::delete(session, experiment))?;
+            door.answer("experiments delete", &deleted, || {
+                let name = &deleted.name;
+                format!("deleted experiment {name} and its runs; `mlops experiments restore {name}` brings them back\n")
             })?;
         }
         Command::Restore { experiment } => {
-            let found = door.work(Records::Nothing, |session| {
-                let tracker = session.project.tracker()?;
-                let found = tracker.experiment(experiment)?;
-                tracker.restore_experiment(found.id, session.project.now_ms())?;
-                tracker.experiment(experiment)
-            })?;
-            door.answer("experiments restore", &found, || format!("restored experiment {}\n", found.name))?;
+            let restored = work(door, |session| experiments::restore(session, experiment))?;
+            door.answer("experiments restore", &restored, || format!("restored experiment {}\n", restored.name))?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn work<T>(door: &Door, verb: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+    door.work(Records::Nothing, verb)
 }
 
 fn list(experiments: &[Experiment]) -> String {
@@ -145,7 +131,8 @@ fn list(experiments: &[Experiment]) -> String {
     table(&columns, &rows)
 }
 
-fn show(experiment: &Experiment, statistics: &ExperimentStatistics) -> String {
+fn show(details: &ExperimentDetails) -> String {
+    let ExperimentDetails { experiment, statistics } = details;
     let mut text = format!("{}  {}\n", bold(&experiment.name), dim(&experiment.description));
     let runs: Vec<String> =
         statistics.runs.iter().map(|(status, count)| format!("{count} {}", status.as_str().to_lowercase())).collect();

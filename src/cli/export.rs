@@ -7,11 +7,11 @@ use super::door::{Door, Records, shown};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
-use crate::data::Task;
 use crate::error::Result;
 use crate::onnx::Port;
-use crate::workflows::export::{Outcome, Request, Target, export};
-use crate::workflows::latency::{Benchmark, Latency, REPETITIONS};
+use crate::tasks::{Words, kind_of};
+use crate::workflows::release::export::{Outcome, Request, Target, export};
+use crate::workflows::release::latency::{Benchmark, Latency, REPETITIONS};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -95,7 +95,7 @@ fn describe(outcome: &Outcome) -> String {
     }
     text += &format!("input     {}\n", ports(&exported.inputs));
     text += &format!("outputs   {}\n", ports(&exported.outputs));
-    if outcome.task == Task::Classification {
+    if !outcome.labels.is_empty() {
         text += &format!("labels    {}\n", outcome.labels.join(", "));
     }
     let parity = &exported.parity;
@@ -107,21 +107,17 @@ fn describe(outcome: &Outcome) -> String {
         dim(&format!("({})", parity.runtime))
     );
     if let Some(latency) = &outcome.latency {
-        text += &format!("\n{}", timings(latency, outcome.task));
+        text += &format!("\n{}", timings(latency, kind_of(outcome.task).words()));
     }
     text
 }
 
-fn timings(latency: &Latency, task: Task) -> String {
-    let (what, batch) = match task {
-        Task::Classification => ("rows", "µs for the whole batch"),
-        Task::Ranking => ("documents", "µs for the whole query"),
-    };
-    let subject = |subject: &str| match (subject, task) {
-        ("model", _) => "mlops, from the features on".to_owned(),
-        ("onnx", _) => format!("model.onnx with its steps, {}", latency.runtime),
-        (_, Task::Classification) => "mlops, from the raw row".to_owned(),
-        (_, Task::Ranking) => "mlops, from the raw features".to_owned(),
+fn timings(latency: &Latency, words: &Words) -> String {
+    let (what, batch) = (words.rows, words.batch);
+    let subject = |subject: &str| match subject {
+        "model" => "mlops, from the features on".to_owned(),
+        "onnx" => format!("model.onnx with its steps, {}", latency.runtime),
+        _ => words.pipeline.to_owned(),
     };
     let microseconds = |value: f64| format!("{value:.1}");
     let rows = latency.timings.iter().map(|timing| {

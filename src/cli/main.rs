@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
+use clap::{CommandFactory, Parser};
 
-use super::args::{Cli, Command};
+use super::command::{Cli, Command};
 use super::door::Door;
 use super::ui::{error, style};
 use crate::error::{Error, Result};
+use crate::host::Host;
 
 /// Parses the arguments, runs the command, prints what it says, and gives the exit code.
 #[must_use]
@@ -51,17 +52,11 @@ fn usage(problem: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
-    if let Some(name) = std::env::var_os("MLOPS_CRASH_AT") {
-        // For the tests: the process aborts at the crash point of this name.
-        crate::fs::arm_crash_point(name.to_string_lossy().into_owned());
+    let host = Host::from_environment()?;
+    if let Some(moment) = host.rehearsal().filter(|_| !cli.global.quiet) {
+        error::note(&format!("the clock stands at {moment} (MLOPS_NOW): this is a rehearsal"));
     }
-    if let Some(moment) = std::env::var("MLOPS_NOW").ok().filter(|text| !text.is_empty()) {
-        super::surroundings::set_clock(&moment)?;
-        if !cli.global.quiet {
-            error::note(&format!("the clock stands at {moment} (MLOPS_NOW): this is a rehearsal"));
-        }
-    }
-    let door = Door::new(cli.global, cli.command.embedding());
+    let door = Door::new(cli.global, cli.command.embedding(), host);
     match cli.command {
         Command::Init(args) => super::init::run(&door, &args),
         Command::Embed(args) => super::embed::run(&door, &args),
@@ -84,7 +79,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Notify(args) => super::notify::run(&door, &args),
         Command::Schedule(command) => super::schedule::run(&door, &command),
         Command::Schema(args) => super::schema::run(&door, &args),
-        Command::Completions(args) => Ok(super::completions::run(&args)),
-        Command::Man(args) => super::completions::man(&args),
+        Command::Completions(args) => Ok(super::completions::run(&args, Cli::command())),
+        Command::Man(args) => super::completions::man(&args, Cli::command()),
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: one file per command (arguments and `run`); `door` opens the project, `ui` draws.
 
-mod args;
 mod audit;
+mod command;
 mod compare;
 mod completions;
 mod doctor;
@@ -15,13 +15,14 @@ mod evaluation_ranking;
 mod experiments;
 mod export;
 mod gc;
+mod global;
 mod impact;
 mod init;
+mod key_value;
 mod main;
 mod models;
 mod notify;
 mod predict;
-mod predict_ranking;
 mod promote;
 mod recommend;
 mod report;
@@ -30,7 +31,6 @@ mod rollback;
 mod runs;
 mod schedule;
 mod schema;
-mod surroundings;
 mod train;
 mod ui;
 

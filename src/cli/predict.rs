@@ -1,7 +1,5 @@
 //! `mlops predict`.
 
-use std::fmt::Write as _;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,11 +7,11 @@ use super::door::{Door, Records, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
 use super::ui::{error, format, print};
 use crate::data::Task;
-use crate::data::parquet_file::{self, Values};
-use crate::data::vector_files::quoted;
-use crate::error::{Context, Error, Result};
+use crate::data::sources::Memory;
+use crate::error::{Error, Result};
 use crate::fs::write_atomic;
-use crate::workflows::predict::{Answer, Outcome, Request, Row, predict};
+use crate::workflows::answer_files::{classes as class_files, rankings as ranking_files};
+use crate::workflows::predict::{Answer, Outcome, Request, predict};
 use crate::workflows::predict_ranking;
 
 const EXAMPLES: &str = "\
@@ -64,63 +62,19 @@ pub struct Args {
     pub embedding: EmbeddingArgs,
 }
 
-/// Rows from stdin, as a file that goes away again.
-struct Stdin(PathBuf);
-
-impl Drop for Stdin {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// Keeps stdin in a temporary file, named by the format that its first character tells.
-fn keep_stdin() -> Result<Stdin> {
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).context(|| "cannot read stdin".into())?;
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && !b"\xEF\xBB\xBF".contains(byte));
-    let extension = match first {
-        None => return Err(Error::invalid("stdin is empty")),
-        Some(b'{') => "ndjson",
-        Some(b'[') => "json",
-        Some(_) if is_letor(&bytes) => "letor",
-        Some(_) => "csv",
-    };
-    let path = std::env::temp_dir().join(format!("mlops-stdin-{}.{extension}", std::process::id()));
-    write_atomic(&path, &bytes)?;
-    Ok(Stdin(path))
-}
-
-/// Whether the second word of the first line that is no comment is a query: `2 qid:10 1:0.03`.
-fn is_letor(bytes: &[u8]) -> bool {
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let line = lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
-    line.split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
-        .nth(1)
-        .is_some_and(|word| word.starts_with(b"qid:"))
-}
-
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
-    let kept = if args.input == "-" { Some(keep_stdin()?) } else { None };
+    let rows = if args.input == "-" { Some(Memory::read("stdin", std::io::stdin().lock())?) } else { None };
     // A relative input is relative to where the user stands, not to the project's root.
-    let input = match &kept {
-        Some(kept) => kept.0.display().to_string(),
-        None => super::door::from_here(&args.input),
-    };
-    if kept.is_none() {
+    let input = if rows.is_some() { args.input.clone() } else { super::door::from_here(&args.input) };
+    if rows.is_none() {
         refuse_overwriting(&input, &args.output)?;
     }
-    let form = form(args, &input)?;
+    let form = form(args, &rows.as_ref().map_or_else(|| input.clone(), |rows| format!("stdin.{}", rows.format())))?;
     let (model, query, record) = (args.model.clone(), args.query.clone(), !args.no_record);
     let task = (form == "trec").then_some(Task::Ranking);
-    let request = Request { model, input, query, record, log: args.log, task };
+    let request = Request { model, input, rows, query, record, log: args.log, task };
     let records = if args.no_record { Records::Nothing } else { Records::Runs };
-    let answer = door.work_with(&args.model, records, |session| predict(session, &request)).map_err(|mut error| {
-        if let Some(kept) = &kept {
-            error.message = error.message.replace(&kept.0.display().to_string(), "stdin");
-        }
-        error
-    })?;
+    let answer = door.work_with(&args.model, records, |session| predict(session, &request))?;
     match &answer {
         Answer::Classes(outcome) => classes(door, args, outcome, form),
         Answer::Ranking(outcome) => ranking(door, args, outcome, form),
@@ -143,8 +97,8 @@ fn ranking(door: &Door, args: &Args, outcome: &predict_ranking::Outcome, form: &
         return door.answer("predict", outcome, String::new);
     }
     match form {
-        "parquet" => super::predict_ranking::parquet(&args.output, outcome)?,
-        _ => put(args, &super::predict_ranking::text(outcome, form)?)?,
+        "parquet" => ranking_files::parquet(&args.output, outcome)?,
+        _ => put(args, &ranking_files::text(outcome, form)?)?,
     }
     if stdout || (door.global.quiet && !door.global.json) {
         return Ok(());
@@ -172,9 +126,8 @@ fn classes(door: &Door, args: &Args, outcome: &Outcome, form: &str) -> Result<()
         return door.answer("predict", outcome, String::new);
     }
     match form {
-        "parquet" => parquet(&args.output, outcome)?,
-        "csv" => put(args, &csv(outcome))?,
-        _ => put(args, &ndjson(outcome)?)?,
+        "parquet" => class_files::parquet(&args.output, outcome)?,
+        _ => put(args, &class_files::text(outcome, form)?)?,
     }
     if outcome.without_input > 0 && !door.global.quiet {
         let rows = format::plural(outcome.without_input, "row");
@@ -227,72 +180,4 @@ fn form(args: &Args, input: &str) -> Result<&'static str> {
         return Err(Error::invalid("Parquet is not written to stdout").hint("--output answers.parquet"));
     }
     Ok(form)
-}
-
-/// A column of numbers: its name, and the number of a row.
-type Column = (String, Box<dyn Fn(&Row) -> Option<f64>>);
-
-/// The columns of numbers: for two classes the probability of the positive one, else one a class; where class weights
-/// were undone also the score that the class was decided from.
-fn columns(outcome: &Outcome) -> Vec<Column> {
-    let probability = |class: usize| move |row: &Row| row.probabilities.get(class).copied();
-    if outcome.labels.len() > 2 {
-        let named = outcome.labels.iter().enumerate();
-        return named
-            .map(|(class, label)| -> Column { (format!("probability_{label}"), Box::new(probability(class))) })
-            .collect();
-    }
-    let mut columns: Vec<Column> = vec![("probability".to_owned(), Box::new(probability(1)))];
-    if outcome.calibrated {
-        columns.push(("score".to_owned(), Box::new(|row: &Row| row.scores.get(1).copied())));
-    }
-    columns
-}
-
-fn csv(outcome: &Outcome) -> String {
-    let columns = columns(outcome);
-    let mut text = String::from("id,prediction");
-    columns.iter().for_each(|(name, _)| text += &format!(",{}", quoted(name)));
-    text.push('\n');
-    for row in &outcome.rows {
-        let _ = write!(text, "{},{}", quoted(&row.id), quoted(row.prediction.as_deref().unwrap_or_default()));
-        for (_, number) in &columns {
-            match number(row) {
-                Some(number) => {
-                    let _ = write!(text, ",{number:.6}");
-                }
-                None => text.push(','),
-            }
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn ndjson(outcome: &Outcome) -> Result<String> {
-    let columns = columns(outcome);
-    let mut text = String::new();
-    for row in &outcome.rows {
-        let mut object = serde_json::Map::new();
-        object.insert("id".into(), row.id.as_str().into());
-        object.insert("prediction".into(), row.prediction.clone().into());
-        for (name, number) in &columns {
-            object.insert(name.clone(), number(row).into());
-        }
-        text += &serde_json::to_string(&object).context(|| "cannot write a row as JSON".into())?;
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-fn parquet(path: &Path, outcome: &Outcome) -> Result<()> {
-    let ids: Vec<String> = outcome.rows.iter().map(|row| row.id.clone()).collect();
-    let predictions: Vec<String> = outcome.rows.iter().map(|row| row.prediction.clone().unwrap_or_default()).collect();
-    let names = columns(outcome);
-    let numbers: Vec<Vec<Option<f64>>> =
-        names.iter().map(|(_, number)| outcome.rows.iter().map(number).collect()).collect();
-    let mut columns = vec![("id", Values::Text(&ids)), ("prediction", Values::Text(&predictions))];
-    columns.extend(names.iter().zip(&numbers).map(|((name, _), values)| (name.as_str(), Values::Numbers(values))));
-    let facts = [("mlops.model", outcome.model.to_string()), ("mlops.version", outcome.version.to_string())];
-    parquet_file::write(path, &columns, &facts)
 }

@@ -11,7 +11,7 @@ use super::ui::{Align, error, format, table};
 use crate::config::load_retrain;
 use crate::error::Result;
 use crate::text::{thousands, wait};
-use crate::workflows::retrain::{End, Outcome, Request, State, retrain};
+use crate::workflows::retrain::{Conclusion, End, Outcome, Request, State, retrain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -191,7 +191,7 @@ fn summary(outcome: &Outcome) -> String {
     let decided = state.and_then(|state| state.decided.as_ref());
     let version = decided.map_or(String::new(), |decided| format!("{} {}", outcome.model, decided.version));
     if outcome.already_done {
-        let how = outcome.outcome.replace('_', " ");
+        let how = outcome.outcome.word();
         let version = decided.map_or(String::new(), |decided| format!("{}, ", decided.version));
         let why = outcome.reasons.iter().map(|reason| format!("; {reason}")).collect::<String>();
         return format!("{name}: already done ({version}{how}); `--force` does it once more{why}");
@@ -199,13 +199,13 @@ fn summary(outcome: &Outcome) -> String {
     let resumed = outcome.resumed_at.as_ref().map_or(String::new(), |step| format!(", resumed at {step}"));
     let time = dim(&format!(" in {:.1} s{resumed}", outcome.seconds));
     match outcome.outcome {
-        "promoted" => {
+        Conclusion::Ended(End::Promoted) => {
             let before = decided.and_then(|decided| decided.production);
             let before = before.map_or(String::new(), |version| format!(" (was {version})"));
             format!("{name}: {}: {version} is in production{before}{time}", good("promoted"))
         }
-        "staged" => format!("{name}: staged: {version} waits in Staging{time}"),
-        "rolled_back" => {
+        Conclusion::Ended(End::Staged) => format!("{name}: staged: {version} waits in Staging{time}"),
+        Conclusion::Ended(End::RolledBack) => {
             let before = decided.and_then(|decided| decided.production);
             let back = before.map_or_else(
                 || "nothing is in production".to_owned(),
@@ -213,15 +213,15 @@ fn summary(outcome: &Outcome) -> String {
             );
             format!("{name}: {}: {version} did not serve, {back}{time}", bad("rolled back"))
         }
-        "skipped" => format!("{name}: nothing to do: {}", outcome.reasons.join("; ")),
-        how => {
-            let why = if how == "inconclusive" { "the gate is inconclusive about" } else { "the gate refused" };
+        Conclusion::Planned | Conclusion::Skipped => format!("{name}: nothing to do: {}", outcome.reasons.join("; ")),
+        Conclusion::Ended(how @ (End::Refused | End::Inconclusive | End::Abandoned)) => {
+            let why = if how == End::Inconclusive { "the gate is inconclusive about" } else { "the gate refused" };
             let holder = decided.and_then(|decided| decided.production);
             let stays = holder.map_or_else(
                 || "nothing is in production".to_owned(),
                 |holder| format!("{holder} stays in production"),
             );
-            format!("{name}: {}: {why} {version}; {stays}{time}", bad(how))
+            format!("{name}: {}: {why} {version}; {stays}{time}", bad(how.word()))
         }
     }
 }

@@ -2,18 +2,17 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use super::door::{Door, Records};
 use super::experiments::view;
+use super::key_value::pairs;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, format, table};
 use crate::error::{Error, Result};
-use crate::metrics::Direction;
-use crate::names::{ExperimentName, RunId};
-use crate::project::Project;
-use crate::tracking::{BOOKKEEPING, Batch, Metric, NewRun, Run, Search, Status};
-use crate::workflows::compare::{direction, find_run};
+use crate::tracking::{Metric, Run, Status};
+use crate::workflows::Session;
+use crate::workflows::runs::{
+    self, BestRequest, Entries, Filter, MetricHistory, NewManualRun, Point, RunDetails, SearchRequest,
+};
 
 const SEARCH: &str = "\
 Examples:
@@ -139,141 +138,99 @@ pub enum Command {
     },
 }
 
-/// Splits `KEY=VALUE`.
-pub fn pairs(texts: &[String]) -> Result<Vec<(String, String)>> {
-    let pair = |text: &String| match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(Error::invalid(format!("`{text}` is not KEY=VALUE"))),
-    };
-    texts.iter().map(pair).collect()
-}
-
 pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
-    let project_work =
-        |work: &dyn Fn(&Project) -> Result<()>| door.work(Records::Nothing, |session| work(session.project));
     match command {
-        Command::List { commands: true, which } => search(door, "runs list", "", which)?,
-        Command::List { commands: false, which } => {
-            search(door, "runs list", &format!("command NOT IN {BOOKKEEPING}"), which)?;
+        Command::List { commands, which } => {
+            let filter = if *commands { Filter::Everything } else { Filter::Computations };
+            let none = "no runs yet: `mlops train CONFIG` makes one";
+            answer_list(door, ("runs list", none), filter, which)?;
         }
-        Command::Search { filter, which } => search(door, "runs search", filter, which)?,
-        Command::Show { run } => project_work(&|project| {
-            let run = find_run(project, run)?;
-            show(door, project, "runs show", &run)
-        })?,
-        Command::Best { metric, experiment, minimize, maximize } => project_work(&|project| {
-            let tracker = project.reader()?;
-            let experiment = experiment.as_ref().map(|name| tracker.experiment(name)).transpose()?.map(|one| one.id);
-            let maximize = match (minimize, maximize) {
-                (false, false) => direction(metric)? == Direction::Maximize,
-                (_, maximize) => *maximize,
+        Command::Search { filter, which } => {
+            answer_list(door, ("runs search", "no run fits"), Filter::Expression(filter.clone()), which)?;
+        }
+        Command::Show { run } => {
+            let details = work(door, |session| runs::show(session, run))?;
+            door.answer("runs show", &details, || show(&details))?;
+        }
+        Command::Best { metric, experiment, minimize, maximize } => {
+            let maximize = (*minimize || *maximize).then_some(*maximize);
+            let request = BestRequest { metric: metric.clone(), experiment: experiment.clone(), maximize };
+            let details = work(door, |session| runs::best(session, &request))?;
+            door.answer("runs best", &details, || show(&details))?;
+        }
+        Command::History { run, metric } => {
+            let found = work(door, |session| runs::history(session, run, metric))?;
+            door.answer("runs history", &found, || history(&found))?;
+        }
+        Command::Create { experiment, name } => {
+            let request = NewManualRun { experiment: experiment.clone(), name: name.clone() };
+            let created = work(door, |session| runs::create(session, &request))?;
+            door.answer("runs create", &created, || format!("{}\n", created.run_id))?;
+        }
+        Command::Log { run, params, metrics, tags, artifacts } => {
+            let entries = Entries {
+                params: pairs(params)?,
+                metrics: metrics.iter().map(|text| point(text)).collect::<Result<_>>()?,
+                tags: pairs(tags)?,
+                artifacts: artifacts.clone(),
             };
-            let (run, skipped) = tracker.best_run(metric, maximize, experiment)?;
-            if skipped > 0 {
-                project.note(format!("{} without a number skipped", format::plural(skipped, "run")));
-            }
-            show(door, project, "runs best", &run)
-        })?,
-        Command::History { run, metric } => project_work(&|project| history(door, project, run, metric))?,
-        Command::Create { experiment, name } => project_work(&|project| create(door, project, experiment, name))?,
-        Command::Log { run, params, metrics, tags, artifacts } => project_work(&|project| {
-            let run = find_run(project, run)?;
-            let metrics = metrics.iter().map(|text| metric(text, project.now_ms())).collect::<Result<Vec<_>>>()?;
-            let (params, tags) = (pairs(params)?, pairs(tags)?);
-            let file = |path: &String| {
-                let (size, sha256) = crate::fs::sha256_file(path.as_ref())?;
-                Ok(crate::tracking::Artifact { path: path.clone(), size, sha256 })
-            };
-            let artifacts = artifacts.iter().map(file).collect::<Result<Vec<_>>>()?;
-            let batch = Batch { params: &params, metrics: &metrics, tags: &tags, artifacts: &artifacts, inputs: &[] };
-            project.tracker()?.log_batch(&run.id, &batch)?;
-            door.answer("runs log", &json!({"run_id": run.id}), || format!("logged to run {}\n", run.id.short()))
-        })?,
-        Command::Finish { run, status } => project_work(&|project| {
-            let run = find_run(project, run)?;
-            project.tracker()?.finish_run(&run.id, Status::parse(status)?, project.now_ms())?;
-            door.answer("runs finish", &json!({"run_id": run.id}), || format!("run {} is {status}\n", run.id.short()))
-        })?,
-        Command::Delete { runs } => project_work(&|project| each(door, project, runs, "deleted"))?,
-        Command::Restore { runs } => project_work(&|project| each(door, project, runs, "restored"))?,
+            let logged = work(door, |session| runs::log(session, run, &entries))?;
+            door.answer("runs log", &logged, || format!("logged to run {}\n", logged.run_id.short()))?;
+        }
+        Command::Finish { run, status } => {
+            let end = Status::parse(status)?;
+            let finished = work(door, |session| runs::finish(session, run, end))?;
+            door.answer("runs finish", &finished, || format!("run {} is {status}\n", finished.run_id.short()))?;
+        }
+        Command::Delete { runs: selectors } => {
+            let deleted = work(door, |session| runs::delete(session, selectors))?;
+            door.answer("runs delete", &deleted, || lines("deleted", &deleted.runs))?;
+        }
+        Command::Restore { runs: selectors } => {
+            let restored = work(door, |session| runs::restore(session, selectors))?;
+            door.answer("runs restore", &restored, || lines("restored", &restored.runs))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn each(door: &Door, project: &Project, runs: &[String], what: &str) -> Result<()> {
-    let tracker = project.tracker()?;
-    // All names are looked up first: a typo in the third deletes nothing.
-    let found = runs.iter().map(|run| find_run(project, run)).collect::<Result<Vec<_>>>()?;
-    for run in &found {
-        if what == "deleted" { tracker.delete_run(&run.id)? } else { tracker.restore_run(&run.id)? }
-    }
-    let ids: Vec<&RunId> = found.iter().map(|run| &run.id).collect();
-    door.answer(&format!("runs {}", what.trim_end_matches('d')), &json!({what: ids}), || {
-        found.iter().map(|run| format!("{what} run {} of {}\n", run.id.short(), run.experiment)).collect()
-    })
+fn work<T>(door: &Door, verb: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<T> {
+    door.work(Records::Nothing, verb)
 }
 
-fn metric(text: &str, now_ms: i64) -> Result<Metric> {
+/// What was done to each run.
+fn lines(verb: &str, runs: &[Run]) -> String {
+    runs.iter().map(|run| format!("{verb} run {} of {}\n", run.id.short(), run.experiment)).collect()
+}
+
+/// Reads `KEY=VALUE` or `KEY=VALUE@STEP`.
+fn point(text: &str) -> Result<Point> {
     let wrong = || Error::invalid(format!("`{text}` is not KEY=VALUE or KEY=VALUE@STEP")).hint("loss=0.5@3");
-    let (key, rest) = text.split_once('=').ok_or_else(wrong)?;
+    let (metric, rest) = text.split_once('=').ok_or_else(wrong)?;
     let (value, step) = rest.split_once('@').unwrap_or((rest, "0"));
     let (value, step) = (value.parse().map_err(|_| wrong())?, step.parse().map_err(|_| wrong())?);
-    Ok(Metric { key: key.to_owned(), value, timestamp_ms: now_ms, step })
+    Ok(Point { metric: metric.to_owned(), value, step })
 }
 
-fn create(door: &Door, project: &Project, experiment: &str, name: &str) -> Result<()> {
-    let tracker = project.tracker()?;
-    let experiment = tracker.ensure_experiment(&ExperimentName::parse(experiment)?, "", project.now_ms())?;
-    let id = project.new_run_id();
-    let name = if name.is_empty() { format!("manual-{}", id.short()) } else { name.to_owned() };
-    // No process: the run outlives this one, until `runs finish` ends it.
-    let run = NewRun {
-        id: &id,
-        experiment_id: experiment.id,
-        name: &name,
-        command: "manual",
-        process: None,
-        start_ms: project.now_ms(),
+fn history(found: &MetricHistory) -> String {
+    let row =
+        |point: &Metric| vec![point.step.to_string(), format::value(point.value), format::time(point.timestamp_ms)];
+    let columns = [("step", Align::Right), (found.metric.as_str(), Align::Right), ("time (UTC)", Align::Left)];
+    table(&columns, &found.points.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Prints the runs that fit; `none` is said when there are none.
+fn answer_list(door: &Door, (command, none): (&str, &str), filter: Filter, which: &Which) -> Result<()> {
+    let request = SearchRequest {
+        experiments: which.experiment.clone(),
+        filter,
+        order: which.order.clone(),
+        limit: which.limit,
+        offset: which.offset,
+        view: view(which.deleted, which.all),
     };
-    tracker.start_run(&run)?;
-    door.answer("runs create", &json!({"run_id": id}), || format!("{id}\n"))
-}
-
-fn history(door: &Door, project: &Project, run: &str, metric: &str) -> Result<()> {
-    let tracker = project.reader()?;
-    let run = find_run(project, run)?;
-    let points = tracker.metric_history(&run.id, metric)?;
-    if points.is_empty() {
-        return Err(Error::not_found(format!("run {} has no metric `{metric}`", run.id.short()))
-            .hint(crate::catalog::known_hint(metric, run.metrics.keys().map(String::as_str).collect::<Vec<_>>())));
-    }
-    let summary = tracker.metric_summaries(&run.id)?.remove(metric);
-    let document = json!({"run_id": run.id, "metric": metric, "points": points, "summary": summary});
-    door.answer("runs history", &document, || {
-        let rows: Vec<Vec<String>> = points
-            .iter()
-            .map(|point| vec![point.step.to_string(), format::value(point.value), format::time(point.timestamp_ms)])
-            .collect();
-        table(&[("step", Align::Right), (metric, Align::Right), ("time (UTC)", Align::Left)], &rows)
-    })
-}
-
-fn search(door: &Door, command: &str, filter: &str, which: &Which) -> Result<()> {
-    door.work(Records::Nothing, |session| {
-        let tracker = session.project.reader()?;
-        let experiments =
-            which.experiment.iter().map(|name| Ok(tracker.experiment(name)?.id)).collect::<Result<Vec<_>>>()?;
-        let runs = tracker.search_runs(&Search {
-            experiments: &experiments,
-            filter,
-            order: &which.order,
-            limit: which.limit,
-            offset: which.offset,
-            view: view(which.deleted, which.all),
-        })?;
-        let none = if command == "runs list" { "no runs yet: `mlops train CONFIG` makes one" } else { "no run fits" };
-        door.answer(command, &runs, || list(&runs, none, which))
-    })
+    let found = work(door, |session| runs::search(session, &request))?;
+    door.answer(command, &found, || list(&found, none, which))
 }
 
 /// The metrics that a list shows when there are any.
@@ -318,37 +275,28 @@ fn list(runs: &[Run], none: &str, which: &Which) -> String {
     table(&columns, &rows) + &more
 }
 
-fn show(door: &Door, project: &Project, command: &str, run: &Run) -> Result<()> {
-    let tracker = project.reader()?;
-    let (artifacts, inputs) = (tracker.artifacts(&run.id)?, tracker.inputs(&run.id)?);
-    let document = json!({"run": run, "artifacts": artifacts, "inputs": inputs});
-    door.answer(command, &document, || {
-        let mut text = format!("{}  {}\n", bold(run.id.as_str()), dim(&run.name));
-        let end =
-            run.end_ms.map_or("still open".to_owned(), |end| format::seconds((end - run.start_ms) as f64 / 1000.0));
-        text += &format!("experiment  {}\ncommand     {}\n", run.experiment, run.command);
-        text += &format!(
-            "status      {}{}\n",
-            run.status.as_str(),
-            if run.lifecycle == "deleted" { ", deleted" } else { "" }
-        );
-        text += &format!("started     {} UTC, {end}\n", format::time(run.start_ms));
-        let block = |title: &str, rows: Vec<Vec<String>>| {
-            if rows.is_empty() {
-                return String::new();
-            }
-            format!("\n{}\n{}", dim(title), table(&[("", Align::Left), ("", Align::Left)], &rows))
-        };
-        let metrics = run.metrics.iter().map(|(key, value)| vec![key.clone(), format::value(*value)]).collect();
-        let two = |(key, value): (&String, &String)| vec![key.clone(), value.clone()];
-        text += &block("metrics", metrics);
-        text += &block("params", run.params.iter().map(two).collect());
-        text += &block("tags", run.tags.iter().map(two).collect());
-        let inputs = inputs.iter().map(|one| vec![one.context.clone(), format!("{} rows of {}", one.rows, one.source)]);
-        text += &block("inputs", inputs.collect());
-        let artifacts = artifacts
-            .iter()
-            .map(|one| vec![one.path.clone(), format!("{} bytes, sha256 {:.12}…", one.size, one.sha256)]);
-        text + &block("artifacts", artifacts.collect())
-    })
+fn show(details: &RunDetails) -> String {
+    let RunDetails { run, artifacts, inputs } = details;
+    let mut text = format!("{}  {}\n", bold(run.id.as_str()), dim(&run.name));
+    let end = run.end_ms.map_or("still open".to_owned(), |end| format::seconds((end - run.start_ms) as f64 / 1000.0));
+    text += &format!("experiment  {}\ncommand     {}\n", run.experiment, run.command);
+    let deleted = if run.lifecycle == "deleted" { ", deleted" } else { "" };
+    text += &format!("status      {}{deleted}\n", run.status.as_str());
+    text += &format!("started     {} UTC, {end}\n", format::time(run.start_ms));
+    let block = |title: &str, rows: Vec<Vec<String>>| {
+        if rows.is_empty() {
+            return String::new();
+        }
+        format!("\n{}\n{}", dim(title), table(&[("", Align::Left), ("", Align::Left)], &rows))
+    };
+    let metrics = run.metrics.iter().map(|(key, value)| vec![key.clone(), format::value(*value)]).collect();
+    let two = |(key, value): (&String, &String)| vec![key.clone(), value.clone()];
+    text += &block("metrics", metrics);
+    text += &block("params", run.params.iter().map(two).collect());
+    text += &block("tags", run.tags.iter().map(two).collect());
+    let inputs = inputs.iter().map(|one| vec![one.context.clone(), format!("{} rows of {}", one.rows, one.source)]);
+    text += &block("inputs", inputs.collect());
+    let artifacts =
+        artifacts.iter().map(|one| vec![one.path.clone(), format!("{} bytes, sha256 {:.12}…", one.size, one.sha256)]);
+    text + &block("artifacts", artifacts.collect())
 }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::door::Door;
 use super::ui::style::{bold, dim};
 use super::ui::{Align, print, table};
-use crate::config::schema::{self, list};
+use crate::config::schema::{self, Entry, LISTS, list};
 use crate::error::{Context, Result};
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics\n  mlops schema --config notify"
+    after_help = "Examples:\n  mlops schema > experiments/config.schema.json\n  mlops schema --list metrics\n  mlops schema --config notify\n  mlops schema --retrain"
 )]
 pub struct Args {
     /// The kind of file
@@ -21,13 +21,24 @@ pub struct Args {
     #[arg(conflicts_with = "list")]
     config: String,
     /// What a key may name
-    #[arg(long, value_name = "CATALOG", value_parser = ["models", "features", "metrics", "sources", "statistics"])]
+    #[arg(long, value_name = "CATALOG", value_parser = LISTS)]
     list: Option<String>,
+    /// The schema of a retrain config
+    #[arg(long, conflicts_with_all = ["config", "list", "policy"])]
+    retrain: bool,
+    /// The schema of a policy file, for `promote --policy`
+    #[arg(long, conflicts_with_all = ["config", "list"])]
+    policy: bool,
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let Some(catalog) = &args.list else {
-        let schema = if args.config == "notify" { schema::notify_file() } else { schema::schema() };
+        let schema = match args.config.as_str() {
+            _ if args.retrain => schema::retrain_file(),
+            _ if args.policy => schema::policy_file(),
+            "notify" => schema::notify_file(),
+            _ => schema::schema(),
+        };
         let text = serde_json::to_string_pretty(&schema).context(|| "cannot write the schema".into())?;
         print(&(text + "\n"));
         return Ok(ExitCode::SUCCESS);
@@ -35,19 +46,19 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let entries = list(catalog)?;
     let document: Vec<Value> = entries
         .iter()
-        .map(|(name, about, params)| {
+        .map(|entry| {
             let params: serde_json::Map<String, Value> =
-                params.iter().map(|param| (param.name.to_owned(), param.schema())).collect();
-            json!({"name": name, "about": about, "params": params})
+                entry.params.iter().map(|param| (param.name.to_owned(), param.schema.clone())).collect();
+            json!({"name": entry.name, "about": entry.about, "params": params})
         })
         .collect();
     door.answer("schema", &document, || {
         let mut text = String::new();
-        for (name, about, params) in &entries {
+        for Entry { name, about, params } in &entries {
             text += &format!("{}  {}\n", bold(name), dim(about));
             let rows: Vec<Vec<String>> = params
                 .iter()
-                .map(|param| vec![format!("  {}", param.name), param.default.to_owned(), param.about.to_owned()])
+                .map(|param| vec![format!("  {}", param.name), param.default.clone(), param.about.to_owned()])
                 .collect();
             if !rows.is_empty() {
                 text += &table(&[("  param", Align::Left), ("default", Align::Left), ("", Align::Left)], &rows);

@@ -13,8 +13,10 @@ use super::promote::{code, describe};
 use super::ui::style::{bold, dim};
 use super::ui::{Align, error, format, table};
 use crate::config::{self, Override};
-use crate::data::{Part, Task};
+use crate::data::Part;
 use crate::error::{Error, Result};
+use crate::metrics::Detail;
+use crate::tasks::kind_of;
 use crate::workflows::Session;
 use crate::workflows::promote::{self, promote};
 use crate::workflows::resume::Resume;
@@ -130,9 +132,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
 fn remember(session: &Session<'_>, trained: &[Outcome]) {
     for one in trained {
         let (model, version) = (&one.model, one.version);
-        session
-            .project
-            .note(format!("{model} {version} is trained and registered: `mlops promote {model}/{}`", version.0));
+        session.note(format!("{model} {version} is trained and registered: `mlops promote {model}/{}`", version.0));
     }
 }
 
@@ -146,10 +146,10 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     }
     let mut text =
         format!("{}  {}\n", bold(&head), dim(&format!("{} of experiment {}", outcome.kind, outcome.experiment)));
-    let ranking = outcome.task == Task::Ranking;
+    let ranking = outcome.labels.is_empty();
     text += &format!(
-        "{} {}: {} train, {} validation, {} test\n",
-        if ranking { "documents" } else { "rows     " },
+        "{:<9} {}: {} train, {} validation, {} test\n",
+        kind_of(outcome.task).words().rows,
         format::count(rows.read),
         format::count(rows.train),
         format::count(rows.validation),
@@ -180,14 +180,16 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
     text += &metrics_table(outcome);
     text += &threshold(outcome);
     if let Some(test) = outcome.metrics.get(&Part::Test) {
-        text += &super::evaluation::subgroups(test, &outcome.shown);
-        if let Some(facts) = &test.ranking {
-            text += "\n";
-            let primary = &outcome.shown[0];
-            if let (Some(estimate), true) = (test.metrics.get(primary), facts.empty > 0) {
-                text += &format!("{primary} {} {}\n", format::estimate(estimate), facts.behind(primary));
+        match &test.detail {
+            Detail::Classes(detail) => text += &super::evaluation::subgroups(detail, &outcome.shown),
+            Detail::Queries(detail) => {
+                text += "\n";
+                let (primary, facts) = (&outcome.shown[0], &detail.facts);
+                if let (Some(estimate), true) = (test.metrics.get(primary), facts.empty > 0) {
+                    text += &format!("{primary} {} {}\n", format::estimate(estimate), facts.behind(primary));
+                }
+                text += &evaluation_ranking::conventions(detail);
             }
-            text += &evaluation_ranking::conventions(test, facts);
         }
     }
     if let Some(run) = &outcome.resumed {
@@ -201,7 +203,7 @@ fn summary(outcome: &Outcome, quiet: bool) -> String {
 /// How many queries there are in each part.
 fn queries(outcome: &Outcome) -> String {
     let count = |(part, one): (&Part, &crate::metrics::Evaluation)| {
-        let facts = one.ranking.as_ref()?;
+        let facts = &one.queries()?.facts;
         Some(format!("{} {}", format::count(facts.queries), part.name()))
     };
     let counts: Vec<String> = outcome.metrics.iter().filter_map(count).collect();
@@ -253,7 +255,8 @@ fn metrics_table(outcome: &Outcome) -> String {
 
 /// Where rows are decided, when that is not at 0.5, and what the shown metrics would be there.
 fn threshold(outcome: &Outcome) -> String {
-    let Some(test) = outcome.metrics.get(&Part::Test).filter(|test| !test.at_half.is_empty()) else {
+    let classes = outcome.metrics.get(&Part::Test).and_then(|test| test.classes());
+    let Some(test) = classes.filter(|test| !test.at_half.is_empty()) else {
         return String::new();
     };
     let why = outcome.threshold_chosen.as_ref().map_or_else(String::new, |chosen| {

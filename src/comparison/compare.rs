@@ -14,11 +14,12 @@
 //! time at α = .05 and below 100 queries, so they are widened to 0 where the one-sided sign flips (half of p) do not agree. Same seed, same result, whatever the number of threads.
 
 use super::difference::{Difference, Discordant, Evidence, Unit};
+use super::options::Options;
 use super::paired::Pair;
 use super::resampling::{differences, of_labels, of_scores, of_values};
 use super::test_kind::TestKind;
 use crate::catalog::Named as _;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::metric::{Direction, Metric, Reads};
 use crate::metrics::roc_auc::RocAuc;
 use crate::stats::delong::{DeLong, delong};
@@ -27,53 +28,6 @@ use crate::stats::paired_t::PairedT;
 use crate::stats::sign_flip::sign_flip;
 use crate::stats::wilcoxon::wilcoxon;
 use crate::text::thousands;
-
-/// How to compare.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// The test.
-    pub test: TestKind,
-    /// The level of the two-sided interval, and 1 − the p at which a verdict is decided.
-    pub level: f64,
-    /// The chance that a one-sided bound is wrong; gates decide by these.
-    pub alpha: f64,
-    /// Bootstrap replicates, and random sign patterns.
-    pub replicates: usize,
-    /// The seed of both.
-    pub seed: u64,
-    /// The effect beside 0 that a gate asks about: −margin, or the least effect. The bounds agree with the sign flips there, too.
-    pub edge: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { test: TestKind::Auto, level: 0.95, alpha: 0.05, replicates: 10_000, seed: 0, edge: 0.0 }
-    }
-}
-
-impl Options {
-    /// Fewest and most replicates: a bound at 5 % of fewer than 100 says nothing.
-    const REPLICATES: (usize, usize) = (100, 10_000_000);
-
-    /// Checks the numbers.
-    ///
-    /// # Errors
-    /// `Invalid`, naming the one that is out of range.
-    pub fn check(&self) -> Result<()> {
-        if !(0.5..1.0).contains(&self.level) {
-            return Err(Error::invalid(format!("`level` is {}, expected 0.5 to below 1", self.level)));
-        }
-        if !(self.alpha > 0.0 && self.alpha <= 0.5) {
-            return Err(Error::invalid(format!("`alpha` is {}, expected above 0 to 0.5", self.alpha)));
-        }
-        let (fewest, most) = Self::REPLICATES;
-        if !(fewest..=most).contains(&self.replicates) {
-            let (fewest, most) = (thousands(fewest as u64), thousands(most as u64));
-            return Err(Error::invalid(format!("{} replicates, expected {fewest} to {most}", self.replicates)));
-        }
-        Ok(())
-    }
-}
 
 /// The tests that fit a metric, the default first.
 #[must_use]
@@ -102,7 +56,8 @@ fn pick(what: &str, fitting: &[TestKind], asked: TestKind) -> Result<TestKind> {
         kind => {
             let names: Vec<String> = fitting.iter().map(|kind| format!("`{}`", kind.name())).collect();
             Err(Error::invalid(format!("the test `{}` does not fit {what}", kind.name()))
-                .hint(format!("those that fit: {}", names.join(", "))))
+                .hint(format!("those that fit: {}", names.join(", ")))
+                .because(Cause::NotComparable))
         }
     }
 }
@@ -113,7 +68,7 @@ fn pick(what: &str, fitting: &[TestKind], asked: TestKind) -> Result<TestKind> {
 /// `Invalid` when answers do not fit the rows, an option is out of range, or the test does not fit the metric.
 pub fn compare(metric: &dyn Metric, pair: &Pair<'_>, options: &Options) -> Result<Difference> {
     options.check()?;
-    pair.check()?;
+    pair.check().map_err(|error| error.because(Cause::NotComparable))?;
     let what = format!("`{}` with {} classes", metric.name(), pair.n_classes);
     let kind = pick(&what, &fitting_tests(metric, pair.n_classes), options.test)?;
     let sides = pair.scored(metric);
@@ -165,12 +120,14 @@ pub fn compare_values(
     let kind = pick(&format!("the values of `{metric}`"), &fitting, options.test)?;
     if baseline.len() != candidate.len() {
         let (left, right) = (baseline.len(), candidate.len());
-        return Err(Error::invalid(format!("{left} values of the baseline, {right} of the candidate")));
+        let what = format!("{left} values of the baseline, {right} of the candidate");
+        return Err(Error::invalid(what).because(Cause::NotComparable));
     }
     for (side, values) in [("baseline", baseline), ("candidate", candidate)] {
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             let value = values[at];
-            return Err(Error::invalid(format!("`{metric}` of the {side} is {value} in place {}", at + 1)));
+            let what = format!("`{metric}` of the {side} is {value} in place {}", at + 1);
+            return Err(Error::invalid(what).because(Cause::NotComparable));
         }
     }
     let n = baseline.len();
@@ -288,9 +245,7 @@ mod tests {
     use crate::comparison::difference::Verdict;
     use crate::comparison::paired::Answers;
     use crate::metrics::METRICS;
-    use crate::metrics::accuracy::Accuracy;
-    use crate::metrics::brier::Brier;
-    use crate::metrics::f_score::{F1, F1_MACRO};
+    use crate::metrics::table::{ACCURACY, BRIER, F1, F1_MACRO};
 
     fn noise(row: usize, step: f64) -> f64 {
         ((row + 1) as f64 * step).fract()
@@ -334,7 +289,7 @@ mod tests {
         let scores = vec![0.5; 2 * rows];
         let answers = |predicted| Answers { predicted, scores: &scores, probabilities: &scores };
         let pair = Pair { truth: &truth, n_classes: 2, baseline: answers(&baseline), candidate: answers(&candidate) };
-        compare(&Accuracy, &pair, &Options::default()).expect("everything fits")
+        compare(&ACCURACY, &pair, &Options::default()).expect("everything fits")
     }
 
     #[test]
@@ -431,11 +386,11 @@ mod tests {
         assert_eq!(name(&F1, &large, TestKind::Auto), format!("paired {percentile} | {percentile}"));
         assert!(name(&F1, &small, TestKind::Auto).starts_with("paired bootstrap, 10,000 replicates, BCa"));
         assert_eq!(
-            name(&Brier, &large, TestKind::Permutation),
+            name(&BRIER, &large, TestKind::Permutation),
             format!("paired sign-flip permutation, 10,000 | {percentile}")
         );
-        assert!(name(&Brier, &small, TestKind::Wilcoxon).starts_with("Wilcoxon signed-rank, normal approximation"));
-        assert_eq!(name(&Brier, &small, TestKind::T), "paired t | Student's t");
+        assert!(name(&BRIER, &small, TestKind::Wilcoxon).starts_with("Wilcoxon signed-rank, normal approximation"));
+        assert_eq!(name(&BRIER, &small, TestKind::T), "paired t | Student's t");
     }
 
     #[test]
@@ -448,7 +403,7 @@ mod tests {
         let three = model(50, 3, 0.618_033_989, 0.6);
         let error = compare(&RocAuc, &paired(&three, &three, 3), &quick(TestKind::DeLong)).expect_err("three classes");
         assert_eq!(error.hint.as_deref(), Some("those that fit: `bootstrap`"));
-        let error = compare(&Accuracy, &pair, &quick(TestKind::DeLong)).expect_err("no scores");
+        let error = compare(&ACCURACY, &pair, &quick(TestKind::DeLong)).expect_err("no scores");
         assert_eq!(
             error.hint.as_deref(),
             Some("those that fit: `mcnemar`, `bootstrap`, `permutation`, `t`, `wilcoxon`")
@@ -490,7 +445,7 @@ mod tests {
         let scores = [0.5; 8];
         let answers = |predicted| Answers { predicted, scores: &scores, probabilities: &scores };
         let pair = Pair { truth: &truth, n_classes: 2, baseline: answers(&[1, 0, 1, 0]), candidate: answers(&truth) };
-        for metric in [&F1 as &dyn Metric, &Accuracy] {
+        for metric in [&F1 as &dyn Metric, &ACCURACY] {
             let found = compare(metric, &pair, &Options::default()).expect("it fits");
             assert_eq!((found.effect, found.verdict), (Some(1.0), Verdict::Inconclusive));
             assert!((found.p.expect("tested") - 0.125).abs() < 1e-12);

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::Options;
+use super::options::Options;
 use super::test_kind::TestKind;
 use crate::metrics::metric::{Direction, Value};
 use crate::stats::sample_size::{Aim, Sides};

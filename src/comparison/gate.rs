@@ -120,7 +120,8 @@ fn sureness(alpha: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::compare::{Options, compare_values};
+    use crate::comparison::compare::compare_values;
+    use crate::comparison::options::Options;
     use crate::metrics::Direction;
 
     fn with(effect: f64, lower: f64, upper: f64) -> Difference {

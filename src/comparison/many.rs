@@ -20,8 +20,9 @@ pub fn correct_for_many(differences: &mut [Difference]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::compare::{Options, compare_values};
+    use crate::comparison::compare::compare_values;
     use crate::comparison::difference::Verdict;
+    use crate::comparison::options::Options;
     use crate::comparison::test_kind::TestKind;
     use crate::metrics::Direction;
 

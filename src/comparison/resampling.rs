@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::compare::Options;
 use super::difference::Evidence;
+use super::options::Options;
 use super::paired::Pair;
 use crate::metrics::metric::{Direction, Metric, Scored, Value};
 use crate::metrics::orders::orders;

@@ -25,11 +25,12 @@
 
 use rayon::prelude::*;
 
-use super::compare::{Options, compare, compare_values};
+use super::compare::{compare, compare_values};
 use super::gate::{Outcome, Rule, decide};
+use super::options::Options;
 use super::paired::{Answers, Pair};
 use crate::metrics::Direction;
-use crate::metrics::f_score::F1;
+use crate::metrics::table::F1;
 use crate::stats::bootstrap;
 use crate::stats::generator::generator;
 use crate::stats::multinomial::multinomial;

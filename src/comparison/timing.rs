@@ -4,14 +4,14 @@
 use std::io::Write as _;
 use std::time::Instant;
 
-use super::compare::{Options, compare, compare_values};
+use super::compare::{compare, compare_values};
+use super::options::Options;
 use super::paired::{Answers, Pair};
 use super::test_kind::TestKind;
 use crate::metrics::average_precision::AveragePrecision;
-use crate::metrics::f_score::{F1, F1_MACRO};
-use crate::metrics::log_loss::LogLoss;
 use crate::metrics::metric::{Direction, Metric};
 use crate::metrics::roc_auc::RocAuc;
+use crate::metrics::table::{F1, F1_MACRO, LOG_LOSS};
 
 /// A number in 0…1 that looks random.
 fn noise(row: usize, step: f64) -> f64 {
@@ -67,7 +67,7 @@ fn timing() {
     report("DeLong alone, 1,000,000 rows", 500.0, || {
         assert!(crate::stats::delong::delong(&positive, &first, &second).is_some());
     });
-    of_rows(100_000, &LogLoss, 10_000.0);
+    of_rows(100_000, &LOG_LOSS, 10_000.0);
     of_rows(10_000, &AveragePrecision, 10_000.0);
     let values = |step| (0..10_000).map(|row| noise(row, step)).collect::<Vec<f64>>();
     let (left, right) = (values(0.569_840_29), values(0.618_033_989));

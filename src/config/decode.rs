@@ -1,12 +1,18 @@
 //! Decoding that collects problems instead of stopping at the first.
+//!
+//! A config that a person writes and one that was stored with a run take the same road. Where a stored one does not fit
+//! today's checks (a bound that was moved, a metric that is gone), that is no reason to refuse it: only what cannot be
+//! understood is a problem there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::field::{Field, Section};
 use super::yaml::{Node, QUOTED, Value};
 use crate::catalog::known_hint;
+use crate::data::Task;
 use crate::error::Problem;
 use crate::text::without_secrets;
 
@@ -17,13 +23,30 @@ pub struct Decoder<'a> {
     problems: RefCell<Vec<Problem>>,
     /// Texts that must not be printed with the line that they stand in.
     secrets: RefCell<Vec<String>>,
+    /// The task of the config, where it has one.
+    task: Cell<Option<Task>>,
+    /// Whether the config was written by mlops itself.
+    stored: bool,
 }
 
 impl<'a> Decoder<'a> {
-    /// A decoder for this file.
+    /// A decoder for a file that a person has written.
     #[must_use]
     pub fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, lines: text.lines().collect(), problems: RefCell::default(), secrets: RefCell::default() }
+        Self {
+            file,
+            lines: text.lines().collect(),
+            problems: RefCell::default(),
+            secrets: RefCell::default(),
+            task: Cell::default(),
+            stored: false,
+        }
+    }
+
+    /// A decoder for a config that was stored with a run.
+    #[must_use]
+    pub fn stored(file: &'a str, text: &'a str) -> Self {
+        Self { stored: true, ..Self::new(file, text) }
     }
 
     /// Notes a problem at a place.
@@ -94,29 +117,68 @@ impl<'d, 'n> At<'d, 'n> {
         self.decoder.hide(text);
     }
 
+    /// The task of the config, where it has one.
+    #[must_use]
+    pub fn task(&self) -> Option<Task> {
+        self.decoder.task.get()
+    }
+
+    /// Says which task the config is about.
+    pub fn set_task(&self, task: Task) {
+        self.decoder.task.set(Some(task));
+    }
+
+    /// Whether the config was written by mlops itself.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.decoder.stored
+    }
+
     /// True when there is a value that is not null.
     #[must_use]
     pub fn is_given(&self) -> bool {
         self.node.is_some_and(|node| node.value != Value::Null)
     }
 
-    /// Notes a problem here.
+    /// True when the value is a mapping.
+    #[must_use]
+    pub fn is_map(&self) -> bool {
+        matches!(self.node.map(|node| &node.value), Some(Value::Map(_)))
+    }
+
+    /// The value when it is text, not a number or another thing.
+    #[must_use]
+    pub fn as_word(&self) -> Option<&'n str> {
+        match self.node.map(|node| &node.value) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Notes here that a value must not be as it is.
     pub fn problem(&self, message: impl Into<String>, hint: Option<String>) {
+        if !self.decoder.stored {
+            self.refuse(message, hint);
+        }
+    }
+
+    /// Notes here that a value cannot be understood.
+    pub fn refuse(&self, message: impl Into<String>, hint: Option<String>) {
         let (line, column) = self.node.map_or(self.place, |node| (node.line, node.column));
         self.decoder.problem(line, column, &self.path, message, hint);
     }
 
     fn expected(&self, what: &str) {
         match self.node {
-            Some(node) => self.problem(format!("expected {what}, got {}", node.kind()), None),
-            None => self.problem(format!("`{}` is missing: {what}", self.path), None),
+            Some(node) => self.refuse(format!("expected {what}, got {}", node.kind()), None),
+            None => self.refuse(format!("`{}` is missing: {what}", self.path), None),
         }
     }
 
     /// Notes that a value must be given, when it is not.
     pub fn require(&self, what: &str) {
         if !self.is_given() {
-            self.problem(format!("`{}` is missing: {what}", self.path), None);
+            self.refuse(format!("`{}` is missing: {what}", self.path), None);
         }
     }
 
@@ -140,7 +202,7 @@ impl<'d, 'n> At<'d, 'n> {
         match parse(&self.text()?) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.problem(error.message, error.hint);
+                self.refuse(error.message, error.hint);
                 None
             }
         }
@@ -214,63 +276,104 @@ impl<'d, 'n> At<'d, 'n> {
         self.items().iter().filter_map(At::text).collect()
     }
 
-    /// The entries of a mapping; absent or null counts as an empty one.
-    #[must_use]
-    pub fn fields(&self) -> Fields<'d, 'n> {
-        let entries = match self.node.map(|node| &node.value) {
-            None | Some(Value::Null) => &[][..],
+    fn entries(&self) -> &'n [(String, Node, Node)] {
+        match self.node.map(|node| &node.value) {
             Some(Value::Map(entries)) => entries,
-            Some(_) => {
-                self.expected("a mapping `key: value`");
-                &[]
+            _ => &[],
+        }
+    }
+
+    fn entry(&self, key: &str, entry: Option<&'n (String, Node, Node)>) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        let place = entry.map_or(self.place, |(_, key, _)| (key.line, key.column));
+        Self { decoder: self.decoder, node: entry.map(|(.., value)| value), path, place }
+    }
+
+    /// The value of a key, which may be absent; a value that is no mapping has none.
+    #[must_use]
+    pub fn child(&self, key: &str) -> Self {
+        self.entry(key, self.entries().iter().find(|(name, ..)| name == key))
+    }
+
+    /// Notes a value that is neither absent nor a mapping.
+    fn expect_map(&self) {
+        if self.is_given() && !self.is_map() {
+            self.expected("a mapping `key: value`");
+        }
+    }
+
+    /// The fields of a section; absent or null counts as an empty one. Keys that it does not have and keys that belong to
+    /// another task than the config's are noted.
+    #[must_use]
+    pub fn section(&self, section: &'static Section) -> Fields<'d, 'n> {
+        self.expect_map();
+        let own = Self { decoder: self.decoder, node: self.node, path: self.path.clone(), place: self.place };
+        let fields = Fields { own, section };
+        for entry in self.entries() {
+            let at = self.entry(&entry.0, Some(entry));
+            let Some(field) = section.fields.iter().find(|field| field.name == entry.0) else {
+                let hint = known_hint(&entry.0, section.fields.iter().map(|field| field.name));
+                let message = format!("unknown key `{}`", entry.0);
+                self.decoder.problem(entry.1.line, entry.1.column, &at.path, message, Some(hint));
+                continue;
+            };
+            if let Some(only) = field.only.filter(|_| at.is_given() && !self.has(field)) {
+                at.problem(only.message, only.hint.map(str::to_owned));
             }
-        };
-        Fields { decoder: self.decoder, path: self.path.clone(), entries, place: self.place, known: Vec::new() }
+        }
+        fields
+    }
+
+    /// Whether a field belongs to the task of the config; where that has none, every field does.
+    fn has(&self, field: &Field) -> bool {
+        self.task().is_none_or(|task| field.is_of(task))
     }
 
     /// A mapping whose keys are free: each key with its value as JSON and its place.
     #[must_use]
     pub fn free_map(&self) -> BTreeMap<String, (Json, At<'d, 'n>)> {
-        let fields = self.fields();
-        let entries = fields.entries.iter();
-        entries.map(|(key, _, node)| (key.clone(), (node.json(), fields.at(key, Some(node))))).collect()
+        self.expect_map();
+        let entries = self.entries().iter();
+        let value = |entry: &'n (String, Node, Node)| {
+            let at = self.entry(&entry.0, Some(entry));
+            (entry.0.clone(), (entry.2.json(), At { place: self.place, ..at }))
+        };
+        entries.map(value).collect()
     }
 }
 
-/// The entries of a mapping. Asking for a key makes it known; `finish` reports the others.
+/// The fields of a section that is being read.
 pub struct Fields<'d, 'n> {
-    decoder: &'d Decoder<'d>,
-    path: String,
-    entries: &'n [(String, Node, Node)],
-    place: (usize, usize),
-    known: Vec<&'static str>,
+    own: At<'d, 'n>,
+    section: &'static Section,
 }
 
 impl<'d, 'n> Fields<'d, 'n> {
-    fn at(&self, key: &str, node: Option<&'n Node>) -> At<'d, 'n> {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        At { decoder: self.decoder, node, path, place: self.place }
+    /// The section itself.
+    #[must_use]
+    pub fn own(&self) -> &At<'d, 'n> {
+        &self.own
     }
 
     /// The value of a key, which may be absent.
-    pub fn get(&mut self, key: &'static str) -> At<'d, 'n> {
-        self.known.push(key);
-        let found = self.entries.iter().find(|(name, ..)| name == key);
-        let mut at = self.at(key, found.map(|(_, _, value)| value));
-        if let Some((_, key, _)) = found {
-            at.place = (key.line, key.column);
-        }
-        at
+    #[must_use]
+    pub fn at(&self, key: &str) -> At<'d, 'n> {
+        self.own.child(key)
     }
 
-    /// Reports the keys that nobody asked for.
-    pub fn finish(self) {
-        for (name, key, _) in self.entries {
-            if !self.known.contains(&name.as_str()) {
-                let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
-                let hint = known_hint(name, self.known.iter().copied());
-                self.decoder.problem(key.line, key.column, &path, format!("unknown key `{name}`"), Some(hint));
-            }
+    /// The value of a field: what is written, else its default. A field of another task than the config's is absent.
+    #[must_use]
+    pub fn get<T: super::value::Value>(&self, name: &str) -> T {
+        let (field, mut at) = (self.section.field(name), self.at(name));
+        if !self.own.has(field) {
+            at.node = None;
+            return T::nothing(&at);
         }
+        if let Some(what) = field.required {
+            at.require(what);
+        }
+        T::read(&at, &field.kind)
+            .or_else(|| T::preset(&at, field.preset.of(at.task()), &field.kind))
+            .unwrap_or_else(|| T::nothing(&at))
     }
 }

@@ -1,94 +1,97 @@
 //! `drift:`: what is watched beside the model's own inputs, and what counts as drift. It is frozen with the version.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::json;
 
-use super::decode::At;
-use crate::catalog::{find, known_hint};
-use crate::drift::{Role, Rule, STATISTICS, Settings};
+use super::decode::{At, Fields};
+use super::field::{Field, Kind, Limits, Preset, Section, TEXTS, words};
+use super::schema::names;
+use super::value::FromSection;
+use crate::catalog::find;
+use crate::drift::{Role, STATISTICS, Settings};
 
 /// The section.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DriftSection {
     /// Columns of the data that are watched beside the model's inputs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// The statistic.
-    pub statistic: String,
-    /// The chance of a false alarm in one check, over all columns.
-    pub alpha: f64,
-    /// The effect floor; the statistic's own when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect_floor: Option<f64>,
-    /// Predictions of the log that make a window.
-    pub window: u64,
-    /// What counts as drift.
-    pub rule: Rule,
-}
-
-impl Default for DriftSection {
-    fn default() -> Self {
-        let Settings { statistic, alpha, effect_floor, window, rule } = Settings::default();
-        Self { columns: Vec::new(), statistic, alpha, effect_floor, window, rule }
-    }
-}
-
-impl DriftSection {
     /// What is frozen with the reference.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        let Self { statistic, alpha, effect_floor, window, rule, .. } = self.clone();
-        Settings { statistic, alpha, effect_floor, window, rule }
-    }
+    #[serde(flatten)]
+    pub settings: Settings,
+}
 
-    /// True when it says nothing of its own.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
+const STATISTIC: Kind = Kind::Name {
+    label: "drift statistic (`mlops schema --list statistics`)",
+    check: |name, _| Ok(find("drift statistic", STATISTICS, name)?.name().to_owned()),
+    schema: || json!({"enum": names(STATISTICS)}),
+};
+
+/// The fields of the section.
+pub(super) static DRIFT: Section = Section {
+    text: "What is watched beside the model's own inputs, and what counts as drift. It is frozen with the version.",
+    fields: &[
+        Field::new("columns", TEXTS, "Columns of the data that are watched beside the model's inputs."),
+        Field::new("statistic", STATISTIC, "The statistic.").preset(Preset::Text("kl")),
+        Field::new(
+            "alpha",
+            Kind::Number(Limits::inside(0.0, 0.5, "`alpha` lies above 0 and below 0.5, got {}").hint("0.01 is usual")),
+            "The chance of a false alarm in one check, over all columns.",
+        )
+        .preset(Preset::Number(0.01)),
+        Field::new(
+            "effect_floor",
+            Kind::Number(Limits::at_least(0.0, "`effect_floor` is at least 0")),
+            "The effect floor: smaller drift is none.",
+        )
+        .preset(Preset::Other("the statistic's own")),
+        Field::new(
+            "window",
+            Kind::Whole(
+                Limits::between(2.0, 1e7, "a window has 2 to 10000000 predictions, got {}").hint("1000 is usual"),
+            ),
+            "Predictions of the log that make a window.",
+        )
+        .preset(Preset::Whole(1000)),
+        Field::new("rule", words(&["significant", "bands"], "unknown rule `{}`"), "What counts as drift."),
+    ],
+    refine: None,
+};
+
+impl FromSection for DriftSection {
+    const SECTION: &'static Section = &DRIFT;
+
+    fn from_fields(fields: &Fields<'_, '_>) -> Self {
+        let columns: Vec<String> = fields.get("columns");
+        check_columns(&columns, &fields.at("columns"));
+        let settings = Settings {
+            statistic: fields.get("statistic"),
+            alpha: fields.get("alpha"),
+            effect_floor: fields.get("effect_floor"),
+            window: fields.get("window"),
+            rule: fields.get("rule"),
+        };
+        Self { columns, settings }
     }
 }
 
-/// Reads the section.
-pub(super) fn decode_drift(at: &At<'_, '_>) -> DriftSection {
-    let usual = Settings::default();
-    let mut fields = at.fields();
-    let columns_at = fields.get("columns");
-    let columns = columns_at.texts();
-    for name in &columns {
-        let own = [Role::Score, Role::TextLength, Role::VectorNorm, Role::CentroidCosine].map(Role::own_name);
-        if own.contains(&Some(name.as_str())) {
-            columns_at.problem(format!("`{name}` is what a check itself calls a column"), Some("rename it".into()));
-        }
+fn check_columns(columns: &[String], at: &At<'_, '_>) {
+    let own = [Role::Score, Role::TextLength, Role::VectorNorm, Role::CentroidCosine].map(Role::own_name);
+    for name in columns.iter().filter(|name| own.contains(&Some(name.as_str()))) {
+        at.problem(format!("`{name}` is what a check itself calls a column"), Some("rename it".into()));
     }
-    let statistic = fields.get("statistic");
-    let statistic = statistic
-        .parsed(|name| find("drift statistic", STATISTICS, name))
-        .map_or(usual.statistic, |found| found.name().to_owned());
-    let alpha_at = fields.get("alpha");
-    let alpha = alpha_at.number().unwrap_or(usual.alpha);
-    if !(alpha > 0.0 && alpha < 0.5) {
-        alpha_at.problem(format!("`alpha` lies above 0 and below 0.5, got {alpha}"), Some("0.01 is usual".into()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode::Decoder;
+    use super::super::yaml::parse;
+    use super::*;
+
+    #[test]
+    fn an_empty_section_has_the_defaults_of_a_check() {
+        let (root, _) = parse("{}").unwrap();
+        let decoder = Decoder::new("", "");
+        assert_eq!(DriftSection::from_section(&At::root(&decoder, &root)).settings, Settings::default());
     }
-    let floor_at = fields.get("effect_floor");
-    let effect_floor = floor_at.number();
-    if effect_floor.is_some_and(|floor| floor < 0.0) {
-        floor_at.problem("`effect_floor` is at least 0", None);
-    }
-    let window_at = fields.get("window");
-    let window = window_at.whole().unwrap_or(usual.window);
-    if !(2..=10_000_000).contains(&window) {
-        window_at
-            .problem(format!("a window has 2 to 10000000 predictions, got {window}"), Some("1000 is usual".into()));
-    }
-    let rule = fields.get("rule");
-    let rule = rule.text().and_then(|text| {
-        let found = Rule::NAMES.into_iter().find(|(name, _)| *name == text).map(|(_, rule)| rule);
-        if found.is_none() {
-            let hint = known_hint(&text, Rule::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-            rule.problem(format!("unknown rule `{text}`"), Some(hint));
-        }
-        found
-    });
-    fields.finish();
-    DriftSection { columns, statistic, alpha, effect_floor, window, rule: rule.unwrap_or_default() }
 }

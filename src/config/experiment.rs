@@ -2,61 +2,71 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::json;
 
-use super::data::{DataSection, decode_data};
+use super::data::{DATA, DataSection};
 use super::decode::{At, Fields};
-use super::drift::{DriftSection, decode_drift};
-use super::evaluation::{self, EvaluationSection, RawEvaluation};
-use super::promotion::{PromotionSection, decode_promotion};
+use super::drift::{DRIFT, DriftSection};
+use super::evaluation::{EVALUATION, EvaluationSection};
+use super::field::{Kind, Limits, Only, Preset, is_default, section};
+use super::promotion::{PROMOTION, PromotionSection};
+use super::resolve::{check_names, read_step};
+use super::schema;
+use super::value::{FromSection, Value};
 use crate::catalog::Params;
 use crate::data::{Columns, Split, Task};
 use crate::error::{Context, Result};
 use crate::models::FAMILIES;
 use crate::names::{ExperimentName, ModelName};
 
-/// A whole experiment config.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExperimentConfig {
-    /// What the experiment is.
-    pub experiment: ExperimentSection,
-    /// The seed of everything random.
-    pub seed: u64,
-    /// Seeds of several runs of the same; `seed` then only draws the split.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seeds: Vec<u64>,
-    /// What is learned.
-    #[serde(default)]
-    pub task: Task,
-    /// Where the rows come from.
-    pub data: DataSection,
-    /// The feature steps, in order.
-    pub features: Vec<StepSection>,
-    /// The model.
-    pub model: ModelSection,
-    /// The checked parameters of the training loop, for kinds that have one.
-    #[serde(default, skip_serializing_if = "Params::is_empty")]
-    pub training: Params,
-    /// How it is judged.
-    pub evaluation: EvaluationSection,
-    /// When it is promoted.
-    pub promotion: PromotionSection,
-    /// What is watched for drift.
-    #[serde(default, skip_serializing_if = "DriftSection::is_default")]
-    pub drift: DriftSection,
+const TASK: Kind = Kind::Custom("`classification`, `ranking`", || json!({"enum": Task::ALL.map(Task::name)}));
+const STEPS: Kind = Kind::List(&Kind::Custom(
+    "feature step: `name`, or `name: {parameters}` (`mlops schema --list features`)",
+    schema::step,
+));
+
+section! {
+    /// A whole experiment config.
+    EXPERIMENT: ExperimentConfig derive(Serialize), check check_experiment, refine schema::of_experiment {
+        /// What the experiment is.
+        experiment: ExperimentSection, Kind::Section(&ABOUT);
+        /// The seed of everything random.
+        seed: u64, Kind::Whole(Limits::NONE), preset Preset::Whole(42);
+        /// Seeds of several runs of the same; `seed` then only draws the split.
+        seeds: Vec<u64>, Kind::List(&Kind::Whole(Limits::NONE)), omit "Vec::is_empty";
+        /// What is learned.
+        task: Task, TASK, preset Preset::Other("what the kind of model learns");
+        /// Where the rows come from.
+        data: DataSection, Kind::Section(&DATA), required "where the rows come from";
+        /// The feature steps, in order.
+        features: Vec<StepSection>, STEPS, preset Preset::Other("what the kind of model needs");
+        /// The model.
+        model: ModelSection, Kind::Section(&MODEL), required "which model to fit";
+        /// The parameters of the training loop, for kinds that have one.
+        training: Params, Kind::Custom("parameters (`mlops schema --list training`)", schema::parameters),
+            omit "Params::is_empty";
+        /// How it is judged.
+        evaluation: EvaluationSection, Kind::Section(&EVALUATION);
+        /// When it is promoted.
+        promotion: PromotionSection, Kind::Section(&PROMOTION);
+        /// What is watched for drift.
+        drift: DriftSection, Kind::Section(&DRIFT),
+            only Only::classification("drift of rankers is not checked", Some("remove the section")),
+            omit "is_default";
+    }
 }
 
-/// `experiment:`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExperimentSection {
-    /// The name, a folder name.
-    pub name: ExperimentName,
-    /// One line for people.
-    pub description: String,
-    /// Tags of each run.
-    pub tags: BTreeMap<String, String>,
+section! {
+    /// What the experiment is.
+    ABOUT: ExperimentSection derive(Serialize) {
+        /// The name, a folder name.
+        name: ExperimentName, Kind::Text, required "the experiment's name";
+        /// One line for people.
+        description: String, Kind::Text;
+        /// Tags of each run.
+        tags: BTreeMap<String, String>, Kind::Map(&Kind::Label, None);
+    }
 }
 
 /// One feature step: `- tfidf: {min_df: 2}`.
@@ -74,163 +84,84 @@ impl Serialize for StepSection {
     }
 }
 
-impl<'de> Deserialize<'de> for StepSection {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let map = BTreeMap::<String, Params>::deserialize(deserializer)?;
-        let mut steps = map.into_iter();
-        match (steps.next(), steps.next()) {
-            (Some((kind, params)), None) => Ok(Self { kind, params }),
-            _ => Err(serde::de::Error::custom("a feature step has one name")),
-        }
+impl Value for StepSection {
+    fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
+        read_step(at)
+    }
+
+    fn nothing(_at: &At<'_, '_>) -> Self {
+        unreachable!("a list of steps is never filled up")
     }
 }
 
-/// `model:`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSection {
-    /// The registered model's name.
-    pub name: ModelName,
-    /// The family in the catalog.
-    pub kind: String,
-    /// Its checked parameters.
-    pub params: Params,
-}
-
-/// A step as it is written, before the catalog has seen it.
-pub(super) struct RawStep<'d, 'n> {
-    pub name: At<'d, 'n>,
-    pub kind: String,
-    pub params: At<'d, 'n>,
-}
-
-impl RawStep<'_, '_> {
-    /// The step's name, looked up; what the search says becomes a problem at the step.
-    pub fn name_of<T>(&self, find: impl FnOnce(&str) -> crate::error::Result<T>) -> Option<T> {
-        find(&self.kind).map_err(|error| self.name.problem(error.message, error.hint)).ok()
+section! {
+    /// The model.
+    MODEL: ModelSection derive(Serialize), refine schema::parameters_by_kind {
+        /// The registered model's name.
+        name: ModelName, Kind::Text, preset Preset::Other("the experiment's name");
+        /// The kind of model (`mlops schema --list models`).
+        kind: String, Kind::Custom("kind of model", || json!({"enum": schema::names(FAMILIES)})),
+            required "the kind of model";
+        /// Its parameters.
+        params: Params, Kind::Custom("parameters (`mlops schema --list models`)", schema::parameters);
     }
 }
 
-/// A config as it is written: names and parameters not yet looked up.
-pub(super) struct Raw<'d, 'n> {
-    pub config: ExperimentConfig,
-    pub steps: Vec<RawStep<'d, 'n>>,
-    pub features: At<'d, 'n>,
-    pub kind: At<'d, 'n>,
-    pub params: At<'d, 'n>,
-    pub training: At<'d, 'n>,
-    pub evaluation: RawEvaluation<'d, 'n>,
-}
+/// Parameters as they are written; the catalog of their owner has not seen them yet.
+impl Value for Params {
+    fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
+        serde_json::from_value(at.node?.json()).ok()
+    }
 
-/// A name that stands in where the real one was wrong; the config is refused anyway.
-fn placeholder_experiment() -> ExperimentName {
-    ExperimentName::parse("experiment").expect("a valid name")
+    fn nothing(_at: &At<'_, '_>) -> Self {
+        Self::default()
+    }
 }
 
 /// Reads the whole config; every problem is noted with the decoder.
-pub(super) fn decode<'d, 'n>(root: &At<'d, 'n>) -> Raw<'d, 'n> {
-    let mut fields = root.fields();
-    let mut experiment = fields.get("experiment").fields();
-    let name = experiment.get("name");
-    name.require("the experiment's name");
-    let name = name.parsed(ExperimentName::parse).unwrap_or_else(placeholder_experiment);
-    let tags = experiment.get("tags").free_map();
-    let experiment_section = ExperimentSection {
-        description: experiment.get("description").text().unwrap_or_default(),
-        tags: tags.iter().filter_map(|(key, (_, at))| Some((key.clone(), at.text()?))).collect(),
-        name: name.clone(),
-    };
-    experiment.finish();
-    let seed = fields.get("seed");
-    let seeds = decode_seeds(&fields.get("seeds"));
-    let task = fields.get("task");
-    let task = if task.is_given() { task.parsed(Task::parse).unwrap_or_default() } else { task_of_kind(&mut fields) };
-    let data = fields.get("data");
-    data.require("where the rows come from");
-    let data = decode_data(&data, task);
-    let (features, steps) = decode_steps(&mut fields);
-    let model_at = fields.get("model");
-    model_at.require("which model to fit");
-    let mut model = model_at.fields();
-    let model_name = model.get("name").parsed(ModelName::parse);
-    let model_name =
-        model_name.or_else(|| ModelName::parse(name.as_str()).ok()).expect("an experiment name is a model name");
-    let (kind, params) = (model.get("kind"), model.get("params"));
-    kind.require("the kind of model");
-    model.finish();
-    let training = fields.get("training");
-    let evaluation = evaluation::decode(&fields.get("evaluation"), task);
-    let promotion = decode_promotion(&fields.get("promotion"), Some(task));
-    let drift_at = fields.get("drift");
-    if drift_at.is_given() && task == Task::Ranking {
-        drift_at.problem("drift of rankers is not checked", Some("remove the section".into()));
+pub(super) fn decode(root: &At<'_, '_>) -> ExperimentConfig {
+    root.set_task(task(root));
+    ExperimentConfig::from_section(root)
+}
+
+/// The task that the config says; where it says none, what the kind of model learns.
+fn task(root: &At<'_, '_>) -> Task {
+    if let Some(task) = root.child("task").as_word() {
+        return Task::parse(task).unwrap_or_default();
     }
-    let drift = decode_drift(&drift_at);
-    fields.finish();
-    let kind_name = kind.text().unwrap_or_default();
-    let config = ExperimentConfig {
-        experiment: experiment_section,
-        seed: seed.whole().or_else(|| seeds.first().copied()).unwrap_or(42),
-        seeds,
-        task,
-        data,
-        features: Vec::new(),
-        model: ModelSection { name: model_name, kind: kind_name, params: Params::default() },
-        training: Params::default(),
-        evaluation: evaluation.section.clone(),
-        promotion,
-        drift,
-    };
-    Raw { config, steps, features, kind, params, training, evaluation }
+    let kind = root.child("model").child("kind");
+    let family = kind.as_word().and_then(|kind| FAMILIES.iter().find(|family| family.name() == kind));
+    family.map(|family| family.task()).unwrap_or_default()
 }
 
 /// Seeds at most: each is a run and a version.
 const SEEDS_LIMIT: usize = 100;
 
-/// What the kind of model learns: the task where the config does not say it.
-fn task_of_kind(fields: &mut Fields<'_, '_>) -> Task {
-    let model = fields.get("model");
-    if !matches!(model.node.map(|node| &node.value), Some(super::yaml::Value::Map(_))) {
-        return Task::default();
+fn check_experiment(config: &mut ExperimentConfig, fields: &Fields<'_, '_>) {
+    check_seeds(&config.seeds, &fields.at("seeds"));
+    if let (false, Some(first)) = (fields.at("seed").is_given(), config.seeds.first()) {
+        config.seed = *first;
     }
-    let kind = match model.fields().get("kind").node.map(|node| &node.value) {
-        Some(super::yaml::Value::Text(kind)) => kind.clone(),
-        _ => return Task::default(),
-    };
-    FAMILIES.iter().find(|family| family.name() == kind).map_or_else(Task::default, |family| family.task())
+    if !fields.at("model").child("name").is_given() {
+        let name = ModelName::parse(config.experiment.name.as_str());
+        config.model.name = name.expect("an experiment name is a model name");
+    }
+    let choose = fields.at("evaluation").child("threshold").child("choose");
+    if choose.is_given() && config.task == Task::default() && config.data.split.validation == Some(0.0) {
+        let hint = "{train: 0.6, validation: 0.2, test: 0.2}".to_owned();
+        choose.problem("the threshold is chosen on validation rows, and the split makes none", Some(hint));
+    }
+    check_names(config, fields);
 }
 
-fn decode_seeds(at: &At<'_, '_>) -> Vec<u64> {
-    let seeds: Vec<u64> = at.items().iter().filter_map(At::whole).collect();
-    let mut sorted = seeds.clone();
+fn check_seeds(seeds: &[u64], at: &At<'_, '_>) {
+    let mut sorted = seeds.to_vec();
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         at.problem("a seed stands there twice: its runs would be the same", None);
     } else if seeds.len() > SEEDS_LIMIT {
         at.problem(format!("at most {SEEDS_LIMIT} seeds are taken, got {}", seeds.len()), None);
     }
-    seeds
-}
-
-fn decode_steps<'d, 'n>(fields: &mut Fields<'d, 'n>) -> (At<'d, 'n>, Vec<RawStep<'d, 'n>>) {
-    let at = fields.get("features");
-    let mut steps = Vec::new();
-    for item in at.items() {
-        if let Some(super::yaml::Value::Text(kind)) = item.node.map(|node| &node.value) {
-            let params = At::root_like(&item, None, format!("{}.{kind}", item.path));
-            steps.push(RawStep { kind: kind.clone(), params, name: item });
-            continue;
-        }
-        let mut entries = item.free_map();
-        match (entries.pop_first(), entries.is_empty()) {
-            (Some((kind, (_, params))), true) => steps.push(RawStep { kind, params, name: item }),
-            (None, _) => item.problem("a feature step needs a name", Some("- tfidf: {min_df: 2}".into())),
-            (Some(_), false) => {
-                item.problem("a feature step has one name", Some("begin each step with its own `-`".into()));
-            }
-        }
-    }
-    (at, steps)
 }
 
 impl ExperimentConfig {

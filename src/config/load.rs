@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::decode::{At, Decoder};
-use super::experiment;
-use super::notify::{NotifyChannel, decode_notify};
-use super::promotion::{PromotionSection, decode_promotion};
-use super::resolve::{Experiment, look_up};
-use super::retrain::{self, RetrainConfig};
+use super::experiment::{self, ExperimentConfig};
+use super::notify::{CHANNELS, NotifyChannel};
+use super::promotion::PromotionSection;
+use super::resolve::{Experiment, resolve};
+use super::retrain::RetrainConfig;
+use super::value::{FromSection, Value as _};
 use super::yaml::{self, Node, Value};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, ErrorKind, Problem, Result};
 use crate::fs::{read_text, sha256};
 
 /// One `--set a.b=c`.
@@ -73,12 +74,46 @@ pub(super) fn refuse(file: &str, problems: Vec<Problem>) -> Error {
     Error::invalid(format!("{number}{noun} in `{file}`")).with_problems(problems)
 }
 
+/// What is said of a file that is missing or empty.
+pub(super) struct File {
+    /// What it is, as in "there is no config `x`".
+    missing: fn(&str) -> String,
+    missing_hint: Option<&'static str>,
+    /// What to write into an empty one; an empty one may stand where there is no such hint.
+    empty_hint: Option<&'static str>,
+}
+
+pub(super) const CONFIG: File = File {
+    missing: |file| format!("there is no config `{file}`"),
+    missing_hint: Some(EXAMPLES),
+    empty_hint: Some(EXAMPLES),
+};
+
+const EXAMPLES: &str = "`mlops init` writes examples to start from";
+
+const RETRAIN: File = File {
+    missing: |file| format!("there is no retrain config `{file}`"),
+    missing_hint: None,
+    empty_hint: Some("name: reviews_monthly, candidates: [experiments/reviews_lr/config.yaml]"),
+};
+
+const POLICY: File = File {
+    missing: |file| format!("there is no policy `{file}`"),
+    missing_hint: None,
+    empty_hint: Some("require: [{metric: f1, min: 0.55}]"),
+};
+
+const NOTIFY: File = File {
+    missing: |file| format!("there is no file `{file}` with channels for notices"),
+    missing_hint: None,
+    empty_hint: None,
+};
+
 /// The text of a config file.
-pub(super) fn text_of(path: &Path, file: &str) -> Result<String> {
-    let text = read_text(path).map_err(|error| match error.kind {
-        crate::error::ErrorKind::NotFound => {
-            Error::invalid(format!("there is no config `{file}`")).hint("`mlops init` writes examples to start from")
-        }
+pub(super) fn text_of(path: &Path, file: &str, kind: &File) -> Result<String> {
+    let text = read_text(path).map_err(|error| match (error.kind, kind.missing_hint) {
+        (ErrorKind::NotFound, None) => Error::invalid((kind.missing)(file)),
+        (ErrorKind::NotFound, Some(hint)) => Error::invalid((kind.missing)(file)).hint(hint),
         _ => error,
     })?;
     if text.len() > 1 << 20 {
@@ -101,26 +136,59 @@ pub(super) fn tree(decoder: &Decoder<'_>, text: &str) -> Option<Node> {
     }
 }
 
+/// Loads a file: text → tree → overrides → what `decode` makes of it, with every problem told at once.
+fn load_file<T>(
+    path: &Path,
+    kind: &File,
+    overrides: &[Override],
+    decode: impl FnOnce(&At<'_, '_>) -> Result<T>,
+) -> Result<Loaded<T>> {
+    let file = path.display().to_string();
+    let text = text_of(path, &file, kind)?;
+    let decoder = Decoder::new(&file, &text);
+    let Some(mut root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
+    if let (Value::Null, Some(hint)) = (&root.value, kind.empty_hint) {
+        return Err(Error::invalid(format!("`{file}` is empty")).hint(hint));
+    }
+    for given in overrides {
+        given.apply(&mut root)?;
+    }
+    let value = decode(&At::root(&decoder, &root))?;
+    let problems = decoder.finish();
+    if problems.is_empty() {
+        Ok(Loaded { value, sha256: sha256(text.as_bytes()), file })
+    } else {
+        Err(refuse(&file, problems))
+    }
+}
+
+struct Loaded<T> {
+    value: T,
+    file: String,
+    sha256: String,
+}
+
 /// Loads, checks and resolves a config file.
 ///
 /// # Errors
 /// `NotFound` when there is no such file; `Invalid` with all problems when it is wrong.
 pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
-    let file = path.display().to_string();
-    let text = text_of(path, &file)?;
-    let decoder = Decoder::new(&file, &text);
-    let Some(mut root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
-    if root.value == Value::Null {
-        return Err(Error::invalid(format!("`{file}` is empty")).hint("`mlops init` writes examples to start from"));
-    }
-    for given in overrides {
-        given.apply(&mut root)?;
-    }
-    let experiment = look_up(experiment::decode(&At::root(&decoder, &root)));
+    resolve(load_file(path, &CONFIG, overrides, |root| Ok(experiment::decode(root)))?.value)
+}
+
+/// Reads the config that was stored with a run or a version. What this build would refuse in a new one is left as it is,
+/// as long as it can be understood.
+///
+/// # Errors
+/// `NotFound` when there is none, `Failed` with all problems when it is damaged or of a newer build.
+pub fn load_stored(path: &Path) -> Result<ExperimentConfig> {
+    let (file, text) = (path.display().to_string(), read_text(path)?);
+    let decoder = Decoder::stored(&file, &text);
+    let config = tree(&decoder, &text).map(|root| experiment::decode(&At::root(&decoder, &root)));
     let problems = decoder.finish();
-    match experiment {
-        Some(experiment) if problems.is_empty() => Ok(experiment),
-        _ => Err(refuse(&file, problems)),
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Error::failed(format!("`{file}` is damaged")).with_problems(problems)),
     }
 }
 
@@ -140,23 +208,9 @@ pub struct Retrain {
 /// # Errors
 /// `Invalid` with all problems when it is wrong or missing.
 pub fn load_retrain(path: &Path) -> Result<Retrain> {
-    let file = path.display().to_string();
-    let text = text_of(path, &file).map_err(|error| match error.hint {
-        Some(_) => Error::invalid(format!("there is no retrain config `{file}`")),
-        None => error,
-    })?;
-    let decoder = Decoder::new(&file, &text);
-    let Some(root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
-    if root.value == Value::Null {
-        return Err(Error::invalid(format!("`{file}` is empty"))
-            .hint("name: reviews_monthly, candidates: [experiments/reviews_lr/config.yaml]"));
-    }
-    let config = retrain::decode(&At::root(&decoder, &root));
-    let problems = decoder.finish();
-    match config {
-        Some(config) if problems.is_empty() => Ok(Retrain { file, sha256: sha256(text.as_bytes()), config }),
-        _ => Err(refuse(&file, problems)),
-    }
+    let Loaded { value: config, file, sha256 } =
+        load_file(path, &RETRAIN, &[], |root| Ok(RetrainConfig::from_section(root)))?;
+    Ok(Retrain { file, sha256, config })
 }
 
 /// A gate from a file of its own.
@@ -175,23 +229,9 @@ pub struct Policy {
 /// # Errors
 /// `Invalid` with all problems when it is wrong or missing.
 pub fn load_policy(path: &Path) -> Result<Policy> {
-    let file = path.display().to_string();
-    let text = text_of(path, &file).map_err(|error| match error.hint {
-        Some(_) => Error::invalid(format!("there is no policy `{file}`")),
-        None => error,
-    })?;
-    let decoder = Decoder::new(&file, &text);
-    let Some(root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
-    if root.value == Value::Null {
-        return Err(Error::invalid(format!("`{file}` is empty")).hint("require: [{metric: f1, min: 0.55}]"));
-    }
-    let gate = decode_promotion(&At::root(&decoder, &root), None);
-    let problems = decoder.finish();
-    if problems.is_empty() {
-        Ok(Policy { file, sha256: sha256(text.as_bytes()), gate })
-    } else {
-        Err(refuse(&file, problems))
-    }
+    let Loaded { value: gate, file, sha256 } =
+        load_file(path, &POLICY, &[], |root| Ok(PromotionSection::from_section(root)))?;
+    Ok(Policy { file, sha256, gate })
 }
 
 /// Loads and checks the channels of a file: a list at its root, or under `notify:`, whose neighbours are not looked at
@@ -200,21 +240,14 @@ pub fn load_policy(path: &Path) -> Result<Policy> {
 /// # Errors
 /// `Invalid` with all problems when it is wrong or missing.
 pub fn load_notify(path: &Path) -> Result<Vec<NotifyChannel>> {
-    let file = path.display().to_string();
-    let text = text_of(path, &file).map_err(|error| match error.hint {
-        Some(_) => Error::invalid(format!("there is no file `{file}` with channels for notices")),
-        None => error,
-    })?;
-    let decoder = Decoder::new(&file, &text);
-    let Some(root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
-    let at = At::root(&decoder, &root);
-    let list = if matches!(root.value, Value::Map(_)) { at.fields().get("notify") } else { at };
-    if !list.is_given() {
-        return Err(
-            Error::invalid(format!("`{file}` has no `notify:`")).hint("notify: [{slack: \"${SLACK_WEBHOOK_URL}\"}]")
-        );
-    }
-    let channels = decode_notify(&list);
-    let problems = decoder.finish();
-    if problems.is_empty() { Ok(channels) } else { Err(refuse(&file, problems)) }
+    let decode = |root: &At<'_, '_>| {
+        let below = root.is_map().then(|| root.child("notify"));
+        let list = below.as_ref().unwrap_or(root);
+        if !list.is_given() {
+            let message = format!("`{}` has no `notify:`", path.display());
+            return Err(Error::invalid(message).hint("notify: [{slack: \"${SLACK_WEBHOOK_URL}\"}]"));
+        }
+        Ok(Vec::read(list, &CHANNELS).unwrap_or_default())
+    };
+    Ok(load_file(path, &NOTIFY, &[], decode)?.value)
 }

@@ -22,8 +22,12 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use serde_json::{Value as Json, json};
+
 use super::decode::{At, Fields};
-use super::yaml::{Node, Value};
+use super::field::{Field, Kind, Limits, Preset, Section, TEXTS};
+use super::value::Value;
+use super::yaml::{self, Node};
 use crate::catalog::known_hint;
 use crate::text::without_secrets;
 
@@ -180,10 +184,66 @@ pub struct NotifyChannel {
     pub attempts: u32,
 }
 
-/// The longest time of one attempt, in seconds, when the config says nothing.
-const TIMEOUT_SECONDS: u64 = 15;
-/// How often a channel is tried, when the config says nothing.
-const ATTEMPTS: u64 = 3;
+const URL_KIND: Kind = Kind::Custom("address, `${NAME}`, or a section with its `url` or `url_file`", url);
+const HEADERS: Kind = Kind::Custom(
+    "mapping to text, which may hold `${NAME}`",
+    || json!({"type": "object", "additionalProperties": {"type": "string"}}),
+);
+const EVENTS: Kind = Kind::Custom("`success`, `refusal`, `failure`, `drift`, or a list of such", events);
+
+/// The fields of a channel.
+pub(super) static CHANNEL: Section = Section {
+    text: "Who is told of a retrain or a drift check: exactly one of `slack`, `teams`, `webhook`, `command`.",
+    fields: &[
+        Field::new("slack", URL_KIND, "A Slack incoming webhook. The address is a secret."),
+        Field::new("teams", URL_KIND, "A Teams Workflows webhook. The address is a secret."),
+        Field::new("webhook", URL_KIND, "Any address that takes JSON. It is a secret."),
+        Field::new("command", TEXTS, "A program and its arguments; it reads the notice as JSON on stdin."),
+        Field::new("headers", HEADERS, "More headers of a webhook, such as `Authorization`."),
+        Field::new("on", EVENTS, "The events that it wants.").preset(Preset::Other("all")),
+        Field::new(
+            "timeout_seconds",
+            Kind::Whole(Limits::between(1.0, 600.0, "must be 1 to 600, got {}")),
+            "The longest time of one attempt, in seconds.",
+        )
+        .preset(Preset::Whole(15)),
+        Field::new(
+            "attempts",
+            Kind::Whole(Limits::between(1.0, 10.0, "must be 1 to 10, got {}")),
+            "How often it is tried.",
+        )
+        .preset(Preset::Whole(3)),
+    ],
+    refine: Some(one_target),
+};
+
+/// A list of channels; one mapping counts as a list of one.
+pub(super) const CHANNELS: Kind = Kind::List(&Kind::Section(&CHANNEL));
+
+/// The fields of an address that is kept elsewhere.
+static URL: Section = Section {
+    text: "Where an address is kept.",
+    fields: &[
+        Field::new("url", Kind::Text, "The address, or `${NAME}`."),
+        Field::new("url_file", Kind::Text, "A file whose first line is the address."),
+    ],
+    refine: Some(|schema| schema["oneOf"] = json!([{"required": ["url"]}, {"required": ["url_file"]}])),
+};
+
+fn one_target(schema: &mut Json) {
+    let kinds = ["slack", "teams", "webhook", "command"];
+    schema["oneOf"] = kinds.iter().map(|kind| json!({"required": [kind]})).collect();
+    schema["dependentSchemas"] = json!({"headers": {"required": ["webhook"]}});
+}
+
+fn url() -> Json {
+    json!({"anyOf": [{"type": "string", "minLength": 1}, URL.schema()]})
+}
+
+fn events() -> Json {
+    let events = json!({"enum": NotifyEvent::ALL.map(NotifyEvent::name)});
+    json!({"anyOf": [events, {"type": "array", "items": events, "minItems": 1, "uniqueItems": true}]})
+}
 
 /// Text that may hold `${NAME}`.
 fn secret(at: &At<'_, '_>) -> Option<String> {
@@ -210,15 +270,13 @@ fn check_url(at: &At<'_, '_>, url: &str) {
 
 /// `${NAME}`, an address, or `{url: …}` or `{url_file: …}`.
 fn decode_url(at: &At<'_, '_>) -> Secret {
-    let nested = matches!(at.node.map(|node| &node.value), Some(Value::Map(_)));
-    if !nested {
+    if !at.is_map() {
         let text = secret(at).unwrap_or_default();
         check_url(at, &text);
         return Secret::Text(text);
     }
-    let mut fields = at.fields();
-    let (url, file) = (fields.get("url"), fields.get("url_file"));
-    fields.finish();
+    let fields = at.section(&URL);
+    let (url, file) = (fields.at("url"), fields.at("url_file"));
     match (url.is_given(), file.is_given()) {
         (true, false) => decode_url(&url),
         (false, true) => Secret::File(file.text().unwrap_or_default().into()),
@@ -275,26 +333,13 @@ fn decode_events(at: &At<'_, '_>) -> Vec<NotifyEvent> {
     events
 }
 
-/// A whole number between two bounds.
-fn bounded(at: &At<'_, '_>, default: u64, most: u64) -> u64 {
-    let value = at.whole().unwrap_or(default);
-    if !(1..=most).contains(&value) {
-        at.problem(format!("must be 1 to {most}, got {value}"), None);
-    }
-    value.clamp(1, most)
-}
-
 /// The one of the four keys that says where notices go.
-fn decode_target(item: &At<'_, '_>, fields: &mut Fields<'_, '_>) -> NotifyTarget {
-    let (slack, teams) = (fields.get("slack"), fields.get("teams"));
-    let (webhook, command, headers) = (fields.get("webhook"), fields.get("command"), fields.get("headers"));
+fn decode_target(fields: &Fields<'_, '_>) -> NotifyTarget {
+    let (slack, teams) = (fields.at("slack"), fields.at("teams"));
+    let (webhook, command, headers) = (fields.at("webhook"), fields.at("command"), fields.at("headers"));
     let given: Vec<&At<'_, '_>> = [&slack, &teams, &webhook, &command].into_iter().filter(|at| at.is_given()).collect();
     match given.as_slice() {
-        [] => item.problem(
-            "a channel needs one of `slack`, `teams`, `webhook`, `command`",
-            Some("{slack: \"${SLACK_WEBHOOK_URL}\", on: [failure]}".into()),
-        ),
-        [_] => {}
+        [] | [_] => {}
         [_, second, ..] => second.problem("a channel goes to one place", Some("write another item".into())),
     }
     if headers.is_given() && !webhook.is_given() {
@@ -322,9 +367,9 @@ fn decode_target(item: &At<'_, '_>, fields: &mut Fields<'_, '_>) -> NotifyTarget
 /// with a scheme are shortened anyway, and then say more than `…`.
 fn hide_secrets(item: &At<'_, '_>, node: &Node) {
     match &node.value {
-        Value::Text(text) if !is_variable(text) && !text.contains("://") && text.len() > 12 => item.hide(text),
-        Value::List(items) => items.iter().for_each(|node| hide_secrets(item, node)),
-        Value::Map(entries) => entries
+        yaml::Value::Text(text) if !is_variable(text) && !text.contains("://") && text.len() > 12 => item.hide(text),
+        yaml::Value::List(items) => items.iter().for_each(|node| hide_secrets(item, node)),
+        yaml::Value::Map(entries) => entries
             .iter()
             .filter(|(key, ..)| !["on", "command", "url_file"].contains(&key.as_str()))
             .for_each(|(_, _, node)| hide_secrets(item, node)),
@@ -332,21 +377,28 @@ fn hide_secrets(item: &At<'_, '_>, node: &Node) {
     }
 }
 
-/// Reads a list of channels; every problem is noted with the decoder. One mapping counts as a list of one.
-pub(super) fn decode_notify(at: &At<'_, '_>) -> Vec<NotifyChannel> {
-    let decode = |item: &At<'_, '_>| {
-        item.node.into_iter().for_each(|node| hide_secrets(item, node));
-        let mut fields = item.fields();
-        let channel = NotifyChannel {
-            target: decode_target(item, &mut fields),
-            on: decode_events(&fields.get("on")),
-            timeout_seconds: bounded(&fields.get("timeout_seconds"), TIMEOUT_SECONDS, 600),
-            attempts: u32::try_from(bounded(&fields.get("attempts"), ATTEMPTS, 10)).unwrap_or(1),
-        };
-        fields.finish();
-        channel
-    };
-    at.items().iter().map(decode).collect()
+impl Value for NotifyChannel {
+    fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
+        at.node.into_iter().for_each(|node| hide_secrets(at, node));
+        // Said before an unknown key is, which may be one of these with a mistake in it.
+        if !["slack", "teams", "webhook", "command"].iter().any(|key| at.child(key).is_given()) {
+            at.problem(
+                "a channel needs one of `slack`, `teams`, `webhook`, `command`",
+                Some("{slack: \"${SLACK_WEBHOOK_URL}\", on: [failure]}".into()),
+            );
+        }
+        let fields = at.section(&CHANNEL);
+        Some(Self {
+            target: decode_target(&fields),
+            on: decode_events(&fields.at("on")),
+            timeout_seconds: fields.get("timeout_seconds"),
+            attempts: fields.get("attempts"),
+        })
+    }
+
+    fn nothing(_at: &At<'_, '_>) -> Self {
+        unreachable!("a list of channels is never filled up")
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::decode::{At, Decoder};
-use super::load::{refuse, text_of, tree};
-use super::yaml::Value;
+use super::load::{CONFIG, refuse, text_of, tree};
 use crate::error::Result;
 
 /// The outline of a config.
@@ -26,25 +25,21 @@ pub struct Outline {
 /// `Invalid` when there is no such file or it is not YAML.
 pub fn outline(path: &Path) -> Result<Outline> {
     let file = path.display().to_string();
-    let text = text_of(path, &file)?;
+    let text = text_of(path, &file, &CONFIG)?;
     let decoder = Decoder::new(&file, &text);
     let Some(root) = tree(&decoder, &text) else { return Err(refuse(&file, decoder.finish())) };
     let at = At::root(&decoder, &root);
-    let model = match &root.value {
-        Value::Map(_) => at.fields().get("model"),
-        _ => return Err(refuse(&file, decoder.finish())),
-    };
-    let model = match model.node.map(|node| &node.value) {
-        Some(Value::Map(_)) => model.fields().get("name").text(),
-        Some(Value::Text(name)) => Some(name.clone()),
-        _ => None,
-    };
-    let candidate =
-        at.fields().get("candidates").items().first().and_then(|first| match first.node.map(|node| &node.value) {
-            Some(Value::Text(config)) => Some(config.clone()),
-            Some(Value::Map(_)) => first.fields().get("config").text(),
-            _ => None,
-        });
+    if !at.is_map() {
+        return Err(refuse(&file, decoder.finish()));
+    }
+    let word = |at: &At<'_, '_>| at.as_word().map(str::to_owned);
+    let model = at.child("model");
+    let model = if model.is_map() { model.child("name").text() } else { word(&model) };
+    let candidate = at
+        .child("candidates")
+        .items()
+        .first()
+        .and_then(|first| if first.is_map() { first.child("config").text() } else { word(first) });
     let mut variables = BTreeSet::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
         let names = line.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));

@@ -6,56 +6,105 @@
 //! that task's metrics only; a policy file may stand before models of both.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
-use super::decode::{At, Fields};
-use crate::catalog::{find, known_hint};
+use super::decode::Fields;
+use super::evaluation::METRIC;
+use super::field::{Kind, Limits, Only, Preset, Words, is_default, section};
+use super::schema::metric;
+use crate::catalog::find;
 use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::metrics::{METRICS, name};
+use crate::tracking::Stage;
 
-/// The gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PromotionSection {
-    /// The stage that a passed gate leads to.
-    pub to: String,
-    /// All must hold, on the test metrics.
-    pub require: Vec<Require>,
-    /// All must hold, against the version in production; nothing to hold against is no reason to refuse.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub versus_production: Vec<Versus>,
-    /// What must not get worse while the main metric gets better.
-    #[serde(default, skip_serializing_if = "Guardrails::is_empty")]
-    pub guardrails: Guardrails,
-    /// How many rows the answer must rest on.
-    #[serde(default, skip_serializing_if = "Minimum::is_empty")]
-    pub minimum: Minimum,
-    /// What an inconclusive answer means: `refuse` (exit code 5) or `promote`.
-    #[serde(default = "refuse")]
-    pub inconclusive: String,
-    /// The stage when the gate refuses: `staging` or `none`.
-    pub otherwise: String,
+const NOT_NEGATIVE: Kind = Kind::Number(Limits::at_least(0.0, "must be at least 0, got {}"));
+const NUMBER: Kind = Kind::Number(Limits::NONE);
+const COUNT: Kind = Kind::Whole(Limits::NONE);
+
+/// One of a few words, which may be written in capitals.
+const fn choice(allowed: &'static [&'static str], message: &'static str) -> Kind {
+    Kind::Word(Words { allowed, message, any_case: true })
 }
 
-fn refuse() -> String {
-    "refuse".into()
+section! {
+    /// The gate: what a version must show before it goes to production.
+    PROMOTION: PromotionSection derive(Serialize) {
+        /// The stage that a passed gate leads to.
+        to: GateStage, choice(&["production", "staging"], "`{}` is not a stage here");
+        /// All must hold, on the test metrics.
+        require: Vec<Require>, Kind::List(&Kind::Section(&REQUIRE));
+        /// All must hold, against the version in production; nothing to hold against is no reason to refuse.
+        versus_production: Vec<Versus>, Kind::List(&Kind::Section(&VERSUS)), omit "Vec::is_empty";
+        /// What must not get worse while the main metric gets better.
+        guardrails: Guardrails, Kind::Section(&GUARDRAILS), omit "is_default";
+        /// How many rows the answer must rest on.
+        minimum: Minimum, Kind::Section(&MINIMUM), omit "is_default";
+        /// What an inconclusive answer means.
+        inconclusive: Inconclusive, choice(&["refuse", "promote"], "`{}` is not an answer here");
+        /// The stage when the gate refuses.
+        otherwise: GateStage, choice(&["staging", "none"], "`{}` is not a stage here");
+    }
 }
 
-/// One line of a gate: a bound on a metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Require {
-    /// The metric.
-    pub metric: String,
-    /// The least value that passes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// The largest value that passes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-    /// What is held against the bound: the value itself, or the end of its 95 % interval.
-    #[serde(default, skip_serializing_if = "Bound::is_point")]
-    pub bound: Bound,
+/// A stage that a gate leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GateStage {
+    /// The version in use.
+    #[default]
+    Production,
+    /// A candidate.
+    Staging,
+    /// No stage.
+    None,
+}
+
+impl GateStage {
+    /// The word in configs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::None => "none",
+        }
+    }
+
+    /// The stage of a version.
+    #[must_use]
+    pub fn stage(self) -> Stage {
+        match self {
+            Self::Production => Stage::Production,
+            Self::Staging => Stage::Staging,
+            Self::None => Stage::None,
+        }
+    }
+}
+
+/// What an inconclusive answer means: refusal (exit code 5) or promotion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inconclusive {
+    /// The version stays where it is.
+    #[default]
+    Refuse,
+    /// The version is promoted.
+    Promote,
+}
+
+section! {
+    /// One line of a gate: a bound on a metric.
+    REQUIRE: Require derive(Serialize), check check_require, refine min_or_max {
+        /// The metric.
+        metric: String, METRIC, required "the metric of this rule";
+        /// The least value that passes.
+        min: Option<f64>, NUMBER, omit "Option::is_none";
+        /// The largest value that passes.
+        max: Option<f64>, NUMBER, omit "Option::is_none";
+        /// What is held against the bound: the value itself, or the end of its 95 % interval.
+        bound: Bound, choice(&["point", "lower", "upper"], "`{}` is not a bound here"), omit "is_default";
+    }
 }
 
 /// What of an estimate is held against a bound.
@@ -71,18 +120,12 @@ pub enum Bound {
     Upper,
 }
 
-impl Bound {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-    fn is_point(&self) -> bool {
-        *self == Self::Point
-    }
-}
-
 /// What a candidate must show against production.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Better: the lower bound of the gain is above 0.
+    #[default]
     Superiority,
     /// Not worse by the margin or more: the lower bound of the gain is above −margin.
     NonInferiority,
@@ -90,127 +133,133 @@ pub enum Mode {
     MinimumEffect,
 }
 
-impl Mode {
-    const NAMES: [(&str, Self); 3] = [
-        ("superiority", Self::Superiority),
-        ("non_inferiority", Self::NonInferiority),
-        ("minimum_effect", Self::MinimumEffect),
-    ];
-}
-
-/// A comparison with the version in production.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Versus {
-    /// The metric.
-    pub metric: String,
-    /// What must be shown.
-    pub mode: Mode,
-    /// How much worse is still the same, for `non_inferiority`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub margin: Option<f64>,
-    /// How much better is worth a change, for `minimum_effect`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_effect: Option<f64>,
-    /// The chance of promoting an equal version that is accepted; one-sided.
-    pub alpha: f64,
-}
-
-/// What must not get worse.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Guardrails {
-    /// Metrics of each value of a column.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub subgroups: Vec<SubgroupRule>,
-    /// The calibration error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<CalibrationRule>,
-    /// The time of one answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<LatencyRule>,
-    /// The bytes of the version's folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<SizeRule>,
-}
-
-impl Guardrails {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
+section! {
+    /// A comparison with the version in production.
+    VERSUS: Versus derive(Serialize), check check_versus {
+        /// The metric.
+        metric: String, METRIC, required "the metric of this rule";
+        /// What must be shown.
+        mode: Mode, choice(&["superiority", "non_inferiority", "minimum_effect"], "`{}` is not a mode here");
+        /// How much worse is still the same, for `non_inferiority`.
+        margin: Option<f64>, NOT_NEGATIVE, omit "Option::is_none";
+        /// How much better is worth a change, for `minimum_effect`.
+        min_effect: Option<f64>, NOT_NEGATIVE, omit "Option::is_none";
+        /// The chance of promoting an equal version that is accepted; one-sided.
+        alpha: f64, Kind::Number(Limits::inside(0.0, 0.5, "must lie between 0 and 0.5, got {}")),
+            preset Preset::Number(0.05);
     }
 }
 
-/// A metric that must hold in every subgroup of a column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubgroupRule {
-    /// The column; one of `evaluation.subgroups`.
-    pub column: String,
-    /// The metric.
-    pub metric: String,
-    /// The least value that passes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// The largest value that passes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-    /// How much worse than production's a subgroup's value may be, on the same rows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_drop: Option<f64>,
-    /// Subgroups of fewer rows are not judged.
-    pub min_rows: u64,
+section! {
+    /// What must not get worse.
+    GUARDRAILS: Guardrails derive(Default, Serialize) {
+        /// Metrics of each value of a column.
+        subgroups: Vec<SubgroupRule>, Kind::List(&Kind::Section(&SUBGROUP)),
+            only Only::classification("ranking has no metrics by subgroup", Some("remove it")), omit "Vec::is_empty";
+        /// The calibration error.
+        calibration: Option<CalibrationRule>, Kind::Section(&CALIBRATION), only Only::classification(
+            "ranking has no calibration: its scores are no probabilities", Some("remove it")
+        ), omit "Option::is_none";
+        /// The time of one answer.
+        latency: Option<LatencyRule>, Kind::Section(&LATENCY), omit "Option::is_none";
+        /// The bytes of the version's folder.
+        size: Option<SizeRule>, Kind::Section(&SIZE), omit "Option::is_none";
+    }
 }
 
-/// A bound on the calibration error.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationRule {
-    /// The largest expected calibration error.
-    pub max_ece: f64,
+/// A metric of classification: rankings have no subgroups.
+const SUBGROUP_METRIC: Kind = Kind::Name {
+    label: "metric of classification",
+    check: |written, _| name(Task::default(), written),
+    schema: metric,
+};
+
+section! {
+    /// A metric that must hold in every subgroup of a column.
+    SUBGROUP: SubgroupRule derive(Serialize), check check_subgroup {
+        /// The column; one of `evaluation.subgroups`.
+        column: String, Kind::Text, required "the column whose values are the subgroups";
+        /// The metric.
+        metric: String, SUBGROUP_METRIC, required "the metric of this rule";
+        /// The least value that passes.
+        min: Option<f64>, NUMBER, omit "Option::is_none";
+        /// The largest value that passes.
+        max: Option<f64>, NUMBER, omit "Option::is_none";
+        /// How much worse than production's a subgroup's value may be, on the same rows.
+        max_drop: Option<f64>, NOT_NEGATIVE, omit "Option::is_none";
+        /// Subgroups of fewer rows are not judged.
+        min_rows: u64, COUNT, preset Preset::Whole(30);
+    }
 }
 
-/// A bound on latency against production, both measured in the same process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LatencyRule {
-    /// The candidate's time over production's, at most.
-    pub max_ratio: f64,
-    /// The quantile that is compared: `p50`, `p95`, `p99`.
-    pub quantile: String,
-    /// Rows of one call.
-    pub batch: u64,
+section! {
+    /// A bound on the calibration error.
+    CALIBRATION: CalibrationRule derive(Serialize) {
+        /// The largest expected calibration error.
+        max_ece: f64, NOT_NEGATIVE, required "the largest calibration error";
+    }
 }
 
-/// A bound on size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SizeRule {
-    /// Megabytes (10⁶ bytes) at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_mb: Option<f64>,
-    /// The candidate's bytes over production's, at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_ratio: Option<f64>,
+section! {
+    /// A bound on latency against production, both measured in the same process.
+    LATENCY: LatencyRule derive(Serialize) {
+        /// The candidate's time over production's, at most.
+        max_ratio: f64, NOT_NEGATIVE, required "the candidate's time over production's, at most";
+        /// The quantile that is compared.
+        quantile: Quantile, choice(&["p95", "p50", "p99"], "`{}` is not a quantile here");
+        /// Rows of one call.
+        batch: u64, Kind::Whole(Limits::between(1.0, 1e4, "a batch has 1 to 10,000 rows, got {}")),
+            preset Preset::Whole(1);
+    }
 }
 
-/// How many rows the answer must rest on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Minimum {
-    /// Test rows; of a ranking, documents.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows: Option<u64>,
-    /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant documents.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub positives: Option<u64>,
-    /// Test queries of a ranking.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queries: Option<u64>,
+/// A quantile of times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantile {
+    /// The median.
+    P50,
+    /// Nineteen of twenty are faster.
+    #[default]
+    P95,
+    /// Ninety-nine of a hundred are faster.
+    P99,
 }
 
-impl Minimum {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
+impl Quantile {
+    /// The word in configs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+        }
+    }
+}
+
+section! {
+    /// A bound on size.
+    SIZE: SizeRule derive(Serialize), check check_size {
+        /// Megabytes (10⁶ bytes) at most.
+        max_mb: Option<f64>, NOT_NEGATIVE, omit "Option::is_none";
+        /// The candidate's bytes over production's, at most.
+        max_ratio: Option<f64>, NOT_NEGATIVE, omit "Option::is_none";
+    }
+}
+
+section! {
+    /// How many rows the answer must rest on.
+    MINIMUM: Minimum derive(Default, Eq, Serialize) {
+        /// Test rows; of a ranking, documents.
+        rows: Option<u64>, COUNT, omit "Option::is_none";
+        /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant documents.
+        positives: Option<u64>, COUNT,
+            only Only::classification("ranking has no positive rows", Some("remove it")), omit "Option::is_none";
+        /// Test queries of a ranking.
+        queries: Option<u64>, COUNT, only Only::ranking(
+            "a classification has no queries", Some("`rows` and `positives` count its rows")
+        ), omit "Option::is_none";
     }
 }
 
@@ -228,224 +277,71 @@ impl PromotionSection {
         let versus = self.versus_production.iter().map(|rule| &rule.metric);
         require.chain(versus).try_for_each(|metric| name(task, metric).map(|_| ()))?;
         let rails = &self.guardrails;
-        let what = match task {
-            Task::Classification if self.minimum.queries.is_some() => {
-                "`minimum.queries`: a classification has no queries"
-            }
-            Task::Ranking if rails.calibration.is_some() => &format!("`guardrails.calibration`: {NO_PROBABILITIES}"),
-            Task::Ranking if !rails.subgroups.is_empty() => &format!("`guardrails.subgroups`: {NO_SUBGROUPS}"),
-            _ => return Ok(()),
+        let what = if self.minimum.queries.is_some() && !MINIMUM.field("queries").is_of(task) {
+            "`minimum.queries`: a classification has no queries".to_owned()
+        } else if rails.calibration.is_some() && !GUARDRAILS.field("calibration").is_of(task) {
+            format!("`guardrails.calibration`: {NO_PROBABILITIES}")
+        } else if !rails.subgroups.is_empty() && !GUARDRAILS.field("subgroups").is_of(task) {
+            format!("`guardrails.subgroups`: {NO_SUBGROUPS}")
+        } else {
+            return Ok(());
         };
         Err(Error::invalid(what).hint("leave the rule out, or give models of each task a policy of their own"))
     }
 }
 
-/// One of a few words; another one is a problem. The first is the default.
-fn word(at: &At<'_, '_>, what: &str, allowed: &[&str]) -> String {
-    let word = at.text().map_or_else(|| allowed[0].to_owned(), |word| word.to_lowercase());
-    if allowed.contains(&word.as_str()) {
-        return word;
-    }
-    at.problem(format!("`{word}` is not {what} here"), Some(known_hint(&word, allowed.iter().copied())));
-    allowed[0].to_owned()
+fn min_or_max(schema: &mut Json) {
+    schema["anyOf"] = json!([{"required": ["min"]}, {"required": ["max"]}]);
 }
 
-/// The name of a metric of the catalog.
-fn metric(fields: &mut Fields<'_, '_>, task: Option<Task>) -> String {
-    let at = fields.get("metric");
-    at.require("the metric of this rule");
-    // A policy is for models of either task; a cut is of rankings, also where the name before it is none.
-    let either = |written: &str| {
-        if written.contains('@') {
-            return name(Task::Ranking, written);
-        }
-        name(Task::Classification, written).or_else(|error| name(Task::Ranking, written).map_err(|_| error))
-    };
-    at.parsed(|written| task.map_or_else(|| either(written), |task| name(task, written))).unwrap_or_default()
-}
-
-/// A number that must not be negative.
-fn not_negative(at: &At<'_, '_>) -> Option<f64> {
-    let value = at.number()?;
-    if value < 0.0 {
-        at.problem(format!("must be at least 0, got {value}"), None);
-    }
-    Some(value)
-}
-
-fn decode_require(item: &At<'_, '_>, task: Option<Task>) -> Require {
-    let mut fields = item.fields();
-    let metric = metric(&mut fields, task);
-    let (min, max) = (fields.get("min"), fields.get("max"));
-    let at = fields.get("bound");
-    let bound = match word(&at, "a bound", &["point", "lower", "upper"]).as_str() {
-        "lower" => Bound::Lower,
-        "upper" => Bound::Upper,
-        _ => Bound::Point,
-    };
-    let rule = Require { metric, min: min.number(), max: max.number(), bound };
-    fields.finish();
+fn check_require(rule: &mut Require, fields: &Fields<'_, '_>) {
+    let (min, max, at) = (fields.at("min").is_given(), fields.at("max").is_given(), fields.at("bound"));
     if rule.min.zip(rule.max).is_some_and(|(min, max)| min > max) {
-        item.problem("`min` is above `max`: no value can pass", None);
+        fields.own().problem("`min` is above `max`: no value can pass", None);
     }
-    if !min.is_given() && !max.is_given() {
-        item.problem("a rule needs `min` or `max`", Some("{metric: f1, min: 0.55}".into()));
+    if !min && !max {
+        fields.own().problem("a rule needs `min` or `max`", Some("{metric: f1, min: 0.55}".into()));
     }
-    let lost = match bound {
-        Bound::Lower if max.is_given() => Some("`bound: lower` goes with `min` alone"),
-        Bound::Upper if min.is_given() => Some("`bound: upper` goes with `max` alone"),
+    let lost = match rule.bound {
+        Bound::Lower if max => Some("`bound: lower` goes with `min` alone"),
+        Bound::Upper if min => Some("`bound: upper` goes with `max` alone"),
         _ => None,
     };
     if let Some(lost) = lost {
         at.problem(lost, Some("write two rules".into()));
     }
-    if bound != Bound::Point && find("metric", METRICS, &rule.metric).is_ok_and(|metric| !metric.has_interval()) {
+    if rule.bound != Bound::Point && find("metric", METRICS, &rule.metric).is_ok_and(|metric| !metric.has_interval()) {
         at.problem(format!("`{}` has no interval: nothing can be said about its bounds", rule.metric), None);
     }
-    rule
 }
 
-fn decode_versus(item: &At<'_, '_>, task: Option<Task>) -> Versus {
-    let mut fields = item.fields();
-    let metric = metric(&mut fields, task);
-    let names = Mode::NAMES.map(|(name, _)| name);
-    let mode = word(&fields.get("mode"), "a mode", &names);
-    let mode = Mode::NAMES.into_iter().find(|(name, _)| *name == mode).map_or(Mode::Superiority, |(_, mode)| mode);
-    let (margin, min_effect, alpha) = (fields.get("margin"), fields.get("min_effect"), fields.get("alpha"));
-    let rule = Versus {
-        metric,
-        mode,
-        margin: not_negative(&margin),
-        min_effect: not_negative(&min_effect),
-        alpha: alpha.number().unwrap_or(0.05),
-    };
-    fields.finish();
-    if !(rule.alpha > 0.0 && rule.alpha < 0.5) {
-        alpha.problem(format!("must lie between 0 and 0.5, got {}", rule.alpha), None);
-    }
-    match (mode, rule.margin, rule.min_effect) {
+fn check_versus(rule: &mut Versus, fields: &Fields<'_, '_>) {
+    match (rule.mode, rule.margin, rule.min_effect) {
         (Mode::NonInferiority, None, _) => {
-            item.problem("`mode: non_inferiority` needs `margin`", Some("margin: 0.01".into()));
+            fields.own().problem("`mode: non_inferiority` needs `margin`", Some("margin: 0.01".into()));
         }
         (Mode::MinimumEffect, _, None) => {
-            item.problem("`mode: minimum_effect` needs `min_effect`", Some("min_effect: 0.01".into()));
+            fields.own().problem("`mode: minimum_effect` needs `min_effect`", Some("min_effect: 0.01".into()));
         }
         (Mode::Superiority | Mode::MinimumEffect, Some(_), _) => {
-            margin.problem("`margin` goes with `mode: non_inferiority`", None);
+            fields.at("margin").problem("`margin` goes with `mode: non_inferiority`", None);
         }
         (Mode::Superiority | Mode::NonInferiority, _, Some(_)) => {
-            min_effect.problem("`min_effect` goes with `mode: minimum_effect`", None);
+            fields.at("min_effect").problem("`min_effect` goes with `mode: minimum_effect`", None);
         }
         _ => {}
     }
-    rule
 }
 
-fn decode_subgroup(item: &At<'_, '_>, task: Option<Task>) -> SubgroupRule {
-    let mut fields = item.fields();
-    // Of a ranking there are none, and that has been told.
-    let metric = metric(&mut fields, task.filter(|task| *task == Task::Ranking).or(Some(Task::Classification)));
-    let column = fields.get("column");
-    column.require("the column whose values are the subgroups");
-    let (min, max, max_drop) = (fields.get("min"), fields.get("max"), fields.get("max_drop"));
-    let rule = SubgroupRule {
-        column: column.text().unwrap_or_default(),
-        metric,
-        min: min.number(),
-        max: max.number(),
-        max_drop: not_negative(&max_drop),
-        min_rows: fields.get("min_rows").whole().unwrap_or(30),
-    };
-    fields.finish();
-    if ![&min, &max, &max_drop].iter().any(|bound| bound.is_given()) {
-        item.problem("a rule needs `min`, `max` or `max_drop`", Some("{column: region, metric: f1, min: 0.5}".into()));
-    }
-    rule
-}
-
-/// Notes what only classes have, where the task is ranking.
-fn only_classes(at: &At<'_, '_>, what: &str, task: Option<Task>) {
-    if at.is_given() && task == Some(Task::Ranking) {
-        at.problem(format!("ranking has no {what}"), Some("remove it".into()));
+fn check_subgroup(_rule: &mut SubgroupRule, fields: &Fields<'_, '_>) {
+    if !["min", "max", "max_drop"].iter().any(|bound| fields.at(bound).is_given()) {
+        let hint = Some("{column: region, metric: f1, min: 0.5}".into());
+        fields.own().problem("a rule needs `min`, `max` or `max_drop`", hint);
     }
 }
 
-fn decode_guardrails(at: &At<'_, '_>, task: Option<Task>) -> Guardrails {
-    let mut fields = at.fields();
-    let subgroups = fields.get("subgroups");
-    only_classes(&subgroups, "metrics by subgroup", task);
-    let subgroups = subgroups.items().iter().map(|item| decode_subgroup(item, task)).collect();
-    let calibration = fields.get("calibration");
-    only_classes(&calibration, "calibration: its scores are no probabilities", task);
-    let calibration = calibration.is_given().then(|| {
-        let mut fields = calibration.fields();
-        let max = fields.get("max_ece");
-        max.require("the largest calibration error");
-        let rule = CalibrationRule { max_ece: not_negative(&max).unwrap_or_default() };
-        fields.finish();
-        rule
-    });
-    let latency = fields.get("latency");
-    let latency = latency.is_given().then(|| {
-        let mut fields = latency.fields();
-        let ratio = fields.get("max_ratio");
-        ratio.require("the candidate's time over production's, at most");
-        let batch = fields.get("batch");
-        let rule = LatencyRule {
-            max_ratio: not_negative(&ratio).unwrap_or(1.0),
-            quantile: word(&fields.get("quantile"), "a quantile", &["p95", "p50", "p99"]),
-            batch: batch.whole().unwrap_or(1),
-        };
-        if rule.batch == 0 || rule.batch > 10_000 {
-            batch.problem(format!("a batch has 1 to 10,000 rows, got {}", rule.batch), None);
-        }
-        fields.finish();
-        rule
-    });
-    let size_at = fields.get("size");
-    let size = size_at.is_given().then(|| {
-        let mut fields = size_at.fields();
-        let (mb, ratio) = (fields.get("max_mb"), fields.get("max_ratio"));
-        let rule = SizeRule { max_mb: not_negative(&mb), max_ratio: not_negative(&ratio) };
-        fields.finish();
-        if rule.max_mb.is_none() && rule.max_ratio.is_none() {
-            size_at.problem("`size` needs `max_mb` or `max_ratio`", Some("size: {max_mb: 50}".into()));
-        }
-        rule
-    });
-    fields.finish();
-    Guardrails { subgroups, calibration, latency, size }
-}
-
-/// Reads the section; every problem is noted with the decoder. Without a task, as in a policy, metrics of both are known.
-pub(super) fn decode_promotion(at: &At<'_, '_>, task: Option<Task>) -> PromotionSection {
-    let mut promotion = at.fields();
-    let section = PromotionSection {
-        to: word(&promotion.get("to"), "a stage", &["production", "staging"]),
-        require: promotion.get("require").items().iter().map(|item| decode_require(item, task)).collect(),
-        versus_production: promotion
-            .get("versus_production")
-            .items()
-            .iter()
-            .map(|item| decode_versus(item, task))
-            .collect(),
-        guardrails: decode_guardrails(&promotion.get("guardrails"), task),
-        minimum: {
-            let mut fields = promotion.get("minimum").fields();
-            let queries = fields.get("queries");
-            if task == Some(Task::Classification) && queries.is_given() {
-                let hint = "`rows` and `positives` count its rows".to_owned();
-                queries.problem("a classification has no queries", Some(hint));
-            }
-            let (rows, positives) = (fields.get("rows").whole(), fields.get("positives"));
-            only_classes(&positives, "positive rows", task);
-            let minimum = Minimum { rows, positives: positives.whole(), queries: queries.whole() };
-            fields.finish();
-            minimum
-        },
-        inconclusive: word(&promotion.get("inconclusive"), "an answer", &["refuse", "promote"]),
-        otherwise: word(&promotion.get("otherwise"), "a stage", &["staging", "none"]),
-    };
-    promotion.finish();
-    section
+fn check_size(rule: &mut SizeRule, fields: &Fields<'_, '_>) {
+    if rule.max_mb.is_none() && rule.max_ratio.is_none() {
+        fields.own().problem("`size` needs `max_mb` or `max_ratio`", Some("size: {max_mb: 50}".into()));
+    }
 }

@@ -1,14 +1,13 @@
-//! From names to things: families, steps and metrics are looked up and their parameters checked.
+//! From names to things: families and steps are looked up and their parameters checked.
 
 use std::collections::BTreeMap;
 
-use super::decode::At;
-use super::experiment::{ExperimentConfig, Raw, RawStep, StepSection};
+use super::decode::{At, Fields};
+use super::experiment::{ExperimentConfig, StepSection};
 use crate::catalog::{Param, ParamProblem, Params, find};
-use crate::data::{Input, Task};
+use crate::data::Input;
 use crate::error::{Error, Result};
 use crate::features::{Chain, STEPS, StepKind, Takes};
-use crate::metrics::{METRICS, Metric, Reads, name};
 use crate::models::{Estimator, FAMILIES, Family};
 
 /// A config with nothing left to look up.
@@ -50,150 +49,133 @@ fn checked(at: &At<'_, '_>, list: &[Param], (place, elsewhere): (&str, &[Param])
 
 /// Notes a parameter's problem at the parameter, or at the whole section when it has its default.
 fn note(at: &At<'_, '_>, problem: &ParamProblem) {
-    match at.free_map().get(&problem.name) {
-        Some((_, place)) => place.problem(problem.message.clone(), problem.hint.clone()),
-        None => at.problem(problem.message.clone(), problem.hint.clone()),
-    }
+    let place = at.child(&problem.name);
+    let place = if place.node.is_some() { &place } else { at };
+    place.problem(problem.message.clone(), problem.hint.clone());
 }
 
-/// Looks up what a config names; `None` when something was wrong (the decoder has been told).
-pub(super) fn look_up(raw: Raw<'_, '_>) -> Option<Experiment> {
-    let Raw { mut config, steps, features, kind, params, training, evaluation } = raw;
-    let task = config.task;
-    let named = |at: &At<'_, '_>| at.parsed(|written| name(task, written));
-    let names: Vec<Option<String>> = evaluation.metrics.iter().map(named).collect();
-    if !names.is_empty() {
-        config.evaluation.metrics = names.into_iter().flatten().collect();
-    }
-    if let Some(at) = evaluation.choose.filter(At::is_given) {
-        at.parsed(chooses);
-        if config.data.split.validation == Some(0.0) {
-            let hint = "{train: 0.6, validation: 0.2, test: 0.2}".to_owned();
-            at.problem("the threshold is chosen on validation rows, and the split makes none", Some(hint));
+/// Reads a feature step, `name` or `name: {parameters}`; `None` when it is none, which has been noted.
+pub(super) fn read_step(at: &At<'_, '_>) -> Option<StepSection> {
+    let mut entries = if at.as_word().is_some() { BTreeMap::new() } else { at.free_map() };
+    let (name, params) = match (at.as_word(), entries.pop_first(), entries.is_empty()) {
+        (Some(name), ..) => (name.to_owned(), At::root_like(at, None, format!("{}.{name}", at.path))),
+        (None, Some((name, (_, params))), true) => (name, params),
+        (None, None, _) => {
+            at.refuse("a feature step needs a name", Some("- tfidf: {min_df: 2}".into()));
+            return None;
         }
+        (None, Some(_), false) => {
+            at.refuse("a feature step has one name", Some("begin each step with its own `-`".into()));
+            return None;
+        }
+    };
+    let kind = match find("feature step", STEPS, &name) {
+        Ok(kind) => kind,
+        Err(error) => {
+            at.problem(error.message, error.hint);
+            let written = params.node.map(|node| serde_json::from_value(node.json()).unwrap_or_default());
+            return at.is_stored().then(|| StepSection { kind: name, params: written.unwrap_or_default() });
+        }
+    };
+    let given = params.free_map().into_iter().map(|(name, (value, _))| (name, value)).collect();
+    let checked = checked(&params, kind.params_for(&given), ("", &[]));
+    if let Err(problem) = kind.configure(&checked) {
+        note(&params, &problem);
     }
-    if evaluation.primary.is_given() {
-        config.evaluation.primary = named(&evaluation.primary).unwrap_or_default();
-    } else {
-        config.evaluation.primary = config.evaluation.metrics.first().cloned().unwrap_or_default();
-    }
-    let family = kind.parsed(|name| find("kind of model", FAMILIES, name));
-    let chain = chain_of(&features, &steps, family, &mut config);
-    let family = family?;
+    Some(StepSection { kind: name, params: checked })
+}
+
+/// Looks up what a config names and puts the checked parameters into it; every problem is noted with the decoder.
+pub(super) fn check_names(config: &mut ExperimentConfig, fields: &Fields<'_, '_>) {
+    let (model, training) = (fields.at("model"), fields.at("training"));
+    let (kind, params) = (model.child("kind"), model.child("params"));
+    let family = kind.text().and_then(|name| match find("kind of model", FAMILIES, &name) {
+        Ok(family) => Some(family),
+        Err(error) => {
+            kind.problem(error.message, error.hint);
+            None
+        }
+    });
+    check_features(config, family, &fields.at("features"));
+    let Some(family) = family else { return };
+    let task = config.task;
     if family.task() != task {
-        kind.problem(other_task(family, task), Some(format!("these learn {}: {}", task.name(), kinds_of(task))));
-        return None;
+        let message = format!("`{}` learns {}, and the task is {}", family.name(), family.task().name(), task.name());
+        kind.problem(message, Some(format!("these learn {}: {}", task.name(), kinds(|other| other.task() == task))));
+        return;
     }
     config.model.params = checked(&params, family.params(), ("training", family.training()));
-    config.training = checked_training(&training, family);
-    let together = config.model.params.joined(&config.training);
-    let place = |problem: &ParamProblem| {
-        if family.training().iter().any(|param| param.name == problem.name) { &training } else { &params }
+    config.training = if training.is_given() && family.training().is_empty() {
+        let hint = format!("these have: {}", kinds(|family| !family.training().is_empty()));
+        training.problem(format!("`{}` has no training loop to set", family.name()), Some(hint));
+        Params::default()
+    } else {
+        checked(&training, family.training(), ("model.params", family.params()))
     };
-    let estimator = family.configure(&together).map_err(|problem| note(place(&problem), &problem)).ok()?;
-    Some(Experiment { config, chain: chain?, family, estimator })
+    let together = config.model.params.joined(&config.training);
+    if let Err(problem) = family.configure(&together) {
+        let of_training = family.training().iter().any(|param| param.name == problem.name);
+        note(if of_training { &training } else { &params }, &problem);
+    }
 }
 
-fn other_task(family: &dyn Family, task: Task) -> String {
-    format!("`{}` learns {}, and the task is {}", family.name(), family.task().name(), task.name())
-}
-
-/// The kinds of model that learn a task.
-fn kinds_of(task: Task) -> String {
-    let kinds = FAMILIES.iter().filter(|family| family.task() == task);
+/// The kinds of model of which something is true, for hints.
+fn kinds(which: impl Fn(&dyn Family) -> bool) -> String {
+    let kinds = FAMILIES.iter().filter(|family| which(**family));
     kinds.map(|family| format!("`{}`", family.name())).collect::<Vec<_>>().join(", ")
 }
 
-fn checked_training(at: &At<'_, '_>, family: &dyn Family) -> Params {
-    if at.is_given() && family.training().is_empty() {
-        let kinds = FAMILIES.iter().filter(|family| !family.training().is_empty());
-        let kinds = kinds.map(|family| format!("`{}`", family.name())).collect::<Vec<_>>().join(", ");
-        at.problem(format!("`{}` has no training loop to set", family.name()), Some(format!("these have: {kinds}")));
-        return Params::default();
-    }
-    checked(at, family.training(), ("model.params", family.params()))
+/// The steps of a config, looked up.
+fn steps_of(config: &ExperimentConfig) -> Result<Vec<(&'static dyn StepKind, Params)>> {
+    let step = |step: &StepSection| Ok((find("feature step", STEPS, &step.kind)?, step.params.clone()));
+    config.features.iter().map(step).collect()
 }
 
-/// The metric that a threshold is chosen by: it must read the decided classes.
-fn chooses(name: &str) -> Result<&'static dyn Metric> {
-    let metric = find("metric", METRICS, name)?;
-    if metric.reads() == Reads::Labels {
-        return Ok(metric);
-    }
-    let known: Vec<&str> =
-        METRICS.iter().filter(|metric| metric.reads() == Reads::Labels).map(|metric| metric.name()).collect();
-    Err(Error::invalid(format!("`{name}` does not depend on the decision threshold"))
-        .hint(format!("choose one of {}", known.join(", "))))
-}
-
-fn chain_of(
-    features: &At<'_, '_>,
-    steps: &[RawStep<'_, '_>],
-    family: Option<&'static dyn Family>,
-    config: &mut ExperimentConfig,
-) -> Option<Chain> {
-    let mut found: Vec<(&'static dyn StepKind, Params)> = Vec::new();
-    for step in steps {
-        let Some(kind) = step.name_of(|name| find("feature step", STEPS, name)) else { continue };
-        let given = step.params.free_map().into_iter().map(|(name, (value, _))| (name, value)).collect();
-        let params = checked(&step.params, kind.params_for(&given), ("", &[]));
-        if let Err(problem) = kind.configure(&params) {
-            note(&step.params, &problem);
-        }
-        found.push((kind, params));
-    }
+/// Looks at the feature steps together: each takes what the one before it gives, the first what the rows bring.
+fn check_features(config: &mut ExperimentConfig, family: Option<&'static dyn Family>, features: &At<'_, '_>) {
     // Where nothing is said of features, a kind of model may have steps that it needs.
     if features.node.is_none() {
-        for usual in family.map_or(&[][..], Family::default_steps) {
+        let usual = family.map_or(&[][..], Family::default_steps).iter().map(|usual| {
             let kind = find("feature step", STEPS, usual).expect("a default step is in the catalog");
-            found.push((kind, Params::checked(kind.params(), &BTreeMap::new()).unwrap_or_default()));
-        }
+            let params = Params::checked(kind.params(), &BTreeMap::new()).unwrap_or_default();
+            StepSection { kind: kind.name().to_owned(), params }
+        });
+        config.features = usual.collect();
     }
-    let columns = &config.data.columns;
-    let input_is_clear = config.task == Task::Ranking
+    let (columns, items) = (&config.data.columns, features.items());
+    let input_is_clear = columns.query.is_some()
         || !columns.text.is_empty()
         || columns.embedding.is_some()
         || !columns.features.is_empty();
-    if found.len() < steps.len() || !input_is_clear {
-        return None;
+    if config.features.len() < items.len() || !input_is_clear {
+        return;
     }
-    config.features = found
-        .iter()
-        .map(|(kind, params)| StepSection { kind: kind.name().to_owned(), params: params.clone() })
-        .collect();
-    // A step that cannot be configured has been noted above.
-    let chain = Chain::configure(&found).ok()?;
-    if let Err((index, message)) = chain.check(input_kind(&config.columns().input)) {
-        let texts = input_kind(&config.columns().input) == Takes::Texts;
-        let hint = if steps.get(index).is_some_and(|step| step.kind == "per_query") {
-            "move it to the front".to_owned()
-        } else if !texts {
-            "take it out: the data bring numbers".to_owned()
+    // A step that cannot be configured has been noted where it stands.
+    let Some(chain) = steps_of(config).ok().and_then(|steps| Chain::configure(&steps).ok()) else { return };
+    let brings = input_kind(&config.columns().input);
+    if let Err((index, message)) = chain.check(brings) {
+        let hint = if config.features.get(index).is_some_and(|step| step.kind == "per_query") {
+            "move it to the front"
+        } else if brings == Takes::Texts {
+            "text columns need `- tfidf: {}` or `- embedding: {model: hashing}` first"
         } else {
-            "text columns need `- tfidf: {}` or `- embedding: {model: hashing}` first".to_owned()
+            "take it out: the data bring numbers"
         };
-        let hint = Some(hint);
-        steps.get(index).map_or(features, |step| &step.name).problem(message, hint);
-        return None;
-    }
-    if chain.reads_queries() && config.task == Task::Classification {
+        items.get(index).unwrap_or(features).problem(message, Some(hint.to_owned()));
+    } else if chain.reads_queries() && columns.query.is_none() {
         features.problem("`per_query` needs queries, which belong to ranking", Some("min_max scales by column".into()));
     }
-    Some(chain)
 }
 
-/// Looks up a config that was stored with a run or a model.
+/// Looks up what a config that has been read names.
 ///
 /// # Errors
-/// `Failed` when it names what this build does not know.
+/// `Invalid` when it names a kind that this build does not know, `Failed` when its parameters do not fit.
 pub fn resolve(config: ExperimentConfig) -> Result<Experiment> {
     let unknown = |problem: ParamProblem| {
         Error::failed(format!("the stored config does not fit this build: {}", problem.message))
     };
-    let steps = config.features.iter();
-    let steps = steps.map(|step| Ok((find("feature step", STEPS, &step.kind)?, step.params.clone())));
-    let steps = steps.collect::<Result<Vec<_>>>()?;
-    let chain = Chain::configure(&steps).map_err(|(_, problem)| unknown(problem))?;
+    let chain = Chain::configure(&steps_of(&config)?).map_err(|(_, problem)| unknown(problem))?;
     let family = find("kind of model", FAMILIES, &config.model.kind)?;
     let estimator = family.configure(&config.model.params.joined(&config.training)).map_err(unknown)?;
     Ok(Experiment { config, chain, family, estimator })

@@ -3,55 +3,74 @@
 
 use std::collections::BTreeMap;
 
-use super::decode::At;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::decode::{At, Fields};
+use super::field::{Field, Kind, Limits, Preset, Section, TEXTS, section, words};
 use super::load::Override;
-use super::notify::{NotifyChannel, decode_notify};
-use crate::catalog::known_hint;
+use super::notify::{CHANNELS, NotifyChannel};
+use super::value::Value;
 use crate::names::ExperimentName;
 use crate::text::{age, wait};
 
-/// A whole retrain config.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RetrainConfig {
-    /// The name: the experiment in which retrains are recorded, and the folder of their state.
-    pub name: ExperimentName,
-    /// One line for people.
-    pub description: String,
-    /// How often at most.
-    pub period: Period,
-    /// The time zone in which days, weeks and months begin.
-    pub timezone: String,
-    /// Any of these begins a retrain.
-    pub when: Vec<Trigger>,
-    /// Which rows.
-    pub data: ExtractSection,
-    /// What the rows must be like.
-    pub validate: ValidateSection,
-    /// Who is trained on them.
-    pub candidates: Vec<CandidateSection>,
-    /// A gate that stands in for that of the candidates' configs.
-    pub policy: Option<String>,
-    /// A program that must succeed after the switch.
-    pub verify: Vec<String>,
-    /// Milliseconds that it may take.
-    pub verify_timeout_ms: u64,
-    /// Which versions go at the end.
-    pub prune: Option<PruneSection>,
-    /// Where Prometheus' `node_exporter` finds the numbers.
-    pub textfile_dir: Option<String>,
-    /// Who is told.
-    pub notify: Vec<NotifyChannel>,
+section! {
+    /// Where the newest rows come from, what they must be like, who is trained on them, what becomes of the best one.
+    RETRAIN: RetrainConfig derive(), check check_retrain {
+        /// The name: the experiment in which retrains are recorded, and the folder of their state.
+        name: ExperimentName, Kind::Text, required "the retrain's name";
+        /// One line for people.
+        description: String, Kind::Text;
+        /// How often a retrain is made at most.
+        period: Period, words(&["month", "week", "day"], "`{}` is no period");
+        /// The time zone in which days, weeks and months begin.
+        timezone: String, Kind::Text, preset Preset::Text("UTC");
+        /// Any of these begins a retrain.
+        when: Vec<Trigger>, Kind::List(&TRIGGER), preset Preset::Other("`always`");
+        /// Which rows.
+        data: ExtractSection, Kind::Section(&EXTRACT);
+        /// What the rows must be like.
+        validate: ValidateSection, Kind::Section(&VALIDATE);
+        /// Who is trained on them.
+        candidates: Vec<CandidateSection>, Kind::List(&CANDIDATE_KIND), required "the experiment configs to train";
+        /// A gate that stands in for that of the candidates' configs: a policy file.
+        policy: Option<String>, Kind::Text;
+        /// A program that must succeed after the switch.
+        verify: Vec<String>, TEXTS;
+        /// How long it may take.
+        verify_timeout_ms ["verify_timeout"]: u64, Kind::Duration(wait), preset Preset::Text("5m");
+        /// Which versions go at the end.
+        prune: Option<PruneSection>, Kind::SectionOrFalse(&PRUNE), preset Preset::Section;
+        /// Where Prometheus' `node_exporter` finds the numbers.
+        textfile_dir: Option<String>, Kind::Text;
+        /// Who is told.
+        notify: Vec<NotifyChannel>, CHANNELS;
+    }
 }
 
 /// How often a retrain is made at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Period {
     /// Once a day, UTC.
     Day,
     /// Once a week, from Monday, UTC.
     Week,
     /// Once a month, UTC.
+    #[default]
     Month,
+}
+
+impl Period {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
 }
 
 /// What begins a retrain.
@@ -65,59 +84,24 @@ pub enum Trigger {
     NewRows(u64),
 }
 
-/// `data:`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ExtractSection {
-    /// A path, a glob, or `format:path`; the first candidate's when absent.
-    pub source: Option<String>,
-    /// The query, for databases.
-    pub query: Option<String>,
-    /// The column of times by which the latest rows are known.
-    pub latest_by: Option<String>,
-    /// So many of the latest rows at most.
-    pub limit: Option<u64>,
-    /// The folder of the snapshots.
-    pub snapshots: String,
+const TRIGGER: Kind = Kind::Custom("`always`, `drift` or `new_rows >= 500`", trigger_schema);
+
+fn trigger_schema() -> Json {
+    json!({"anyOf": [
+        {"enum": ["always", "drift"]},
+        {"type": "string", "pattern": "^\\s*new_rows\\s+>=\\s+[0-9_,]+\\s*$"},
+    ]})
 }
 
-/// `validate:`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ValidateSection {
-    /// Rows at least.
-    pub min_rows: u64,
-    /// Rows of each class at least.
-    pub min_per_class: u64,
-    /// The share of nulls at most, by column.
-    pub max_null_rate: BTreeMap<String, f64>,
-    /// The classes that must be there, and no others.
-    pub classes: Vec<String>,
-}
+impl Value for Trigger {
+    fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
+        let text = at.text()?;
+        let read = trigger(text.trim());
+        read.map_err(|why| at.refuse(why, Some("`always`, `drift` or `new_rows >= 500`".into()))).ok()
+    }
 
-/// One candidate.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CandidateSection {
-    /// Its experiment config.
-    pub config: String,
-    /// What is set in it, as `--set` does.
-    pub set: Vec<String>,
-}
-
-/// `prune:`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PruneSection {
-    /// Versions made so many milliseconds ago or earlier.
-    pub older_than_ms: i64,
-    /// But never the last so many.
-    pub keep_last: usize,
-}
-
-impl Period {
-    const NAMES: [(&str, Self); 3] = [("month", Self::Month), ("week", Self::Week), ("day", Self::Day)];
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, period)| *period == self).map_or("month", |(name, _)| name)
+    fn nothing(_at: &At<'_, '_>) -> Self {
+        Self::Always
     }
 }
 
@@ -134,150 +118,114 @@ fn trigger(text: &str) -> Result<Trigger, String> {
     }
 }
 
-fn decode_when(at: &At<'_, '_>) -> Vec<Trigger> {
-    let mut found = Vec::new();
-    for item in at.items() {
-        let Some(text) = item.text() else { continue };
-        match trigger(text.trim()) {
-            Ok(trigger) => found.push(trigger),
-            Err(why) => item.problem(why, Some("`always`, `drift` or `new_rows >= 500`".into())),
+section! {
+    /// Which rows a retrain takes.
+    EXTRACT: ExtractSection derive(Default), check check_extract {
+        /// A path, a glob, or `format:path`.
+        source: Option<String>, Kind::Text, preset Preset::Other("the first candidate's");
+        /// The query, for databases.
+        query: Option<String>, Kind::Text;
+        /// The column of times by which the latest rows are known.
+        latest_by: Option<String>, Kind::Text;
+        /// So many of the latest rows at most.
+        limit: Option<u64>, Kind::Whole(Limits::at_least(1.0, "at least one row is needed"));
+        /// The folder of the snapshots.
+        snapshots: String, Kind::Text, preset Preset::Text("data/snapshots");
+    }
+}
+
+const RATE: Kind = Kind::Number(Limits::between(0.0, 1.0, "a share lies between 0 and 1, got {}"));
+
+section! {
+    /// What the rows must be like.
+    VALIDATE: ValidateSection derive() {
+        /// Rows at least.
+        min_rows: u64, Kind::Whole(Limits::NONE), preset Preset::Whole(100);
+        /// Rows of each class at least.
+        min_per_class: u64, Kind::Whole(Limits::NONE), preset Preset::Whole(10);
+        /// The share of nulls at most, by column.
+        max_null_rate: BTreeMap<String, f64>, Kind::Map(&RATE, Some("the largest share of nulls"));
+        /// The classes that must be there, and no others.
+        classes: Vec<String>, Kind::List(&Kind::Label);
+    }
+}
+
+/// One candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CandidateSection {
+    /// Its experiment config.
+    pub config: String,
+    /// What is set in it, as `--set` does.
+    pub set: Vec<String>,
+}
+
+const CANDIDATE_KIND: Kind = Kind::Custom("path of an experiment config, or a section with its `config`", candidate);
+
+/// The fields of a candidate.
+pub(super) static CANDIDATE: Section = Section {
+    text: "Who is trained.",
+    fields: &[
+        Field::new("config", Kind::Text, "The experiment config.").required("the candidate's experiment config"),
+        Field::new("set", Kind::Custom("mapping to values", || json!({"type": "object"})), "What is set in it."),
+    ],
+    refine: None,
+};
+
+fn candidate() -> Json {
+    json!({"anyOf": [{"type": "string"}, CANDIDATE.schema()]})
+}
+
+impl Value for CandidateSection {
+    fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
+        if let Some(config) = at.as_word() {
+            return Some(Self { config: config.to_owned(), set: Vec::new() });
         }
+        let fields = at.section(&CANDIDATE);
+        let config: String = fields.get("config");
+        let written = |(key, (value, _)): (String, (Json, At<'_, '_>))| match value {
+            Json::String(text) => format!("{key}={text}"),
+            other => format!("{key}={other}"),
+        };
+        let set = fields.at("set").free_map().into_iter().map(written).collect();
+        (!config.is_empty()).then_some(Self { config, set })
     }
-    if found.is_empty() { vec![Trigger::Always] } else { found }
+
+    fn nothing(_at: &At<'_, '_>) -> Self {
+        unreachable!("a list of candidates is never filled up")
+    }
 }
 
-fn decode_period(at: &At<'_, '_>) -> Period {
-    let Some(word) = at.text() else { return Period::Month };
-    if let Some((_, period)) = Period::NAMES.iter().find(|(name, _)| *name == word) {
-        return *period;
+section! {
+    /// Which versions go at the end of a retrain.
+    PRUNE: PruneSection derive(Copy, Eq) {
+        /// Versions made so long ago or earlier.
+        older_than_ms ["older_than"]: i64, Kind::Duration(age), preset Preset::Text("180d");
+        /// But never the last so many.
+        keep_last: usize, Kind::Whole(Limits::NONE), preset Preset::Whole(3);
     }
-    at.problem(format!("`{word}` is no period"), Some(known_hint(&word, Period::NAMES.map(|(name, _)| name))));
-    Period::Month
 }
 
-fn decode_extract(at: &At<'_, '_>) -> ExtractSection {
-    let mut fields = at.fields();
-    let (query, latest_by, limit) = (fields.get("query"), fields.get("latest_by"), fields.get("limit"));
-    let section = ExtractSection {
-        source: fields.get("source").text(),
-        query: query.text(),
-        latest_by: latest_by.text(),
-        limit: limit.whole(),
-        snapshots: fields.get("snapshots").text().unwrap_or_else(|| "data/snapshots".into()),
-    };
-    fields.finish();
-    if section.limit == Some(0) {
-        limit.problem("at least one row is needed", None);
-    }
+fn check_extract(section: &mut ExtractSection, fields: &Fields<'_, '_>) {
     if section.limit.is_some() && section.latest_by.is_none() && section.query.is_none() {
         let hint = "latest_by: created_at (or a `query` that orders its rows, the latest first)".to_owned();
-        limit.problem("which rows are the latest is not said", Some(hint));
+        fields.at("limit").problem("which rows are the latest is not said", Some(hint));
     }
-    if query.is_given() && section.source.is_none() {
-        query.problem("a query needs its `source`", Some("source: data/reviews.db".into()));
+    if fields.at("query").is_given() && section.source.is_none() {
+        fields.at("query").problem("a query needs its `source`", Some("source: data/reviews.db".into()));
     }
-    section
 }
 
-fn decode_validate(at: &At<'_, '_>) -> ValidateSection {
-    let mut fields = at.fields();
-    let mut rates = BTreeMap::new();
-    for (column, (_, rate)) in fields.get("max_null_rate").free_map() {
-        match rate.number() {
-            Some(share) if (0.0..=1.0).contains(&share) => {
-                rates.insert(column, share);
-            }
-            Some(share) => rate.problem(format!("a share lies between 0 and 1, got {share}"), None),
-            None => rate.require("the largest share of nulls"),
+fn check_retrain(config: &mut RetrainConfig, fields: &Fields<'_, '_>) {
+    let candidates = fields.at("candidates");
+    if candidates.is_given() && config.candidates.is_empty() {
+        candidates.problem("a retrain needs a candidate", Some("[experiments/reviews_lr/config.yaml]".into()));
+    }
+    for set in config.candidates.iter().flat_map(|candidate| &candidate.set) {
+        if let Err(error) = Override::parse(set) {
+            candidates.problem(error.message, error.hint);
         }
     }
-    let section = ValidateSection {
-        min_rows: fields.get("min_rows").whole().unwrap_or(100),
-        min_per_class: fields.get("min_per_class").whole().unwrap_or(10),
-        max_null_rate: rates,
-        classes: fields.get("classes").texts(),
-    };
-    fields.finish();
-    section
-}
-
-fn decode_candidate(item: &At<'_, '_>) -> Option<CandidateSection> {
-    if let Some(super::yaml::Value::Text(config)) = item.node.map(|node| &node.value) {
-        return Some(CandidateSection { config: config.clone(), set: Vec::new() });
+    if config.when.is_empty() {
+        config.when.push(Trigger::Always);
     }
-    let mut fields = item.fields();
-    let config = fields.get("config");
-    config.require("the candidate's experiment config");
-    let set = fields.get("set");
-    let mut given = Vec::new();
-    for (key, (value, _)) in set.free_map() {
-        let text = match value {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        };
-        given.push(format!("{key}={text}"));
-    }
-    fields.finish();
-    Some(CandidateSection { config: config.text()?, set: given })
-}
-
-fn decode_prune(at: &At<'_, '_>) -> Option<PruneSection> {
-    if at.node.is_some_and(|node| node.value == super::yaml::Value::Bool(false)) {
-        return None;
-    }
-    let mut fields = at.fields();
-    let older = fields.get("older_than");
-    let text = older.text().unwrap_or_else(|| "180d".into());
-    let older_than_ms = age(&text).unwrap_or_else(|why| {
-        older.problem(why, None);
-        0
-    });
-    let keep_last = fields.get("keep_last").whole().unwrap_or(3);
-    fields.finish();
-    Some(PruneSection { older_than_ms, keep_last: usize::try_from(keep_last).unwrap_or(usize::MAX) })
-}
-
-/// Reads the whole config; every problem is noted with the decoder.
-pub(super) fn decode(root: &At<'_, '_>) -> Option<RetrainConfig> {
-    let mut fields = root.fields();
-    let name = fields.get("name");
-    name.require("the retrain's name");
-    let candidates_at = fields.get("candidates");
-    candidates_at.require("the experiment configs to train");
-    let candidates: Vec<CandidateSection> = candidates_at.items().iter().filter_map(decode_candidate).collect();
-    if candidates_at.is_given() && candidates.is_empty() {
-        candidates_at.problem("a retrain needs a candidate", Some("[experiments/reviews_lr/config.yaml]".into()));
-    }
-    for candidate in &candidates {
-        for set in &candidate.set {
-            if let Err(error) = Override::parse(set) {
-                candidates_at.problem(error.message, error.hint);
-            }
-        }
-    }
-    let verify = fields.get("verify");
-    let timeout = fields.get("verify_timeout");
-    let verify_timeout = wait(&timeout.text().unwrap_or_else(|| "5m".into())).unwrap_or_else(|why| {
-        timeout.problem(why, None);
-        0
-    });
-    let name = name.parsed(ExperimentName::parse);
-    let config = RetrainConfig {
-        description: fields.get("description").text().unwrap_or_default(),
-        period: decode_period(&fields.get("period")),
-        timezone: fields.get("timezone").text().unwrap_or_else(|| "UTC".into()),
-        when: decode_when(&fields.get("when")),
-        data: decode_extract(&fields.get("data")),
-        validate: decode_validate(&fields.get("validate")),
-        candidates,
-        policy: fields.get("policy").text(),
-        verify: verify.texts(),
-        verify_timeout_ms: verify_timeout.unsigned_abs(),
-        prune: decode_prune(&fields.get("prune")),
-        textfile_dir: fields.get("textfile_dir").text(),
-        notify: decode_notify(&fields.get("notify")),
-        name: name?,
-    };
-    fields.finish();
-    Some(config)
 }

@@ -74,7 +74,7 @@ impl Rows {
         self.queries.extend(rows.queries.iter().map(|query| query + queries));
         self.query_ids.extend(rows.query_ids);
         self.ids.extend(rows.ids);
-        self.classes.extend(rows.classes);
+        self.truth.append(rows.truth);
         self.numbers.extend(rows.numbers.iter().map(|number| number + self.n_read));
         self.skipped.extend(rows.skipped.into_iter().map(|(number, id)| (number + self.n_read, id)));
         for (name, cells) in rows.by {
@@ -151,7 +151,7 @@ mod tests {
         let tested = test.ids_digest(&[0, 1]);
         let all = Rows::joined(vec![(Part::Train, train), (Part::Test, test)]).unwrap();
         assert_eq!(all.ids, ["a", "c", "b", "b", "d"]);
-        assert_eq!((&all.queries[..], &all.classes[..]), (&[0, 0, 1, 2, 3][..], &[2, 1, 0, 1, 0][..]));
+        assert_eq!((&all.queries[..], all.truth.grades()), (&[0, 0, 1, 2, 3][..], &[2, 1, 0, 1, 0][..]));
         assert_eq!(all.query_ids, ["7", "8", "8", "9"]);
         assert_eq!(all.numbers, [1, 3, 2, 4, 5]);
         assert_eq!(all.of_part(Part::Test), [3, 4]);

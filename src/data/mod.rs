@@ -4,6 +4,7 @@
 //! and `split` says which rows are for training, validation and test.
 
 pub mod columns;
+pub mod content;
 pub mod dataset;
 pub mod joined;
 pub mod labels;
@@ -12,17 +13,22 @@ pub mod npy_file;
 pub mod parquet_file;
 mod queries;
 pub mod rows;
+#[cfg(test)]
+pub mod samples;
 pub mod snapshot;
 pub mod sources;
 pub mod split;
 pub mod table;
 pub mod task;
+pub mod truth;
 pub mod vector_files;
 pub mod vectors;
 
 pub use columns::{Columns, Input};
+pub use content::Content;
 pub use dataset::{Csr, Dataset, Features, Targets};
 pub use rows::Rows;
 pub use split::{Part, Split};
 pub use table::Table;
 pub use task::Task;
+pub use truth::Truth;

@@ -78,16 +78,16 @@ pub(super) fn grouped(table: &Table, column: &str, kept: &mut Vec<usize>) -> Res
 ///
 /// # Errors
 /// `Invalid` with the row for any other label, and for none.
-pub(super) fn grades(table: &Table, column: &str, kept: &[usize]) -> Result<Vec<usize>> {
+pub(super) fn grades(table: &Table, column: &str, kept: &[usize]) -> Result<Vec<u8>> {
     let cells: Vec<Option<&str>> = table.cells(column)?.collect();
     let grade = |row: &usize| {
         let cell = cells[*row].unwrap_or_default().trim();
         if let [digit @ b'0'..=b'9'] = cell.as_bytes() {
-            return Ok(usize::from(digit - b'0'));
+            return Ok(digit - b'0');
         }
         let number = cell.parse::<f64>().ok();
         let grade = number.filter(|it| it.fract() == 0.0 && (0.0..=f64::from(HIGHEST_GRADE)).contains(it));
-        grade.map(|grade| grade as usize).ok_or_else(|| {
+        grade.map(|grade| grade as u8).ok_or_else(|| {
             let place = table.place(*row, column);
             let error = if canonical(Some(cell)).is_none() {
                 place.error("the label is missing")
@@ -98,11 +98,6 @@ pub(super) fn grades(table: &Table, column: &str, kept: &[usize]) -> Result<Vec<
         })
     };
     kept.iter().map(grade).collect()
-}
-
-/// The names of grades.
-pub(super) fn grade_names() -> Vec<String> {
-    (0..=HIGHEST_GRADE).map(|grade| grade.to_string()).collect()
 }
 
 /// Refuses a document without features.

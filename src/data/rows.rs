@@ -1,5 +1,6 @@
 //! From a table to rows that are ready: inputs, labels and ids, with the rows that lack them skipped and counted.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ndarray::Array2;
@@ -9,10 +10,11 @@ use sha2::{Digest, Sha256};
 
 use super::columns::{Columns, Input, json_text};
 use super::labels;
-use super::queries::{self, Queries, check_present, check_whole, drawn, grade_names, grades, grouped};
+use super::queries::{self, Queries, check_present, check_whole, drawn, grades, grouped};
 use super::sources::{Request, VectorColumns};
 use super::split::{By, Keys, Part, Split, check_parts, make, parse_time};
 use super::table::Table;
+use super::truth::Truth;
 use super::vectors::Vectors;
 use crate::catalog::known_hint;
 use crate::error::{Error, Result};
@@ -39,10 +41,8 @@ pub struct Rows {
     pub ids: Vec<String>,
     /// What the model sees.
     pub inputs: Inputs,
-    /// The class of each row, where labels were asked for; its grade for ranking.
-    pub classes: Vec<usize>,
-    /// The class names; `0` to `31` for ranking.
-    pub labels: Vec<String>,
+    /// The class or the grade of each row, where labels were asked for.
+    pub truth: Truth,
     /// For ranking, the query of each row, as an index into `query_ids`; the rows of a query stand together. Else empty.
     pub queries: Vec<u32>,
     /// The ids of the queries, in the order in which they first appear.
@@ -260,12 +260,12 @@ pub fn prepare(
             Some(queries)
         }
     };
-    let (label_names, classes) = match (&labels_of_rows, labels) {
+    let truth = match (&labels_of_rows, labels) {
         (_, Labels::Grades) => {
             let column = columns.label.as_deref().unwrap_or_default();
-            (grade_names(), grades(&table, column, &kept)?)
+            Truth::Grades(grades(&table, column, &kept)?)
         }
-        (None, _) => (Vec::new(), Vec::new()),
+        (None, _) => Truth::Unknown,
         (Some(cells), labels) => {
             let found: Vec<&str> = kept.iter().map(|row| cells[*row].as_deref().unwrap_or_default()).collect();
             classes_of(&found, labels, columns.label.as_deref().unwrap_or_default(), &kept, &table)?
@@ -273,7 +273,7 @@ pub fn prepare(
     };
     let (parts, time) = match split {
         None => (Vec::new(), None),
-        Some(split) => parts_of(&table, &kept, split, (&classes, queries.as_ref()), seed)?,
+        Some(split) => parts_of(&table, &kept, split, (truth.classes(), queries.as_ref()), seed)?,
     };
     let (ids, anchor) = match (&queries, &columns.id) {
         (Some(queries), column) => {
@@ -295,8 +295,7 @@ pub fn prepare(
     Ok(Rows {
         ids,
         inputs,
-        classes,
-        labels: label_names,
+        truth,
         queries: queries.of_row,
         query_ids: queries.ids,
         parts,
@@ -313,13 +312,7 @@ pub fn prepare(
     })
 }
 
-fn classes_of(
-    found: &[&str],
-    labels: Labels<'_>,
-    column: &str,
-    kept: &[usize],
-    table: &Table,
-) -> Result<(Vec<String>, Vec<usize>)> {
+fn classes_of(found: &[&str], labels: Labels<'_>, column: &str, kept: &[usize], table: &Table) -> Result<Truth> {
     let distinct: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
     let names = match labels {
         Labels::Known(names) => names.to_vec(),
@@ -342,7 +335,7 @@ fn classes_of(
         })
     });
     let index = index.collect::<Result<Vec<usize>>>()?;
-    Ok((names, index))
+    Ok(Truth::Classes { index, labels: names })
 }
 
 fn skipped_rows(table: &Table, columns: &Columns, kept: &[usize]) -> Result<Vec<(usize, Option<String>)>> {
@@ -506,9 +499,9 @@ impl Rows {
     pub fn fingerprint(&self) -> String {
         let (mut hasher, mut bytes) = (Sha256::new(), Vec::new());
         for (position, id) in self.ids.iter().enumerate() {
-            let label = self.classes.get(position).map_or("", |class| self.labels[*class].as_str());
+            let label = self.truth.word(position);
             let part = self.parts.get(position).map_or("", |part| part.name());
-            for field in [id.as_str(), label, part].into_iter().chain(self.query(position)) {
+            for field in [id.as_str(), &label, part].into_iter().chain(self.query(position)) {
                 hasher.update((field.len() as u64).to_le_bytes());
                 hasher.update(field);
             }
@@ -556,14 +549,13 @@ impl Rows {
     /// SHA-256 over the sorted ids of rows with their labels: two runs with the same digest were tested on the same rows.
     #[must_use]
     pub fn ids_digest(&self, positions: &[usize]) -> String {
-        let label = |position: usize| self.classes.get(position).map_or("", |class| self.labels[*class].as_str());
-        let row = |at: &usize| (self.query(*at), self.ids[*at].as_str(), label(*at));
-        let mut rows: Vec<(Option<&str>, &str, &str)> = positions.iter().map(row).collect();
+        let row = |at: &usize| (self.query(*at), self.ids[*at].as_str(), self.truth.word(*at));
+        let mut rows: Vec<(Option<&str>, &str, Cow<'_, str>)> = positions.iter().map(row).collect();
         rows.sort_unstable();
         let mut hasher = Sha256::new();
         hasher.update(&self.anchor);
         for (query, id, label) in rows {
-            for field in [id, label].into_iter().chain(query) {
+            for field in [id, &label].into_iter().chain(query) {
                 hasher.update((field.len() as u64).to_le_bytes());
                 hasher.update(field);
             }

@@ -9,7 +9,7 @@ use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, Series};
 
 use crate::catalog::did_you_mean;
 use crate::data::vectors::{Place, Vectors};
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 
 /// Rows × requested columns.
 #[derive(Debug, Clone)]
@@ -164,5 +164,7 @@ pub fn no_such_column(source: &str, name: &str, known: &[String]) -> Error {
         Some(close) => format!("did you mean `{close}`? the columns are {shown}{more}"),
         None => format!("the columns are {shown}{more}"),
     };
-    Error::invalid(format!("`{source}` has no column `{name}`")).hint(hint)
+    Error::invalid(format!("`{source}` has no column `{name}`"))
+        .hint(hint)
+        .because(Cause::MissingColumn(name.to_owned()))
 }

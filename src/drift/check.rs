@@ -8,11 +8,11 @@ use super::current::{Seen, Values};
 use super::decision::{Case, Rule, Settings, Verdict, judge, replicates};
 use super::domain_classifier::{DomainClassifier, WIDEST};
 use super::explain::{Moved, moved};
-use super::findings::{FEW, Finding, is_broken, is_lost, missing, null_rate, of_column, unseen};
+use super::findings::{Finding, is_broken, is_lost, missing, null_rate, of_column, unseen};
 use super::kl::Kl;
-use super::pair::Pair;
+use super::pair::{Histogram, Pair};
 use super::profile::{Column, Content, Role};
-use super::statistic::{Counts, Draws, DriftStatistic, Kind, Null, Sides};
+use super::statistic::{Counts, Draws, DriftStatistic, FEW, Kind, Null, Sides};
 use super::vectors::VectorSample;
 use crate::catalog::{Named as _, find};
 use crate::error::Result;
@@ -23,15 +23,6 @@ pub type Observed<'a> = (&'a Column, Option<&'a Seen>);
 
 /// The name of the whole vectors among the columns.
 pub const VECTORS: &str = "vectors";
-
-/// Bars of both sides over the same axis, as shares.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Histogram {
-    /// Of the reference.
-    pub reference: Vec<f64>,
-    /// Of the current values.
-    pub current: Vec<f64>,
-}
 
 /// What a check says of a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -216,6 +207,45 @@ fn null_sides(column: &Column, seen: &Seen) -> Sides<'static> {
 
 type Judged<'a, 'b> = Option<(&'a Case<'b>, &'a Verdict)>;
 
+impl Checked {
+    /// What the test of a column says, `(n, m)` values being on its sides, without what is known of the column beside that.
+    fn of_test(
+        name: &str,
+        kind: Kind,
+        statistic: &'static dyn DriftStatistic,
+        (n, m): (u64, u64),
+        judged: Judged<'_, '_>,
+    ) -> Self {
+        let (case, verdict) = judged.unzip();
+        Self {
+            name: name.to_owned(),
+            role: None,
+            kind,
+            statistic: statistic.name(),
+            n_reference: n,
+            n: m,
+            nulls: 0,
+            value: case.map(|case| case.value),
+            threshold: verdict.map(|verdict| verdict.threshold),
+            p: verdict.map(|verdict| verdict.p),
+            p_holm: verdict.map(|verdict| verdict.p_holm),
+            q: verdict.map(|verdict| verdict.q),
+            test: case.map(|case| case.null.name()),
+            drift: verdict.is_some_and(|verdict| verdict.drift),
+            severity: verdict.map_or(Severity::Normal, |verdict| verdict.severity),
+            kl_divergence: None,
+            kl_threshold: None,
+            reference_mean: None,
+            reference_std: None,
+            mean: None,
+            std: None,
+            histogram: Histogram::default(),
+            bins: Vec::new(),
+            reason: None,
+        }
+    }
+}
+
 fn checked(
     column: &Column,
     seen: Option<&Seen>,
@@ -224,7 +254,6 @@ fn checked(
     pair: Option<(&Pair<'_>, Draws, &Settings)>,
     findings: &[Finding],
 ) -> Checked {
-    let verdict = judged.map(|(_, verdict)| verdict);
     let (mean, std) = match seen.map(|seen| &seen.values) {
         Some(Values::Numbers(numbers)) => (numbers.mean(), numbers.deviation()),
         _ => (None, None),
@@ -234,32 +263,19 @@ fn checked(
         _ => (None, None),
     };
     let kl = pair.and_then(|(pair, draws, settings)| of_kl(statistic, judged, pair, draws, settings));
-    let told = findings.iter().filter(|finding| finding.drift);
     let reason = match (judged.is_none(), findings.iter().find(|finding| is_broken(std::slice::from_ref(finding)))) {
         (false, _) => None,
         (true, Some(finding)) => Some(finding.finding.to_owned()),
         (true, None) => Some(nothing_to_compare(column, seen)),
     };
+    let sizes = (column.values(), seen.map_or(0, Seen::present));
+    let tested = Checked::of_test(&column.name, column.kind(), statistic, sizes, judged);
+    let alarms = findings.iter().filter(|finding| finding.drift);
     Checked {
-        name: column.name.clone(),
         role: Some(column.role),
-        kind: column.kind(),
-        statistic: statistic.name(),
-        n_reference: column.values(),
-        n: seen.map_or(0, Seen::present),
         nulls: seen.map_or(0, |seen| seen.nulls),
-        value: judged.map(|(case, _)| case.value),
-        threshold: verdict.map(|verdict| verdict.threshold),
-        p: verdict.map(|verdict| verdict.p),
-        p_holm: verdict.map(|verdict| verdict.p_holm),
-        q: verdict.map(|verdict| verdict.q),
-        test: judged.map(|(case, _)| case.null.name()),
-        drift: verdict.is_some_and(|verdict| verdict.drift) || findings.iter().any(|finding| finding.drift),
-        severity: told
-            .map(|finding| finding.severity)
-            .chain(verdict.map(|verdict| verdict.severity))
-            .max()
-            .unwrap_or(Severity::Normal),
+        drift: tested.drift || alarms.clone().next().is_some(),
+        severity: alarms.map(|finding| finding.severity).fold(tested.severity, Severity::max),
         kl_divergence: kl.map(|(value, _)| value),
         kl_threshold: kl.map(|(_, threshold)| threshold),
         reference_mean,
@@ -269,6 +285,7 @@ fn checked(
         histogram: pair.map(|(pair, ..)| pair.histogram()).unwrap_or_default(),
         bins: pair.map(|(pair, ..)| moved(pair)).unwrap_or_default(),
         reason,
+        ..tested
     }
 }
 
@@ -304,35 +321,10 @@ fn of_kl(
 }
 
 fn of_vectors(sample: &VectorSample, rows: &Array2<f32>, (n, m): (usize, usize), judged: Judged<'_, '_>) -> Checked {
-    let verdict = judged.map(|(_, verdict)| verdict);
     let reason = judged.is_none().then(|| match sample.width() {
         width if width > WIDEST => format!("vectors of {width} numbers are too wide: {WIDEST} at most"),
         _ => format!("{} rows of the reference and {} current ones: {FEW} of each are needed", n, rows.nrows()),
     });
-    Checked {
-        name: VECTORS.to_owned(),
-        role: None,
-        kind: Kind::Vector,
-        statistic: DomainClassifier.name(),
-        n_reference: n as u64,
-        n: m as u64,
-        nulls: 0,
-        value: judged.map(|(case, _)| case.value),
-        threshold: verdict.map(|verdict| verdict.threshold),
-        p: verdict.map(|verdict| verdict.p),
-        p_holm: verdict.map(|verdict| verdict.p_holm),
-        q: verdict.map(|verdict| verdict.q),
-        test: judged.map(|(case, _)| case.null.name()),
-        drift: verdict.is_some_and(|verdict| verdict.drift),
-        severity: verdict.map_or(Severity::Normal, |verdict| verdict.severity),
-        kl_divergence: None,
-        kl_threshold: None,
-        reference_mean: None,
-        reference_std: None,
-        mean: None,
-        std: None,
-        histogram: Histogram::default(),
-        bins: Vec::new(),
-        reason,
-    }
+    let sizes = (n as u64, m as u64);
+    Checked { reason, ..Checked::of_test(VECTORS, Kind::Vector, &DomainClassifier, sizes, judged) }
 }

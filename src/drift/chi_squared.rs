@@ -11,22 +11,6 @@ use crate::catalog::Named;
 /// Pearson's χ².
 pub struct ChiSquared;
 
-/// χ² of the two rows of counts.
-#[must_use]
-pub fn pearson(counts: &Counts) -> f64 {
-    let (n, m) = counts.sizes();
-    let bin = |(reference, current): (&u64, &u64)| {
-        let (reference, current) = (*reference as f64, *current as f64);
-        let all = reference + current;
-        if all == 0.0 {
-            return 0.0;
-        }
-        let (left, right) = (all * n / (n + m), all * m / (n + m));
-        (reference - left).powi(2) / left + (current - right).powi(2) / right
-    };
-    counts.reference.iter().zip(&counts.current).map(bin).sum()
-}
-
 impl Named for ChiSquared {
     fn name(&self) -> &'static str {
         "chi_squared"
@@ -52,7 +36,7 @@ impl DriftStatistic for ChiSquared {
     }
 
     fn value(&self, sides: &Sides<'_>) -> Option<f64> {
-        comparable(sides).map(pearson)
+        comparable(sides).map(Counts::chi_squared)
     }
 
     fn value_of_effect(&self, sides: &Sides<'_>, effect: f64) -> f64 {
@@ -61,7 +45,7 @@ impl DriftStatistic for ChiSquared {
     }
 
     fn null(&self, sides: &Sides<'_>, value: f64, draws: Draws) -> Null {
-        null_of_counts(&sides.counts, value, (1.0, 1), draws, pearson)
+        null_of_counts(&sides.counts, value, (1.0, 1), draws, Counts::chi_squared)
     }
 }
 

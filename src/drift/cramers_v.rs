@@ -3,7 +3,6 @@
 //! Range 0…1; with a reference much larger than the window it stays small, because V is of the whole table. Checked
 //! against SciPy 1.17.1 (`scipy.stats.contingency.association(method="cramer")`).
 
-use super::chi_squared::pearson;
 use super::statistic::{BINNED, Counts, Draws, DriftStatistic, Kind, Null, Scale, Sides, comparable, null_of_counts};
 use crate::catalog::Named;
 
@@ -12,7 +11,7 @@ pub struct CramersV;
 
 fn association(counts: &Counts) -> f64 {
     let (n, m) = counts.sizes();
-    (pearson(counts) / (n + m)).sqrt()
+    (counts.chi_squared() / (n + m)).sqrt()
 }
 
 impl Named for CramersV {

@@ -10,8 +10,7 @@
 
 use ndarray::{Array1, Array2, Axis};
 
-use super::findings::FEW;
-use super::statistic::{Draws, DriftStatistic, Kind, Null, Scale, Sides};
+use super::statistic::{Draws, DriftStatistic, FEW, Kind, Null, Scale, Sides};
 use crate::catalog::Named;
 use crate::stats::generator::generator;
 use crate::stats::ranks::{area, descending};

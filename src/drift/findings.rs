@@ -23,6 +23,7 @@ use super::current::{NumbersSeen, Seen, Values, WordsSeen};
 use super::decision::Verdict;
 use super::pair::number;
 use super::profile::{Column, Content, Numbers, Words};
+use super::statistic::FEW;
 use crate::tracking::Severity;
 
 /// Something that is wrong with a column.
@@ -40,8 +41,6 @@ pub struct Finding {
     pub severity: Severity,
 }
 
-/// Less values than this are not judged.
-pub const FEW: u64 = 20;
 /// A note about values out of range: this share, and so many times what chance gives.
 const OUTSIDE: (f64, f64) = (0.01, 10.0);
 

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_table_of_thresholds() {
-        // statistics.md §4, from scipy.stats.chi2.ppf: reference n, current m, bins -> τ at 5 %, 1 %, 0.1 %.
+        // ½(1/n + 1/m) · scipy.stats.chi2.ppf(1 − α, bins − 1): reference n, current m, bins -> τ at α = 5 %, 1 %, 0.1 %.
         let table = [
             (1000, 1000, 10, [0.0169, 0.0217, 0.0279]),
             (10_000, 1000, 10, [0.0093, 0.0119, 0.0153]),

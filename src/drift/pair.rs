@@ -1,7 +1,8 @@
 //! The two sides of a column brought together for a window: the bins that the window allows, and their names.
 
+use serde::Serialize;
+
 use super::bins::{own_bins, sums};
-use super::check::Histogram;
 use super::current::{Seen, Values};
 use super::profile::{Column, Content, Numbers, Words};
 use super::statistic::{Counts, Samples, Sides};
@@ -13,6 +14,15 @@ pub const UNSEEN: &str = "UNSEEN";
 
 /// Bars of a histogram of numbers.
 const BARS: usize = 10;
+
+/// Bars of both sides over the same axis, as shares.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Histogram {
+    /// Of the reference.
+    pub reference: Vec<f64>,
+    /// Of the current values.
+    pub current: Vec<f64>,
+}
 
 /// Both sides of a column, with what the statistics borrow.
 #[derive(Debug, Clone)]

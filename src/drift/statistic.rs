@@ -18,6 +18,9 @@ use crate::stats::distributions::{chi_squared_quantile, chi_squared_tail, kolmog
 use crate::stats::generator::generator;
 use crate::stats::multinomial::multinomial;
 
+/// Less values than this are not judged.
+pub const FEW: u64 = 20;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,6 +65,22 @@ impl Counts {
     #[must_use]
     pub fn shares(&self) -> (Vec<f64>, Vec<f64>) {
         (smoothed(&self.reference), smoothed(&self.current))
+    }
+
+    /// Pearson's χ² of the 2 × B table: Σ (observed − expected)²/expected, without smoothing or correction.
+    #[must_use]
+    pub fn chi_squared(&self) -> f64 {
+        let (n, m) = self.sizes();
+        let bin = |(reference, current): (&u64, &u64)| {
+            let (reference, current) = (*reference as f64, *current as f64);
+            let all = reference + current;
+            if all == 0.0 {
+                return 0.0;
+            }
+            let (left, right) = (all * n / (n + m), all * m / (n + m));
+            (reference - left).powi(2) / left + (current - right).powi(2) / right
+        };
+        self.reference.iter().zip(&self.current).map(bin).sum()
     }
 
     /// ½(1/n + 1/m), by which second-order distances between two samples of one population shrink.

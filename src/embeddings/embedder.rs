@@ -5,7 +5,8 @@ use std::path::Path;
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::setting::Setting;
+use super::context::EmbedContext;
+use super::text_report::TextReport;
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::error::Result;
 
@@ -24,14 +25,19 @@ pub trait EmbedderKind: Named + Sync {
     ///
     /// # Errors
     /// `NotFound` or `Invalid` when a model folder is missing or cannot be used.
-    fn prepare(&self, _params: &Params, _setting: &Setting<'_>) -> Result<()> {
+    fn prepare(&self, _params: &Params, _context: &EmbedContext<'_>) -> Result<()> {
         Ok(())
     }
     /// Makes an embedder, learning from the training texts what it has to learn.
     ///
     /// # Errors
     /// `Invalid` when the texts cannot be used, `Failed` when its files cannot be read.
-    fn fit(&self, params: &Params, texts: &[String], setting: &Setting<'_>) -> Result<Box<dyn Embedder>>;
+    fn fit(
+        &self,
+        params: &Params,
+        texts: &[String],
+        context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Embedder>, TextReport)>;
     /// Reads an embedder back from the file that `Embedder::save` wrote under this `prefix` in the folder.
     ///
     /// # Errors
@@ -45,11 +51,17 @@ pub trait Embedder: Send + Sync {
     fn id(&self) -> String;
     /// Length of a vector.
     fn dimensions(&self) -> usize;
-    /// One row per text, `n_texts × dimensions`, of length 1; all zero for a text that has nothing to embed.
+    /// One row per text, `n_texts × dimensions`, of length 1; all zero for a text that has nothing to embed. `row_numbers`
+    /// are the rows of the texts in their source, for errors and the report; without them texts are counted from 1.
     ///
     /// # Errors
     /// `Failed` when the model cannot run.
-    fn embed(&self, texts: &[String], setting: &Setting<'_>) -> Result<Array2<f32>>;
+    fn embed(
+        &self,
+        texts: &[String],
+        row_numbers: Option<&[usize]>,
+        context: &EmbedContext<'_>,
+    ) -> Result<(Array2<f32>, TextReport)>;
     /// The same field by field, as it goes into a file's metadata.
     fn identity(&self) -> Value;
     /// How another system makes the same vectors.

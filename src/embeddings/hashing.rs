@@ -32,8 +32,9 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
+use crate::embeddings::context::EmbedContext;
 use crate::embeddings::embedder::{Embedder, EmbedderKind};
-use crate::embeddings::setting::Setting;
+use crate::embeddings::text_report::TextReport;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
 use crate::tensors::Tensors;
@@ -165,11 +166,17 @@ impl Embedder for HashingEmbedder {
         self.dimensions
     }
 
-    fn embed(&self, texts: &[String], _setting: &Setting<'_>) -> Result<Array2<f32>> {
+    fn embed(
+        &self,
+        texts: &[String],
+        _row_numbers: Option<&[usize]>,
+        _context: &EmbedContext<'_>,
+    ) -> Result<(Array2<f32>, TextReport)> {
         let mut values = vec![0.0; texts.len() * self.dimensions];
         let rows = values.par_chunks_mut(self.dimensions).zip(texts).with_min_len(64);
         rows.for_each(|(vector, text)| self.embed_into(text, vector));
-        Ok(Array2::from_shape_vec((texts.len(), self.dimensions), values).expect("one vector per text"))
+        let vectors = Array2::from_shape_vec((texts.len(), self.dimensions), values).expect("one vector per text");
+        Ok((vectors, TextReport::default()))
     }
 
     fn identity(&self) -> Value {
@@ -224,13 +231,19 @@ impl EmbedderKind for Hashing {
         PARAMS
     }
 
-    fn fit(&self, params: &Params, texts: &[String], _setting: &Setting<'_>) -> Result<Box<dyn Embedder>> {
+    fn fit(
+        &self,
+        params: &Params,
+        texts: &[String],
+        _context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Embedder>, TextReport)> {
         let (dimensions, ngram) = (params.usize("dimensions"), params.range("ngram"));
-        Ok(Box::new(if params.bool("idf") {
+        let embedder = if params.bool("idf") {
             HashingEmbedder::fit(dimensions, ngram, params.usize("min_df"), texts)
         } else {
             HashingEmbedder::new(dimensions, ngram)
-        }))
+        };
+        Ok((Box::new(embedder), TextReport::default()))
     }
 
     fn check(&self, params: &Params) -> Result<(), ParamProblem> {
@@ -290,7 +303,7 @@ mod tests {
     fn rows_have_length_one_or_zero_and_alike_texts_are_near() {
         let texts = texts(&["재미있는 영화", "재미있는 영화!", "지루하고 길다", "", " \u{feff}\n"]);
         for embedder in [HashingEmbedder::new(768, (1, 2)), HashingEmbedder::fit(768, (1, 2), 5, &texts)] {
-            let rows = embedder.embed(&texts, &Setting::bare(".".as_ref())).unwrap();
+            let (rows, _) = embedder.embed(&texts, None, &EmbedContext::bare(".".as_ref())).unwrap();
             let dot = |left: usize, right: usize| rows.row(left).dot(&rows.row(right));
             assert!((dot(0, 0) - 1.0).abs() < 1e-6 && dot(3, 3) == 0.0 && dot(4, 4) == 0.0);
             assert!(dot(0, 1) > 0.7 && dot(0, 2) < 0.3, "{} {}", dot(0, 1), dot(0, 2));
@@ -308,7 +321,7 @@ mod tests {
         let plain = HashingEmbedder::new(4096, (1, 1));
         let fitted = HashingEmbedder::fit(4096, (1, 1), 1, &texts(&["b", "c"]));
         for (embedder, idf) in [(plain, [1.0; 3]), (fitted, idf)] {
-            let row = embedder.embed(&texts(&["AA b"]), &Setting::bare(".".as_ref())).unwrap();
+            let (row, _) = embedder.embed(&texts(&["AA b"]), None, &EmbedContext::bare(".".as_ref())).unwrap();
             let weights = [0, 1, 2].map(|at| tf[at] * idf[at]);
             let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
             for at in 0..3 {
@@ -326,12 +339,13 @@ mod tests {
         let params = |json| Params::checked(PARAMS, &serde_json::from_str(json).unwrap()).unwrap();
         let rows = texts(&["하나 둘", "셋"]);
         for json in [r#"{"dimensions":32}"#, r#"{"dimensions":32,"idf":false}"#] {
-            let fitted = Hashing.fit(&params(json), &rows, &Setting::bare(".".as_ref())).unwrap();
+            let context = EmbedContext::bare(".".as_ref());
+            let (fitted, _) = Hashing.fit(&params(json), &rows, &context).unwrap();
             fitted.save(folder.path(), "step0_").unwrap();
             let loaded = Hashing.load(&params(json), folder.path(), "step0_").unwrap();
             assert_eq!(
-                (loaded.id(), loaded.embed(&rows, &Setting::bare(".".as_ref())).unwrap()),
-                (fitted.id(), fitted.embed(&rows, &Setting::bare(".".as_ref())).unwrap())
+                (loaded.id(), loaded.embed(&rows, None, &context).unwrap()),
+                (fitted.id(), fitted.embed(&rows, None, &context).unwrap())
             );
         }
         let other = Hashing.load(&params(r#"{"dimensions":33}"#), folder.path(), "step0_").err().unwrap();

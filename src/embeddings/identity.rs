@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::setting::CosineToF32;
+use super::text_report::CosineToF32;
 use crate::fs::sha256;
 
 /// The format of an identity.

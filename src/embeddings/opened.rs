@@ -8,10 +8,11 @@ use std::sync::OnceLock;
 use ndarray::Array2;
 
 use super::candle_network::CandleNetwork;
+use super::context::{Device, EmbedContext};
 use super::encoder::{Network, Watch};
 use super::folder::{Folder, Hub, PoolingMode, Prompt, Step, Tokenizer, Tokens};
 use super::identity::{FORMAT_VERSION, Identity};
-use super::setting::{Device, Setting};
+use super::text_report::TextReport;
 use super::truncation::{Cut, Joined, Plan, Truncate};
 use crate::catalog::{Params, known_hint};
 use crate::error::{Error, Result};
@@ -66,16 +67,16 @@ pub struct Opened {
 }
 
 /// Finds the folder: a path under the root, else a name of the hub. What came from a folder is never asked of the hub.
-fn find(model: &str, trained: Option<&Identity>, setting: &Setting<'_>) -> Result<(PathBuf, Option<String>)> {
-    if let Some(moved) = setting.embedder.filter(|_| trained.is_some()) {
+fn find(model: &str, trained: Option<&Identity>, context: &EmbedContext<'_>) -> Result<(PathBuf, Option<String>)> {
+    if let Some(moved) = context.embedder.filter(|_| trained.is_some()) {
         return Ok((moved.to_path_buf(), trained.and_then(|trained| trained.revision.clone())));
     }
-    let path = setting.root.join(model);
+    let path = context.root.join(model);
     if path.is_dir() {
         return Ok((path, None));
     }
     let revision = trained.and_then(|trained| trained.revision.as_deref());
-    let in_a_folder = model.split_once('/').is_some_and(|(first, _)| setting.root.join(first).is_dir());
+    let in_a_folder = model.split_once('/').is_some_and(|(first, _)| context.root.join(first).is_dir());
     let is_path = model.starts_with(['.', '/', '~']) || model.matches('/').count() > 1 || in_a_folder;
     if is_path || path.exists() || (trained.is_some() && revision.is_none()) {
         let what = if path.exists() { "is a file, not a model folder" } else { "is not there" };
@@ -85,9 +86,9 @@ fn find(model: &str, trained: Option<&Identity>, setting: &Setting<'_>) -> Resul
         }));
     }
     let downloading = |file: &str, so_far: u64, total: u64| {
-        (setting.stage)(&format!("downloading {file}, {} %", so_far * 100 / total.max(1)));
+        (context.stage)(&format!("downloading {file}, {} %", so_far * 100 / total.max(1)));
     };
-    let Setting { hub: cache, network, endpoint, .. } = *setting;
+    let EmbedContext { hub: cache, network, endpoint, .. } = *context;
     let hub = Hub { cache, network, endpoint, progress: &downloading };
     let found = hub.find(model, revision).map_err(|mut error| {
         error.message = format!("there is no folder `{}`, and {}", path.display(), error.message);
@@ -102,8 +103,8 @@ impl Opened {
     /// # Errors
     /// `NotFound` for a missing folder or file, `Failed` for a damaged one, `Invalid` for what is not supported or for a
     /// wish that the model cannot fulfil.
-    pub fn open(wish: &Wish, trained: Option<&Identity>, setting: &Setting<'_>) -> Result<Self> {
-        let (path, revision) = find(&wish.model, trained, setting)?;
+    pub fn open(wish: &Wish, trained: Option<&Identity>, context: &EmbedContext<'_>) -> Result<Self> {
+        let (path, revision) = find(&wish.model, trained, context)?;
         let mut folder = Folder::open(&path)?;
         let max_length = folder.max_length(wish.max_length)?;
         change(&mut folder, wish)?;
@@ -129,13 +130,12 @@ impl Opened {
         self.folder.dimensions()
     }
 
-    /// Who this is. Large files are hashed once: the cache remembers their digests.
+    /// Who this is. Large files are hashed once: the cache remembers their digests, and `report` is told when it cannot be used.
     ///
     /// # Errors
     /// `Failed` when a file cannot be read.
-    pub fn identity(&self, wish: &Wish, setting: &Setting<'_>) -> Result<Identity> {
-        let note = |text| setting.report.borrow_mut().notes.push(text);
-        let cache = setting.cache.get(setting.now_ms, note);
+    pub fn identity(&self, wish: &Wish, context: &EmbedContext<'_>, report: &mut TextReport) -> Result<Identity> {
+        let cache = context.cache.get(context.now_ms, |text| report.note(text));
         let digests = self.folder.digests(&|path| match cache {
             Some(cache) => cache.file_digest(path).or_else(|_| Ok(sha256_file(path)?.1)),
             None => Ok(sha256_file(path)?.1),

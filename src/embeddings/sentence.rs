@@ -18,11 +18,12 @@ use serde_json::Value;
 
 use super::audit::{Audit, Auditor};
 use super::cache::{Cache, Key};
+use super::context::{Device, EmbedContext};
 use super::embedder::{Embedder, EmbedderKind};
 use super::encoder::Watch;
 use super::identity::Identity;
 use super::opened::{AnyNetwork, Opened, Wish};
-use super::setting::{CosineToF32, Device, Setting};
+use super::text_report::{CosineToF32, TextReport};
 use super::truncation::{Plan, Truncate, Truncation};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::error::{Context, Error, Result};
@@ -111,17 +112,17 @@ impl SentenceEmbedder {
     }
 
     /// The folder, opened once; an embedder that came with a model must be the one of training.
-    fn opened(&self, setting: &Setting<'_>) -> Result<&Opened> {
+    fn opened(&self, context: &EmbedContext<'_>, report: &mut TextReport) -> Result<&Opened> {
         if self.opened.get().is_none() {
             let trained = self.identity.get();
-            let opened = Opened::open(&self.wish, trained, setting)?;
-            let found = opened.identity(&self.wish, setting)?;
+            let opened = Opened::open(&self.wish, trained, context)?;
+            let found = opened.identity(&self.wish, context, report)?;
             if let Some(trained) = trained.filter(|trained| trained.digest() != found.digest()) {
                 let message =
                     format!("`{}` is not the embedder that the model was trained with", opened.path().display());
                 return Err(Error::invalid(message).hint(trained.differences(&found).join("; ")));
             }
-            setting.report.borrow_mut().notes.extend(opened.notes());
+            opened.notes().into_iter().for_each(|note| report.note(note));
             let _ = self.identity.set(found);
             let _ = self.opened.set(opened);
         }
@@ -133,37 +134,43 @@ impl SentenceEmbedder {
     }
 
     /// Whose vectors these are in the cache: those of a GPU differ in the last digits.
-    fn place(&self, setting: &Setting<'_>) -> String {
-        match setting.device {
+    fn place(&self, context: &EmbedContext<'_>) -> String {
+        match context.device {
             Device::Cpu => self.who().digest(),
             Device::Cuda(_) => format!("cuda:{}", self.who().digest()),
         }
     }
 
     /// The network, loaded once.
-    fn network(&self, opened: &Opened, setting: &Setting<'_>) -> Result<&AnyNetwork> {
+    fn network(&self, opened: &Opened, context: &EmbedContext<'_>) -> Result<&AnyNetwork> {
         if self.network.get().is_none() {
-            let _ = self.network.set(opened.network(self.wish.dtype, setting.device)?);
+            let _ = self.network.set(opened.network(self.wish.dtype, context.device)?);
         }
         Ok(self.network.get().expect("it was just loaded"))
     }
 
     /// Computes the rows that are missing, block by block; what is finished is in the cache, whatever comes after.
-    fn compute(&self, work: &mut Work<'_>, cache: Option<&Cache>, setting: &Setting<'_>) -> Result<()> {
-        let opened = self.opened(setting)?;
+    fn compute(
+        &self,
+        work: &mut Work<'_>,
+        cache: Option<&Cache>,
+        context: &EmbedContext<'_>,
+        report: &mut TextReport,
+    ) -> Result<()> {
+        let opened = self.opened(context, report)?;
         let (total, mut budget) = (work.missing.len(), FIRST_BYTES);
         let (texts, numbers) = (std::mem::take(&mut work.texts), std::mem::take(&mut work.numbers));
         let missing = std::mem::take(&mut work.missing);
         let plan = |rows: &[usize]| opened.plan(&self.wish, rows.iter().map(|row| (numbers[*row], texts[*row])));
         let clock = Instant::now();
         opened.tokenizer()?;
-        let network = self.network(opened, setting)?;
-        lap(setting, "load", clock);
+        let network = self.network(opened, context)?;
+        report.lap("load", clock);
         let clock = Instant::now();
         let mut rows = block(&missing, &texts, budget);
         let mut present = plan(rows)?;
-        lap(setting, "tokenize", clock);
-        let (interrupted, progress) = (setting.interrupted, setting.progress);
+        report.lap("tokenize", clock);
+        let (interrupted, progress) = (context.interrupted, context.progress);
         let mut finished = 0;
         loop {
             let rest = &missing[finished + rows.len()..];
@@ -178,14 +185,16 @@ impl SentenceEmbedder {
             let (vectors, next) = rayon::join(|| network.embed(&present.sequences, &watch), || plan(coming));
             let joined = present.join(vectors?);
             let took = clock.elapsed().as_secs_f64();
-            lap(setting, "encode", clock);
+            report.lap("encode", clock);
             if let Some(at) = joined.outer_iter().position(|vector| vector.iter().any(|number| !number.is_finite())) {
                 let (model, row) = (&self.wish.model, numbers[rows[at]]);
                 return Err(Error::failed(format!("`{model}` gives no finite vector for the text of row {row}"))
                     .hint("its weights are damaged, or made for another precision"));
             }
             work.fill(rows, &present, &joined);
-            self.remember(work, rows, cache, setting);
+            if let Some(note) = self.remember(work, rows, cache, context) {
+                report.note(note);
+            }
             finished += rows.len();
             let bytes: usize = rows.iter().map(|row| texts[*row].len()).sum();
             budget = ((bytes as f64 / took.max(1e-3) * BLOCK_SECONDS) as usize).max(FIRST_BYTES);
@@ -196,24 +205,32 @@ impl SentenceEmbedder {
         }
     }
 
-    /// Puts the rows of a block into the cache; one that cannot be written is noted once and passed over.
-    fn remember(&self, work: &Work<'_>, block: &[usize], cache: Option<&Cache>, setting: &Setting<'_>) {
-        let Some(cache) = cache else { return };
+    /// Puts the rows of a block into the cache; returns a note when they cannot be written.
+    fn remember(
+        &self,
+        work: &Work<'_>,
+        block: &[usize],
+        cache: Option<&Cache>,
+        context: &EmbedContext<'_>,
+    ) -> Option<String> {
         let keys: Vec<Key> = block.iter().map(|row| work.keys[*row]).collect();
         let rows = work.rows.select(Axis(0), block);
-        if let Err(error) = cache.put_many(&self.place(setting), &keys, rows.view()) {
-            note_once(setting, format!("vectors are not cached: {}", error.message));
-        }
+        cache?.put_many(&self.place(context), &keys, rows.view()).err().map(|error| not_cached(&error))
     }
 
     /// How near the vectors of this dtype are to those of f32, on some of the texts.
-    fn measure(&self, texts: &[String], setting: &Setting<'_>) -> Result<Option<CosineToF32>> {
+    fn measure(
+        &self,
+        texts: &[String],
+        context: &EmbedContext<'_>,
+        report: &mut TextReport,
+    ) -> Result<Option<CosineToF32>> {
         if self.wish.dtype == Dtype::F32 || texts.is_empty() {
             return Ok(None);
         }
-        let opened = self.opened(setting)?;
-        let cache = setting.cache.get(setting.now_ms, |text| note_once(setting, text));
-        let (place, key) = (format!("{}:cosine_to_f32", self.place(setting)), [Key::of("cosine_to_f32")]);
+        let opened = self.opened(context, report)?;
+        let cache = context.cache.get(context.now_ms, |text| report.note(text));
+        let (place, key) = (format!("{}:cosine_to_f32", self.place(context)), [Key::of("cosine_to_f32")]);
         let mut known = Array2::zeros((1, 3));
         if let Some(cache) = cache
             && cache.get_many(&place, &key, known.view_mut()).is_ok_and(|missing| missing.is_empty())
@@ -234,10 +251,10 @@ impl SentenceEmbedder {
             tokens <= MEASURED.1
         });
         sequences.truncate(fits.count().max(1));
-        let watch = Watch { done: &|_| {}, interrupted: setting.interrupted };
+        let watch = Watch { done: &|_| {}, interrupted: context.interrupted };
         // One network after the other: both need not be in memory.
-        let exact = opened.network(Dtype::F32, setting.device)?.embed(&sequences, &watch)?;
-        let coarse = self.network(opened, setting)?.embed(&sequences, &watch)?;
+        let exact = opened.network(Dtype::F32, context.device)?.embed(&sequences, &watch)?;
+        let coarse = self.network(opened, context)?.embed(&sequences, &watch)?;
         let measured = CosineToF32::between(&exact, &coarse);
         if let Some(cache) = cache {
             let row = [measured.mean, measured.min, measured.texts as f64].map(|value| value as f32);
@@ -284,15 +301,8 @@ fn narrowed(rows: Array2<f32>, width: usize) -> Array2<f32> {
     Array2::from_shape_vec((n, width), values).expect("one row a text")
 }
 
-fn lap(setting: &Setting<'_>, stage: &'static str, since: Instant) {
-    *setting.report.borrow_mut().seconds.entry(stage).or_default() += since.elapsed().as_secs_f64();
-}
-
-fn note_once(setting: &Setting<'_>, note: String) {
-    let notes = &mut setting.report.borrow_mut().notes;
-    if !notes.contains(&note) {
-        notes.push(note);
-    }
+fn not_cached(error: &Error) -> String {
+    format!("vectors are not cached: {}", error.message)
 }
 
 impl Embedder for SentenceEmbedder {
@@ -304,13 +314,21 @@ impl Embedder for SentenceEmbedder {
         self.who().dimensions
     }
 
-    fn embed(&self, texts: &[String], setting: &Setting<'_>) -> Result<Array2<f32>> {
-        if texts.is_empty() {
-            return Ok(Array2::zeros((0, self.dimensions())));
+    fn embed(
+        &self,
+        texts: &[String],
+        row_numbers: Option<&[usize]>,
+        context: &EmbedContext<'_>,
+    ) -> Result<(Array2<f32>, TextReport)> {
+        if let Some(numbers) = row_numbers.filter(|numbers| numbers.len() != texts.len()) {
+            return Err(Error::failed(format!("{} texts came with {} row numbers", texts.len(), numbers.len())));
         }
-        self.opened(setting)?;
-        let rows = setting.rows.take();
-        let number = |at: usize| if rows.len() == texts.len() { rows[at] } else { at + 1 };
+        let mut report = TextReport::default();
+        if texts.is_empty() {
+            return Ok((Array2::zeros((0, self.dimensions())), report));
+        }
+        self.opened(context, &mut report)?;
+        let number = |at: usize| row_numbers.map_or(at + 1, |numbers| numbers[at]);
         let cleaned: Vec<Cow<'_, str>> = texts.par_iter().map(|text| self.cleaned(text)).collect();
         let keys: Vec<Key> = cleaned.par_iter().map(|text| Key::of(text)).collect();
         let (mut first, mut order) = (HashMap::new(), Vec::with_capacity(texts.len()));
@@ -333,17 +351,17 @@ impl Embedder for SentenceEmbedder {
         }
         work.rows = Array2::zeros((work.texts.len(), width + 2));
         work.missing = (0..work.texts.len()).collect();
-        let cache = setting.cache.get(setting.now_ms, |text| note_once(setting, text));
+        let cache = context.cache.get(context.now_ms, |text| report.note(text));
         if let Some(cache) = cache {
-            match cache.get_many(&self.place(setting), &work.keys, work.rows.view_mut()) {
+            match cache.get_many(&self.place(context), &work.keys, work.rows.view_mut()) {
                 Ok(missing) => work.missing = missing,
-                Err(error) => note_once(setting, format!("vectors are not cached: {}", error.message)),
+                Err(error) => report.note(not_cached(&error)),
             }
         }
         let unknown_rows: HashSet<usize> = work.missing.iter().copied().collect();
         let cached = order.iter().filter(|row| !unknown_rows.contains(row)).count();
         if !work.missing.is_empty() {
-            self.compute(&mut work, cache, setting)?;
+            self.compute(&mut work, cache, context, &mut report)?;
         }
         let max_length = self.who().max_length;
         let lengths = order.iter().enumerate().map(|(at, row)| (number(at), work.rows[[*row, width]] as usize));
@@ -356,11 +374,12 @@ impl Embedder for SentenceEmbedder {
         }
         let sum = |column: usize| order.iter().map(|row| work.rows[[*row, column]] as usize).sum::<usize>();
         let (tokens, unknown) = (sum(width), sum(width + 1));
-        setting.report.borrow_mut().add((texts.len(), cached, unknown_rows.len()), truncation, (tokens, unknown));
+        (report.texts, report.cached, report.computed) = (texts.len(), cached, unknown_rows.len());
+        (report.truncation, report.tokens, report.unknown) = (Some(truncation), tokens, unknown);
         if order.len() == work.rows.nrows() {
-            return Ok(narrowed(work.rows, width));
+            return Ok((narrowed(work.rows, width), report));
         }
-        Ok(work.rows.slice(s![.., ..width]).select(Axis(0), &order))
+        Ok((work.rows.slice(s![.., ..width]).select(Axis(0), &order), report))
     }
 
     fn identity(&self) -> Value {
@@ -378,22 +397,27 @@ impl Embedder for SentenceEmbedder {
 ///
 /// # Errors
 /// `NotFound` for a missing folder, `Invalid` for one that is not supported.
-pub fn audit(params: &Params, texts: &[String], rows: &[usize], setting: &Setting<'_>) -> Result<Audit> {
+pub fn audit(
+    params: &Params,
+    texts: &[String],
+    rows: &[usize],
+    context: &EmbedContext<'_>,
+) -> Result<(Audit, TextReport)> {
     let embedder = SentenceEmbedder::new(Wish::of(params));
-    let opened = Opened::open(&embedder.wish, None, setting)?;
-    setting.report.borrow_mut().notes.extend(opened.notes());
+    let opened = Opened::open(&embedder.wish, None, context)?;
+    let report = TextReport { notes: opened.notes(), ..TextReport::default() };
     let (tokenizer, prompt) = opened.tokenizer()?;
     let (mut auditor, total) = (Auditor::new(tokenizer, opened.max_length), texts.len());
     for (at, (texts, rows)) in texts.chunks(BLOCK_TEXTS).zip(rows.chunks(BLOCK_TEXTS)).enumerate() {
-        if setting.interrupted.load(Ordering::Relaxed) {
+        if context.interrupted.load(Ordering::Relaxed) {
             return Err(Error::interrupted());
         }
         let cleaned: Vec<Cow<'_, str>> = texts.par_iter().map(|text| embedder.cleaned(text)).collect();
         let bodies = tokenizer.encode(&cleaned, prompt, rows)?;
         auditor.add(texts, &cleaned, &bodies, rows)?;
-        (setting.progress)(at * BLOCK_TEXTS + texts.len(), total);
+        (context.progress)(at * BLOCK_TEXTS + texts.len(), total);
     }
-    auditor.finish()
+    Ok((auditor.finish()?, report))
 }
 
 fn file(folder: &Path, prefix: &str) -> PathBuf {
@@ -427,20 +451,26 @@ impl EmbedderKind for SentenceTransformers {
         Ok(())
     }
 
-    fn prepare(&self, params: &Params, setting: &Setting<'_>) -> Result<()> {
-        Opened::open(&Wish::of(params), None, setting).map(drop)
+    fn prepare(&self, params: &Params, context: &EmbedContext<'_>) -> Result<()> {
+        Opened::open(&Wish::of(params), None, context).map(drop)
     }
 
-    fn fit(&self, params: &Params, texts: &[String], setting: &Setting<'_>) -> Result<Box<dyn Embedder>> {
+    fn fit(
+        &self,
+        params: &Params,
+        texts: &[String],
+        context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Embedder>, TextReport)> {
+        let mut report = TextReport::default();
         let mut embedder = SentenceEmbedder::new(Wish::of(params));
-        embedder.opened(setting)?;
-        if let Some(measured) = embedder.measure(texts, setting)? {
-            setting.report.borrow_mut().cosine_to_f32 = Some(measured);
+        embedder.opened(context, &mut report)?;
+        if let Some(measured) = embedder.measure(texts, context, &mut report)? {
+            report.cosine_to_f32 = Some(measured);
             if let Some(identity) = embedder.identity.get_mut() {
                 identity.cosine_to_f32 = Some(measured);
             }
         }
-        Ok(Box::new(embedder))
+        Ok((Box::new(embedder), report))
     }
 
     fn load(&self, params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Embedder>> {

@@ -11,11 +11,12 @@ use serde_json::Value;
 
 use crate::catalog::{ParamProblem, Params, find};
 use crate::data::dataset::Features;
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Context, Error, Result};
 use crate::features::STEPS;
-use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
-use crate::fs::write_atomic;
+use crate::features::batch::{Batch, QueryBounds, Signal};
+use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
+use crate::fs::{read_document, write_atomic};
 use crate::onnx::{self, Graph};
 
 const FILE: &str = "features.json";
@@ -110,23 +111,30 @@ impl Chain {
     ///
     /// # Errors
     /// What a step says.
-    pub fn prepare(&self, setting: &Setting<'_>) -> Result<()> {
-        self.0.iter().try_for_each(|(.., step)| step.prepare(setting))
+    pub fn prepare(&self, context: &EmbedContext<'_>) -> Result<()> {
+        self.0.iter().try_for_each(|(.., step)| step.prepare(context))
     }
 
     /// Fits each step on what the step before it makes of the training rows.
     ///
     /// # Errors
     /// What a step says.
-    pub fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(FittedChain, Features)> {
-        let n_inputs = width(&train);
-        let (mut signal, mut steps) = (train, Vec::new());
+    pub fn fit_transform(
+        &self,
+        train: Batch,
+        context: &EmbedContext<'_>,
+    ) -> Result<(FittedChain, Features, TextReport)> {
+        let n_inputs = width(&train.signal);
+        let Batch { mut signal, queries, row_numbers } = train;
+        let (mut steps, mut report) = (Vec::new(), TextReport::default());
         for (kind, params, step) in &self.0 {
-            let (fitted, features) = step.fit_transform(signal, setting)?;
+            let batch = Batch { signal, queries: queries.clone(), row_numbers: row_numbers.clone() };
+            let (fitted, features, of_step) = step.fit_transform(batch, context)?;
             steps.push(FittedStep { kind: *kind, params: params.clone(), fitted });
             signal = Signal::Matrix(features);
+            report.merge(of_step);
         }
-        Ok((FittedChain { n_inputs, steps }, matrix_of(signal)?))
+        Ok((FittedChain { n_inputs, steps }, matrix_of(signal)?, report))
     }
 }
 
@@ -148,10 +156,9 @@ impl FittedChain {
     ///
     /// # Errors
     /// `Invalid` when the rows are not of the kind or width seen in training.
-    pub fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
-        self.check_input(&rows)?;
-        let apply = |signal, step: &FittedStep| step.fitted.transform(signal, setting).map(Signal::Matrix);
-        matrix_of(self.steps.iter().try_fold(rows, apply)?)
+    pub fn transform(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        self.check_input(&rows.signal)?;
+        apply(&self.steps, rows, context)
     }
 
     fn check_input(&self, rows: &Signal) -> Result<()> {
@@ -172,26 +179,31 @@ impl FittedChain {
     ///
     /// # Errors
     /// `Invalid` when the chain has no such vectors (tf-idf), or the rows do not fit.
-    pub fn vectors(&self, rows: Signal, setting: &Setting<'_>) -> Result<Array2<f32>> {
-        let features = match (rows, self.steps.first()) {
-            (Signal::Matrix(features), _) => features,
-            (rows, Some(first)) if first.fitted.embedder().is_some() => first.fitted.transform(rows, setting)?,
+    pub fn vectors(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Array2<f32>, TextReport)> {
+        let (features, report) = match (rows, self.steps.first()) {
+            (Batch { signal: Signal::Matrix(features), .. }, _) => (features, TextReport::default()),
+            (rows, Some(first)) if first.fitted.embedder().is_some() => first.fitted.transform(rows, context)?,
             _ => {
                 return Err(Error::invalid("the model has no vectors of texts: it does not embed them")
                     .hint("train with `features: [{embedding: {model: …}}]`"));
             }
         };
         match features {
-            Features::Dense(matrix) => Ok(matrix),
+            Features::Dense(matrix) => Ok((matrix, report)),
             Features::Sparse(_) => Err(Error::invalid("the rows are a sparse matrix: likeness needs dense vectors")),
         }
     }
 
-    /// The features of rows whose vectors are known: the steps after the embedding.
+    /// The features of rows whose vectors are known: the steps after the embedding. No text goes in, so there is no report.
     ///
     /// # Errors
     /// `Invalid` when the vectors are not as wide as those of training.
-    pub fn of_vectors(&self, vectors: Array2<f32>, setting: &Setting<'_>) -> Result<Features> {
+    pub fn of_vectors(
+        &self,
+        vectors: Array2<f32>,
+        queries: QueryBounds,
+        context: &EmbedContext<'_>,
+    ) -> Result<Features> {
         let embeds = usize::from(self.n_inputs.is_none());
         let width = match embeds {
             0 => self.n_inputs.unwrap_or_default(),
@@ -200,8 +212,9 @@ impl FittedChain {
         if vectors.ncols() != width {
             return Err(Error::invalid(format!("expected vectors of {width} numbers, got {}", vectors.ncols())));
         }
-        let apply = |signal, step: &FittedStep| step.fitted.transform(signal, setting).map(Signal::Matrix);
-        matrix_of(self.steps.iter().skip(embeds).try_fold(Signal::Matrix(Features::Dense(vectors)), apply)?)
+        let rows = Batch::new(Signal::Matrix(Features::Dense(vectors)), queries, None);
+        let after = self.steps.get(embeds..).unwrap_or_default();
+        apply(after, rows, context).map(|(features, _)| features)
     }
 
     /// What an ONNX graph of the model takes for these rows: what the first step makes of texts or queries outside the graph, or
@@ -209,17 +222,17 @@ impl FittedChain {
     ///
     /// # Errors
     /// As `transform`.
-    pub fn graph_input(&self, rows: Signal, setting: &Setting<'_>) -> Result<Array2<f32>> {
-        self.check_input(&rows)?;
+    pub fn graph_input(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Array2<f32>, TextReport)> {
+        self.check_input(&rows.signal)?;
         match (rows, self.steps.first()) {
-            (rows @ Signal::Matrix(_), Some(first)) if first.kind.reads_queries() => {
-                first.fitted.graph_input(rows, setting)
+            (rows @ Batch { signal: Signal::Matrix(_), .. }, Some(first)) if first.kind.reads_queries() => {
+                first.fitted.graph_input(rows, context)
             }
-            (Signal::Matrix(Features::Dense(matrix)), _) => Ok(matrix),
-            (Signal::Matrix(Features::Sparse(_)), _) => {
+            (Batch { signal: Signal::Matrix(Features::Dense(matrix)), .. }, _) => Ok((matrix, TextReport::default())),
+            (Batch { signal: Signal::Matrix(Features::Sparse(_)), .. }, _) => {
                 Err(Error::invalid("the rows are a sparse matrix: a graph takes a dense one"))
             }
-            (rows, Some(first)) => first.fitted.graph_input(rows, setting),
+            (rows, Some(first)) => first.fitted.graph_input(rows, context),
             (_, None) => Err(Error::invalid("the data are texts, but no step takes texts")),
         }
     }
@@ -311,19 +324,8 @@ impl FittedChain {
     /// `Failed` when a file is missing, damaged, or written by a newer version.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let bytes = std::fs::read(&path).context(|| format!("cannot read `{}`", path.display()))?;
+        let manifest: Manifest = read_document(&path, FORMAT_VERSION)?;
         let damaged = || format!("`{}` is damaged", path.display());
-        // The version is looked at first: a newer file may have fields that this reader does not know.
-        let value: Value = serde_json::from_slice(&bytes).context(damaged)?;
-        match value.get("format_version").and_then(Value::as_u64) {
-            Some(version) if version > u64::from(FORMAT_VERSION) => {
-                let message =
-                    format!("`{}` has format version {version}, this build reads {FORMAT_VERSION}", path.display());
-                return Err(Error::failed(message).hint("it was written by a newer `mlops`"));
-            }
-            _ => {}
-        }
-        let manifest: Manifest = serde_json::from_value(value).context(damaged)?;
         let steps = manifest.steps.into_iter().enumerate().map(|(index, step)| {
             let kind = find("step", STEPS, &step.kind).context(damaged)?;
             let params = Params::checked(kind.params_for(&step.params), &step.params).map_err(|problems| {
@@ -354,6 +356,19 @@ fn width(signal: &Signal) -> Option<usize> {
     }
 }
 
+/// Sends rows through fitted steps, one after the other.
+fn apply(steps: &[FittedStep], rows: Batch, context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+    let Batch { mut signal, queries, row_numbers } = rows;
+    let mut report = TextReport::default();
+    for step in steps {
+        let batch = Batch { signal, queries: queries.clone(), row_numbers: row_numbers.clone() };
+        let (features, of_step) = step.fitted.transform(batch, context)?;
+        signal = Signal::Matrix(features);
+        report.merge(of_step);
+    }
+    Ok((matrix_of(signal)?, report))
+}
+
 fn matrix_of(signal: Signal) -> Result<Features> {
     match signal {
         Signal::Matrix(features) => Ok(features),
@@ -364,6 +379,7 @@ fn matrix_of(signal: Signal) -> Result<Features> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::samples::no_queries;
     use ndarray::array;
 
     fn chain(steps: &[(&str, &str)]) -> Chain {
@@ -403,12 +419,14 @@ mod tests {
         let (index, message) = chain(&[scale, own]).check(Takes::Matrix).unwrap_err();
         assert_eq!((index, message.as_str()), (1, "`per_query` reads queries, so it can only be the first step"));
         assert!(chain(&[own, scale]).reads_queries() && !chain(&[scale]).reads_queries());
-        let rows = || Signal::Matrix(Features::Dense(array![[1.0, 2.0], [3.0, 5.0], [0.0, 4.0], [9.0, 8.0]]));
-        let setting = Setting::bare(".".as_ref());
-        setting.queries.replace(vec![0, 2, 4]);
-        let (fitted, features) = chain(&[own, scale]).fit_transform(rows(), &setting).unwrap();
+        let rows = || {
+            let signal = Signal::Matrix(Features::Dense(array![[1.0, 2.0], [3.0, 5.0], [0.0, 4.0], [9.0, 8.0]]));
+            Batch::new(signal, QueryBounds::Starts([0, 2, 4].into()), None)
+        };
+        let context = EmbedContext::bare(".".as_ref());
+        let (fitted, features, _) = chain(&[own, scale]).fit_transform(rows(), &context).unwrap();
         assert_eq!((fitted.input_width(), fitted.outside().unwrap().input), (2, "features_scaled_per_query"));
-        let input = fitted.graph_input(rows(), &setting).unwrap();
+        let (input, _) = fitted.graph_input(rows(), &context).unwrap();
         assert_eq!(input, array![[0.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]);
         let mut graph = Graph::new("features_scaled_per_query", 2);
         let output = fitted.onnx(&mut graph);
@@ -428,22 +446,23 @@ mod tests {
 
     #[test]
     fn a_saved_chain_comes_back() {
-        let texts = || Signal::Texts(vec!["좋은 영화".into(), "나쁜 영화".into(), "좋은 날".into()]);
-        let matrix = || Signal::Matrix(Features::Dense(array![[1.0, 2.0], [3.0, 5.0]]));
+        let texts = || no_queries(Signal::Texts(vec!["좋은 영화".into(), "나쁜 영화".into(), "좋은 날".into()]));
+        let matrix = || no_queries(Signal::Matrix(Features::Dense(array![[1.0, 2.0], [3.0, 5.0]])));
         let sparse = [("tfidf", "{}"), ("standardize", r#"{"with_mean":false}"#)];
         let dense = [("embedding", r#"{"dimensions":8}"#), ("standardize", "{}")];
-        let cases: [(&[_], &dyn Fn() -> Signal); 4] =
+        let cases: [(&[_], &dyn Fn() -> Batch); 4] =
             [(&sparse, &texts), (&dense, &texts), (&[], &matrix), (&[("standardize", "{}")], &matrix)];
         for (steps, signal) in cases {
             let folder = tempfile::tempdir().unwrap();
-            let (fitted, features) = chain(steps).fit_transform(signal(), &Setting::bare(".".as_ref())).unwrap();
+            let (fitted, features, _) =
+                chain(steps).fit_transform(signal(), &EmbedContext::bare(".".as_ref())).unwrap();
             assert_eq!(fitted.n_features(), features.n_features());
             fitted.save(folder.path()).unwrap();
             let loaded = FittedChain::load(folder.path()).unwrap();
             assert_eq!(loaded.configs(), fitted.configs());
-            assert_eq!(loaded.transform(signal(), &Setting::bare(".".as_ref())).unwrap(), features);
-            let other = Signal::Matrix(Features::Dense(array![[1.0, 2.0, 3.0]]));
-            assert!(loaded.transform(other, &Setting::bare(".".as_ref())).unwrap_err().message.contains('3'));
+            assert_eq!(loaded.transform(signal(), &EmbedContext::bare(".".as_ref())).unwrap().0, features);
+            let other = no_queries(Signal::Matrix(Features::Dense(array![[1.0, 2.0, 3.0]])));
+            assert!(loaded.transform(other, &EmbedContext::bare(".".as_ref())).unwrap_err().message.contains('3'));
         }
     }
 
@@ -454,7 +473,7 @@ mod tests {
             std::fs::write(folder.path().join(FILE), text).unwrap();
             FittedChain::load(folder.path()).err().unwrap()
         };
-        assert!(load(r#"{"format_version":2,"new":0}"#).message.contains("format version 2, this build reads 1"));
+        assert!(load(r#"{"format_version":2,"new":0}"#).message.contains("format 2, this build reads 1"));
         let unknown = r#"{"format_version":1,"n_inputs":2,"steps":[{"kind":"x","params":{},"n_features":2}]}"#;
         assert!(load(unknown).causes()[0].contains("unknown step `x`"));
         assert!(load("{").message.contains("damaged"));

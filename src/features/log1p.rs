@@ -10,11 +10,11 @@ use ndarray::parallel::prelude::*;
 
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::Features;
-use crate::embeddings::Setting;
-use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes, check_width};
+use crate::embeddings::{EmbedContext, TextReport};
+use crate::error::Result;
+use crate::features::batch::Batch;
+use crate::features::step::{Fitted, Step, StepKind, Takes, check_width, load_width, save_width};
 use crate::onnx::{Graph, Kind, Value};
-use crate::tensors::Tensors;
 
 /// The step kind `log1p`.
 pub struct Log1p;
@@ -48,19 +48,20 @@ impl StepKind for Log1p {
     }
 
     fn load(&self, _params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Fitted>> {
-        let path = file(folder, prefix);
-        let (_, width) = Tensors::load(&path)?.take_u32("n_features")?;
-        let [n_features] = width[..] else { return Err(Error::failed(format!("`{}` is damaged", path.display()))) };
-        Ok(Box::new(Logarithm { n_features: n_features as usize }))
+        Ok(Box::new(Logarithm { n_features: load_width(&file(folder, prefix))? }))
     }
 }
 
 impl Step for Log1p {
-    fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
-        let features = train.matrix(NAME)?;
+    fn fit_transform(
+        &self,
+        train: Batch,
+        _context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Fitted>, Features, TextReport)> {
+        let features = train.signal.matrix(NAME)?;
         let fitted = Logarithm { n_features: features.n_features() };
-        let scaled = fitted.transform(Signal::Matrix(features), setting)?;
-        Ok((Box::new(fitted), scaled))
+        let scaled = fitted.scale(features)?;
+        Ok((Box::new(fitted), scaled, TextReport::default()))
     }
 }
 
@@ -74,15 +75,20 @@ fn log1p(value: f32) -> f32 {
     (wide * (more.ln() / (more - 1.0).max(TINY))) as f32
 }
 
-impl Fitted for Logarithm {
-    fn transform(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Features> {
-        let mut features = rows.matrix(NAME)?;
+impl Logarithm {
+    fn scale(&self, mut features: Features) -> Result<Features> {
         check_width(NAME, self.n_features, &features)?;
         match &mut features {
             Features::Dense(matrix) => matrix.par_mapv_inplace(log1p),
             Features::Sparse(matrix) => matrix.values.par_iter_mut().for_each(|value| *value = log1p(*value)),
         }
         Ok(features)
+    }
+}
+
+impl Fitted for Logarithm {
+    fn transform(&self, rows: Batch, _context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        Ok((self.scale(rows.signal.matrix(NAME)?)?, TextReport::default()))
     }
 
     fn n_features(&self) -> usize {
@@ -104,7 +110,7 @@ impl Fitted for Logarithm {
     }
 
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
-        Tensors::new().u32("n_features", &[1], vec![self.n_features as u32]).save(&file(folder, prefix))
+        save_width(&file(folder, prefix), self.n_features)
     }
 }
 
@@ -118,7 +124,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::features::samples::{close, dense, exported, fit, rows, sparse};
+    use crate::features::batch::Signal;
+    use crate::features::samples::{close, dense, exported, fit, no_queries, rows, sparse};
 
     #[test]
     fn logarithms_are_those_of_numpy() {
@@ -152,14 +159,15 @@ mod tests {
         let (fitted, _) = fit(&Log1p, json!({}), Features::Dense(array![[0.0_f32], [1.0]]), &[]).unwrap();
         // Small and large numbers keep their relative precision; 0 is 0.
         let ends = array![[0.0], [-1e-10], [3e-8], [1e-4], [f32::MAX], [-f32::MAX]];
-        let setting = Setting::bare(".".as_ref());
-        let got = dense(fitted.transform(Signal::Matrix(Features::Dense(ends.clone())), &setting).unwrap());
+        let context = EmbedContext::bare(".".as_ref());
+        let batch = |rows: Array2<f32>| no_queries(Signal::Matrix(Features::Dense(rows)));
+        let got = dense(fitted.transform(batch(ends.clone()), &context).unwrap().0);
         for (got, x) in got.iter().zip(&ends) {
             let expected = f64::from(x.abs()).ln_1p().copysign(f64::from(*x));
             assert!((f64::from(*got) - expected).abs() <= 1e-7 * expected.abs(), "{got} is not {expected}");
         }
         assert_eq!(got, exported(&*fitted, &ends));
-        let wide = fitted.transform(Signal::Matrix(Features::Dense(Array2::zeros((1, 2)))), &setting).err().unwrap();
+        let wide = fitted.transform(batch(Array2::zeros((1, 2))), &context).err().unwrap();
         assert_eq!(wide.message, "`log1p` expected 1 columns, got 2");
     }
 

@@ -12,9 +12,10 @@ use ndarray::parallel::prelude::*;
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Csr, Features};
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes, check_width};
+use crate::features::batch::Batch;
+use crate::features::step::{Fitted, Step, StepKind, Takes, check_width};
 use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
 
@@ -74,8 +75,12 @@ struct Configured {
 }
 
 impl Step for Configured {
-    fn fit_transform(&self, train: Signal, _setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
-        let features = train.matrix(NAME)?;
+    fn fit_transform(
+        &self,
+        train: Batch,
+        _context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Fitted>, Features, TextReport)> {
+        let features = train.signal.matrix(NAME)?;
         if features.n_rows() == 0 {
             return Err(Error::invalid(format!("`{NAME}` has no rows to learn from")));
         }
@@ -103,7 +108,7 @@ impl Step for Configured {
             clip: self.clip,
         };
         let scaled = ranges.scale(features)?;
-        Ok((Box::new(ranges), scaled))
+        Ok((Box::new(ranges), scaled, TextReport::default()))
     }
 }
 
@@ -183,8 +188,8 @@ impl Ranges {
 }
 
 impl Fitted for Ranges {
-    fn transform(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Features> {
-        self.scale(rows.matrix(NAME)?)
+    fn transform(&self, rows: Batch, _context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        Ok((self.scale(rows.signal.matrix(NAME)?)?, TextReport::default()))
     }
 
     fn n_features(&self) -> usize {
@@ -226,7 +231,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::features::samples::{close, dense, exported, fit, rows, sparse};
+    use crate::features::batch::Signal;
+    use crate::features::samples::{close, dense, exported, fit, no_queries, rows, sparse};
 
     #[test]
     fn ranges_are_those_of_scikit_learn() {
@@ -248,7 +254,8 @@ mod tests {
         // MinMaxScaler(clip=…).transform([[1000, -1000, 0, 5, 9]]); the last column did not vary: 0 here.
         let far = array![[1000.0, -1000.0, 0.0, 5.0, 9.0]];
         let (clips, _) = fit(&MinMax, json!({"clip": true}), Features::Dense(rows()), &[]).unwrap();
-        let setting = Setting::bare(".".as_ref());
+        let context = EmbedContext::bare(".".as_ref());
+        let batch = |rows: Array2<f32>| no_queries(Signal::Matrix(Features::Dense(rows)));
         for (fitted, expected) in [
             (
                 &fitted,
@@ -256,11 +263,11 @@ mod tests {
             ),
             (&clips, [1.0, 0.0, 0.297_288_831_808_806_55, 0.354_456_976_475_942_9, 0.0]),
         ] {
-            let got = dense(fitted.transform(Signal::Matrix(Features::Dense(far.clone())), &setting).unwrap());
+            let got = dense(fitted.transform(batch(far.clone()), &context).unwrap().0);
             assert!(got.iter().zip(expected).all(|(got, expected)| (f64::from(*got) - expected).abs() < 2e-6), "{got}");
             assert_eq!(got, exported(&**fitted, &far));
         }
-        let narrow = fitted.transform(Signal::Matrix(Features::Dense(Array2::zeros((1, 4)))), &setting).err().unwrap();
+        let narrow = fitted.transform(batch(Array2::zeros((1, 4))), &context).err().unwrap();
         assert_eq!(narrow.message, "`min_max` expected 5 columns, got 4");
     }
 

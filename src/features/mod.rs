@@ -10,11 +10,13 @@ mod standardize;
 mod text_embedding;
 mod tfidf;
 
+pub mod batch;
 pub mod chain;
 pub mod step;
 
+pub use batch::{Batch, QueryBounds, Signal};
 pub use chain::{Chain, FittedChain, StepConfig};
-pub use step::{Fitted, Outside, Signal, Step, StepKind, Takes};
+pub use step::{Fitted, Outside, Step, StepKind, Takes};
 
 /// Every kind of step.
 pub const STEPS: &[&dyn StepKind] = &[

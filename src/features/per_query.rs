@@ -2,8 +2,8 @@
 //!
 //! `(x − least) / (most − least)` over the documents of a query, in f64, result in f32; 0 where a query's documents are all alike.
 //! A document's numbers depend on the documents beside it, so the same document may have others elsewhere: that is the point, and
-//! why a graph cannot hold it. The queries come with `Setting::queries`; without any, all rows are of one query. Sparse rows are
-//! filled up: the least value of a query is seldom 0 everywhere.
+//! why a graph cannot hold it. The queries come with the batch; rows without queries are refused. Sparse rows are filled up: the
+//! least value of a query is seldom 0 everywhere.
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,11 @@ use serde_json::json;
 
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::Features;
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes, check_width};
+use crate::features::batch::{Batch, QueryBounds};
+use crate::features::step::{Fitted, Outside, Step, StepKind, Takes, check_width, load_width, save_width};
 use crate::onnx::{Graph, Value};
-use crate::tensors::Tensors;
 
 /// The step kind `per_query`.
 pub struct PerQuery;
@@ -52,19 +52,20 @@ impl StepKind for PerQuery {
     }
 
     fn load(&self, _params: &Params, folder: &Path, prefix: &str) -> Result<Box<dyn Fitted>> {
-        let path = file(folder, prefix);
-        let (_, width) = Tensors::load(&path)?.take_u32("n_features")?;
-        let [n_features] = width[..] else { return Err(Error::failed(format!("`{}` is damaged", path.display()))) };
-        Ok(Box::new(WithinQueries { n_features: n_features as usize }))
+        Ok(Box::new(WithinQueries { n_features: load_width(&file(folder, prefix))? }))
     }
 }
 
 impl Step for PerQuery {
-    fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
-        let features = train.matrix(NAME)?;
+    fn fit_transform(
+        &self,
+        train: Batch,
+        _context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Fitted>, Features, TextReport)> {
+        let features = train.signal.matrix(NAME)?;
         let fitted = WithinQueries { n_features: features.n_features() };
-        let scaled = fitted.transform(Signal::Matrix(features), setting)?;
-        Ok((Box::new(fitted), scaled))
+        let scaled = fitted.scale(features, &train.queries)?;
+        Ok((Box::new(fitted), scaled, TextReport::default()))
     }
 }
 
@@ -73,13 +74,14 @@ struct WithinQueries {
 }
 
 /// Where the queries of so many rows begin, and the end.
-fn starts_of(setting: &Setting<'_>, n_rows: usize) -> Result<Vec<usize>> {
-    let starts = setting.queries.borrow();
-    if starts.is_empty() {
-        return Ok(vec![0, n_rows]);
-    }
+fn starts_of(queries: &QueryBounds, n_rows: usize) -> Result<&[usize]> {
+    let starts = match queries {
+        QueryBounds::Starts(starts) => &starts[..],
+        QueryBounds::Absent if n_rows == 0 => &[0],
+        QueryBounds::Absent => return Err(Error::failed(format!("`{NAME}` got {n_rows} rows without their queries"))),
+    };
     match (starts.first(), starts.last()) {
-        (Some(0), Some(last)) if *last == n_rows && starts.is_sorted() => Ok(starts.clone()),
+        (Some(0), Some(last)) if *last == n_rows && starts.is_sorted() => Ok(starts),
         (_, last) => {
             let got = last.copied().unwrap_or_default();
             Err(Error::failed(format!("`{NAME}` got {n_rows} rows, and queries that end at row {got}")))
@@ -105,12 +107,11 @@ fn scale(rows: &mut [f32], width: usize) {
     }
 }
 
-impl Fitted for WithinQueries {
-    fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
-        let features = rows.matrix(NAME)?;
+impl WithinQueries {
+    fn scale(&self, features: Features, queries: &QueryBounds) -> Result<Features> {
         check_width(NAME, self.n_features, &features)?;
         let n_rows = features.n_rows();
-        let starts = starts_of(setting, n_rows)?;
+        let starts = starts_of(queries, n_rows)?;
         let mut matrix = match features {
             Features::Dense(matrix) if matrix.is_standard_layout() => matrix,
             other => Array2::from_shape_vec((n_rows, self.n_features), other.dense_rows().into_owned())
@@ -127,6 +128,13 @@ impl Fitted for WithinQueries {
             queries.into_par_iter().for_each(|query| scale(query, self.n_features));
         }
         Ok(Features::Dense(matrix))
+    }
+}
+
+impl Fitted for WithinQueries {
+    fn transform(&self, rows: Batch, _context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        let Batch { signal, queries, .. } = rows;
+        Ok((self.scale(signal.matrix(NAME)?, &queries)?, TextReport::default()))
     }
 
     fn n_features(&self) -> usize {
@@ -149,7 +157,7 @@ impl Fitted for WithinQueries {
     }
 
     fn save(&self, folder: &Path, prefix: &str) -> Result<()> {
-        Tensors::new().u32("n_features", &[1], vec![self.n_features as u32]).save(&file(folder, prefix))
+        save_width(&file(folder, prefix), self.n_features)
     }
 }
 
@@ -163,6 +171,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::features::batch::Signal;
     use crate::features::samples::{close, dense, fit, rows, sparse};
 
     #[test]
@@ -178,16 +187,19 @@ mod tests {
         close(&dense(scaled.clone()), expected);
         let (_, of_sparse) = fit(&PerQuery, json!({}), sparse(&rows()), &starts).unwrap();
         assert_eq!(of_sparse, scaled);
-        // One query alone, with and without its bounds.
-        let alone = || Signal::Matrix(Features::Dense(rows().slice(s![13..30, ..]).to_owned()));
-        let setting = Setting::bare(".".as_ref());
-        let whole = dense(scaled);
-        for starts in [vec![], vec![0, 17]] {
-            setting.queries.replace(starts);
-            assert_eq!(dense(fitted.transform(alone(), &setting).unwrap()), whole.slice(s![13..30, ..]));
-        }
+        // One query alone.
+        let alone = || {
+            let signal = Signal::Matrix(Features::Dense(rows().slice(s![13..30, ..]).to_owned()));
+            Batch::new(signal, QueryBounds::single(17), None)
+        };
+        let (context, whole) = (EmbedContext::bare(".".as_ref()), dense(scaled));
+        assert_eq!(dense(fitted.transform(alone(), &context).unwrap().0), whole.slice(s![13..30, ..]));
         assert_eq!(fitted.outside().unwrap().input, "features_scaled_per_query");
-        assert_eq!(fitted.graph_input(alone(), &setting).unwrap(), whole.slice(s![13..30, ..]));
+        assert_eq!(fitted.graph_input(alone(), &context).unwrap().0, whole.slice(s![13..30, ..]));
+        // Without its bounds nobody says that it is one query.
+        let unbound = Batch { queries: QueryBounds::Absent, ..alone() };
+        let error = fitted.transform(unbound, &context).unwrap_err();
+        assert_eq!(error.message, "`per_query` got 17 rows without their queries");
     }
 
     #[test]
@@ -202,5 +214,7 @@ mod tests {
         }
         let (_, empty) = fit(&PerQuery, json!({}), Features::Dense(Array2::zeros((0, 5))), &[]).unwrap();
         assert_eq!(empty.n_rows(), 0);
+        let error = fit(&PerQuery, json!({}), Features::Dense(rows()), &[]).err().unwrap();
+        assert_eq!(error.message, "`per_query` got 50 rows without their queries");
     }
 }

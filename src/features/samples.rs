@@ -3,10 +3,11 @@
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::step::{Fitted, Signal, StepKind};
+use super::batch::{Batch, QueryBounds, Signal};
+use super::step::{Fitted, StepKind};
 use crate::catalog::Params;
 use crate::data::dataset::{Csr, Features};
-use crate::embeddings::Setting;
+use crate::embeddings::EmbedContext;
 use crate::error::Result;
 use crate::onnx::{Facts, Graph, Kind, Runtime};
 
@@ -16,13 +17,19 @@ pub fn rows() -> Array2<f32> {
     Array2::from_shape_fn((50, 5), |(i, j)| if j == 4 { 7.0 } else { (cell(i, j) * 100.0 - 30.0) as f32 })
 }
 
-/// Fits a step with parameters as JSON; `starts` are those of the queries.
+/// Rows that are of no query, counted from 1.
+pub fn no_queries(signal: Signal) -> Batch {
+    Batch::new(signal, QueryBounds::Absent, None)
+}
+
+/// Fits a step with parameters as JSON; `starts` are those of the queries, where the rows are of any.
 pub fn fit(kind: &dyn StepKind, given: Value, rows: Features, starts: &[usize]) -> Result<(Box<dyn Fitted>, Features)> {
     let params = Params::checked(kind.params(), &serde_json::from_value(given).expect("an object")).expect("known");
-    let setting = Setting::bare(".".as_ref());
-    setting.queries.replace(starts.to_vec());
+    let queries = if starts.is_empty() { QueryBounds::Absent } else { QueryBounds::Starts(starts.into()) };
     let step = kind.configure(&params).map_err(|problem| problem.message).expect("right");
-    step.fit_transform(Signal::Matrix(rows), &setting)
+    let train = Batch::new(Signal::Matrix(rows), queries, None);
+    let (fitted, features, _) = step.fit_transform(train, &EmbedContext::bare(".".as_ref()))?;
+    Ok((fitted, features))
 }
 
 /// The dense matrix.

@@ -13,9 +13,10 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Csr, Features};
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Signal, Step, StepKind, Takes, check_width};
+use crate::features::batch::Batch;
+use crate::features::step::{Fitted, Step, StepKind, Takes, check_width};
 use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
 
@@ -86,8 +87,12 @@ fn clip_of(params: &Params) -> Option<f64> {
 }
 
 impl Step for Configured {
-    fn fit_transform(&self, train: Signal, _setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
-        let features = train.matrix("standardize")?;
+    fn fit_transform(
+        &self,
+        train: Batch,
+        _context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Fitted>, Features, TextReport)> {
+        let features = train.signal.matrix("standardize")?;
         if features.n_rows() == 0 {
             return Err(Error::invalid("`standardize` has no rows to learn from"));
         }
@@ -109,7 +114,7 @@ impl Step for Configured {
         let mean = if self.with_mean { mean } else { vec![0.0; mean.len()] };
         let scaler = Scaler { mean, scale, centres: self.with_mean, clip: self.clip };
         let scaled = scaler.scale(features)?;
-        Ok((Box::new(scaler), scaled))
+        Ok((Box::new(scaler), scaled, TextReport::default()))
     }
 }
 
@@ -145,8 +150,8 @@ impl Scaler {
 }
 
 impl Fitted for Scaler {
-    fn transform(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Features> {
-        self.scale(rows.matrix("standardize")?)
+    fn transform(&self, rows: Batch, _context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        Ok((self.scale(rows.signal.matrix("standardize")?)?, TextReport::default()))
     }
 
     fn n_features(&self) -> usize {
@@ -240,14 +245,20 @@ fn sparse_moments(matrix: &Csr) -> (Vec<f64>, Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::batch::Signal;
+    use crate::features::samples::no_queries;
     use ndarray::array;
 
     fn fit(json: &str, features: &Features) -> Result<(Box<dyn Fitted>, Features)> {
         let params = Params::checked(PARAMS, &serde_json::from_str(json).unwrap()).unwrap();
-        Standardize
-            .configure(&params)
-            .unwrap()
-            .fit_transform(Signal::Matrix(features.clone()), &Setting::bare(".".as_ref()))
+        let (step, train) = (Standardize.configure(&params).unwrap(), no_queries(Signal::Matrix(features.clone())));
+        let (fitted, features, _) = step.fit_transform(train, &EmbedContext::bare(".".as_ref()))?;
+        Ok((fitted, features))
+    }
+
+    fn transformed(fitted: &dyn Fitted, features: Features) -> Result<Features> {
+        let rows = no_queries(Signal::Matrix(features));
+        Ok(fitted.transform(rows, &EmbedContext::bare(".".as_ref()))?.0)
     }
 
     #[test]
@@ -261,13 +272,12 @@ mod tests {
             (r#"{"with_mean":false}"#, array![[high, 5.0], [2.0 * high, 5.0], [3.0 * high, 5.0]]),
         ] {
             let (fitted, scaled) = fit(json, &train).unwrap();
-            assert_eq!(fitted.transform(Signal::Matrix(train.clone()), &Setting::bare(".".as_ref())).unwrap(), scaled);
+            assert_eq!(transformed(&*fitted, train.clone()).unwrap(), scaled);
             let Features::Dense(scaled) = scaled else { unreachable!("dense in, dense out") };
             assert!((&scaled - &expected).iter().all(|gap| gap.abs() < 1e-6), "{json}: {scaled}");
         }
         let (fitted, _) = fit("{}", &train).unwrap();
-        let narrow =
-            fitted.transform(Signal::Matrix(Features::Dense(array![[1.0]])), &Setting::bare(".".as_ref())).unwrap_err();
+        let narrow = transformed(&*fitted, Features::Dense(array![[1.0]])).unwrap_err();
         assert_eq!(narrow.message, "`standardize` expected 2 columns, got 1");
     }
 
@@ -320,8 +330,8 @@ mod tests {
         close(&dense(scaled.clone()), expected);
         assert_eq!(dense(scaled), exported(&*fitted, &rows()));
         // A column that did not vary is 0 also where a new row has another value there.
-        let new = Signal::Matrix(Features::Dense(array![[1000.0, -1000.0, 0.0, 5.0, 9.0]]));
-        let scaled = dense(fitted.transform(new, &Setting::bare(".".as_ref())).unwrap());
+        let new = Features::Dense(array![[1000.0, -1000.0, 0.0, 5.0, 9.0]]);
+        let scaled = dense(transformed(&*fitted, new).unwrap());
         assert_eq!((scaled[[0, 0]], scaled[[0, 1]], scaled[[0, 4]]), (1.5, -1.5, 0.0));
     }
 }

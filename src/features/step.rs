@@ -8,31 +8,11 @@ use serde_json::Value as JsonValue;
 
 use crate::catalog::{Named, Param, ParamProblem, Params};
 use crate::data::dataset::Features;
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Error, Result};
+use crate::features::batch::Batch;
 use crate::onnx::{Graph, Value};
-
-/// What the rows bring before any step has run, or what flows between steps.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Signal {
-    /// One text per row.
-    Texts(Vec<String>),
-    /// A feature matrix.
-    Matrix(Features),
-}
-
-impl Signal {
-    /// The matrix.
-    ///
-    /// # Errors
-    /// `Invalid` for texts.
-    pub fn matrix(self, step: &str) -> Result<Features> {
-        match self {
-            Self::Matrix(features) => Ok(features),
-            Self::Texts(_) => Err(Error::invalid(format!("`{step}` takes a matrix, got texts"))),
-        }
-    }
-}
+use crate::tensors::Tensors;
 
 /// A fitted step gets rows as wide as those of training.
 ///
@@ -44,6 +24,24 @@ pub fn check_width(step: &str, expected: usize, features: &Features) -> Result<(
         return Ok(());
     }
     Err(Error::invalid(format!("`{step}` expected {expected} columns, got {got}")))
+}
+
+/// Writes the number of columns of a step that has learned nothing else.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn save_width(path: &Path, n_features: usize) -> Result<()> {
+    Tensors::new().u32("n_features", &[1], vec![n_features as u32]).save(path)
+}
+
+/// Reads what `save_width` wrote.
+///
+/// # Errors
+/// `Failed` when the file is missing or damaged.
+pub fn load_width(path: &Path) -> Result<usize> {
+    let (_, width) = Tensors::load(path)?.take_u32("n_features")?;
+    let [n_features] = width[..] else { return Err(Error::failed(format!("`{}` is damaged", path.display()))) };
+    Ok(n_features as usize)
 }
 
 /// What a step takes in: texts or a matrix.
@@ -65,7 +63,7 @@ pub trait StepKind: Named + Sync {
     }
     /// What it takes in.
     fn takes(&self) -> Takes;
-    /// Whether what it does depends on the queries of the rows (`Setting::queries`). Such a step is for ranking, and the first of its
+    /// Whether what it does depends on the queries of the rows (`Batch::queries`). Such a step is for ranking, and the first of its
     /// chain: a graph knows no queries, so the step stays outside of it.
     fn reads_queries(&self) -> bool {
         false
@@ -84,16 +82,21 @@ pub trait StepKind: Named + Sync {
 
 /// A configured step, not yet fitted.
 pub trait Step: Send + Sync {
-    /// Learns from the training rows and transforms them in the same pass (the tokens need not be counted twice).
+    /// Learns from the training rows and transforms them in the same pass (the tokens need not be counted twice). The report is
+    /// of the texts that were embedded; other steps leave it empty.
     ///
     /// # Errors
     /// `Invalid` when the rows cannot be used (no text has a term that survives `min_df`).
-    fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)>;
+    fn fit_transform(
+        &self,
+        train: Batch,
+        context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Fitted>, Features, TextReport)>;
     /// Looks, before any row is read, whether what the step needs is there.
     ///
     /// # Errors
     /// `NotFound` or `Invalid` when a model folder is missing or cannot be used.
-    fn prepare(&self, _setting: &Setting<'_>) -> Result<()> {
+    fn prepare(&self, _context: &EmbedContext<'_>) -> Result<()> {
         Ok(())
     }
 }
@@ -109,11 +112,11 @@ pub struct Outside {
 
 /// A fitted step.
 pub trait Fitted: Send + Sync {
-    /// Transforms rows; row `i` of the result belongs to row `i` of the input.
+    /// Transforms rows; row `i` of the result belongs to row `i` of the input. The report is as that of `Step::fit_transform`.
     ///
     /// # Errors
     /// `Invalid` when the number of columns differs from training.
-    fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features>;
+    fn transform(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Features, TextReport)>;
     /// Number of columns it gives.
     fn n_features(&self) -> usize;
     /// The name of each column, where there is one (terms of a tf-idf).
@@ -141,10 +144,10 @@ pub trait Fitted: Send + Sync {
     ///
     /// # Errors
     /// `Invalid` when the rows are no texts.
-    fn graph_input(&self, rows: Signal, setting: &Setting<'_>) -> Result<Array2<f32>> {
-        match self.transform(rows, setting)? {
-            Features::Dense(matrix) => Ok(matrix),
-            Features::Sparse(_) => Err(Error::failed("a sparse matrix is no input of a graph")),
+    fn graph_input(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Array2<f32>, TextReport)> {
+        match self.transform(rows, context)? {
+            (Features::Dense(matrix), report) => Ok((matrix, report)),
+            (Features::Sparse(_), _) => Err(Error::failed("a sparse matrix is no input of a graph")),
         }
     }
     /// Adds the rest of it to a graph: f32 in, f32 out, `N × n_features`.

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params, did_you_mean};
 use crate::data::dataset::Features;
-use crate::embeddings::{EMBEDDERS, Embedder, EmbedderKind, Setting, hashing, sentence};
+use crate::embeddings::{EMBEDDERS, EmbedContext, Embedder, EmbedderKind, TextReport, hashing, sentence};
 use crate::error::{Error, Result};
-use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
+use crate::features::batch::{Batch, Signal};
+use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
 use crate::onnx::{self, Graph};
 
 /// The step kind `embedding`.
@@ -110,23 +111,31 @@ struct Configured {
 }
 
 impl Step for Configured {
-    fn prepare(&self, setting: &Setting<'_>) -> Result<()> {
-        self.kind.prepare(&self.params, setting)
+    fn prepare(&self, context: &EmbedContext<'_>) -> Result<()> {
+        self.kind.prepare(&self.params, context)
     }
 
-    fn fit_transform(&self, train: Signal, setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
-        let texts = texts_of(train)?;
-        let embedder = self.kind.fit(&self.params, &texts, setting)?;
-        let features = Features::Dense(embedder.embed(&texts, setting)?);
-        Ok((Box::new(FittedEmbedding(embedder)), features))
+    fn fit_transform(
+        &self,
+        train: Batch,
+        context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Fitted>, Features, TextReport)> {
+        let Batch { signal, row_numbers, .. } = train;
+        let texts = texts_of(signal)?;
+        let (embedder, mut report) = self.kind.fit(&self.params, &texts, context)?;
+        let (vectors, of_texts) = embedder.embed(&texts, row_numbers.as_deref(), context)?;
+        report.merge(of_texts);
+        Ok((Box::new(FittedEmbedding(embedder)), Features::Dense(vectors), report))
     }
 }
 
 struct FittedEmbedding(Box<dyn Embedder>);
 
 impl Fitted for FittedEmbedding {
-    fn transform(&self, rows: Signal, setting: &Setting<'_>) -> Result<Features> {
-        Ok(Features::Dense(self.0.embed(&texts_of(rows)?, setting)?))
+    fn transform(&self, rows: Batch, context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        let Batch { signal, row_numbers, .. } = rows;
+        let (vectors, report) = self.0.embed(&texts_of(signal)?, row_numbers.as_deref(), context)?;
+        Ok((Features::Dense(vectors), report))
     }
 
     fn n_features(&self) -> usize {
@@ -165,6 +174,7 @@ fn texts_of(signal: Signal) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::samples::no_queries;
 
     fn params(json: &str) -> Params {
         {
@@ -177,13 +187,16 @@ mod tests {
     fn loads_what_it_saved() {
         let folder = tempfile::tempdir().unwrap();
         let params = params(r#"{"dimensions":16}"#);
-        let texts = || Signal::Texts(vec!["좋다".into(), "나쁘다".into(), String::new()]);
-        let (fitted, features) =
-            TextEmbedding.configure(&params).unwrap().fit_transform(texts(), &Setting::bare(".".as_ref())).unwrap();
+        let texts = || no_queries(Signal::Texts(vec!["좋다".into(), "나쁘다".into(), String::new()]));
+        let (fitted, features, _) = TextEmbedding
+            .configure(&params)
+            .unwrap()
+            .fit_transform(texts(), &EmbedContext::bare(".".as_ref()))
+            .unwrap();
         assert_eq!((features.n_rows(), features.n_features(), fitted.n_features()), (3, 16, 16));
         fitted.save(folder.path(), "step0_").unwrap();
         let loaded = TextEmbedding.load(&params, folder.path(), "step0_").unwrap();
-        assert_eq!(loaded.transform(texts(), &Setting::bare(".".as_ref())).unwrap(), features);
+        assert_eq!(loaded.transform(texts(), &EmbedContext::bare(".".as_ref())).unwrap().0, features);
     }
 
     #[test]

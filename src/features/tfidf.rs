@@ -19,10 +19,11 @@ use serde_json::json;
 
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Csr, Features};
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Context, Error, Result};
 use crate::features::analyzer::{Analyzer, Finder, Hits, Keep, Terms, Unit, count};
-use crate::features::step::{Fitted, Outside, Signal, Step, StepKind, Takes};
+use crate::features::batch::{Batch, Signal};
+use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
 use crate::fs::write_atomic;
 use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
@@ -174,8 +175,12 @@ impl StepKind for Tfidf {
 }
 
 impl Step for Configured {
-    fn fit_transform(&self, train: Signal, _setting: &Setting<'_>) -> Result<(Box<dyn Fitted>, Features)> {
-        let texts = texts_of(train)?;
+    fn fit_transform(
+        &self,
+        train: Batch,
+        _context: &EmbedContext<'_>,
+    ) -> Result<(Box<dyn Fitted>, Features, TextReport)> {
+        let texts = texts_of(train.signal)?;
         let (min_df, max_df) = (self.min_df.of(texts.len()), self.max_df.of(texts.len()));
         let prepared = self.analyzer.prepare(&texts);
         let counted = count(&self.analyzer, &prepared, &Keep { min_df, max_df, max_features: self.max_features });
@@ -193,7 +198,7 @@ impl Step for Configured {
         let finder = Finder::new(self.analyzer, &counted.terms).expect("the terms came from this analyzer");
         let fitted =
             FittedTfidf { analyzer: self.analyzer, weighting: self.weighting, terms: counted.terms, idf, finder };
-        Ok((Box::new(fitted), features))
+        Ok((Box::new(fitted), features, TextReport::default()))
     }
 }
 
@@ -206,10 +211,10 @@ struct FittedTfidf {
 }
 
 impl Fitted for FittedTfidf {
-    fn transform(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Features> {
-        let texts = texts_of(rows)?;
+    fn transform(&self, rows: Batch, _context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
+        let texts = texts_of(rows.signal)?;
         let prepared: Vec<Cow<'_, str>> = self.analyzer.prepare(&texts);
-        Ok(weigh(&self.finder.find(&prepared), &self.idf, self.weighting))
+        Ok((weigh(&self.finder.find(&prepared), &self.idf, self.weighting), TextReport::default()))
     }
 
     fn n_features(&self) -> usize {
@@ -243,8 +248,8 @@ impl Fitted for FittedTfidf {
         Some(Outside { input: "term_counts", description })
     }
 
-    fn graph_input(&self, rows: Signal, _setting: &Setting<'_>) -> Result<Array2<f32>> {
-        let texts = texts_of(rows)?;
+    fn graph_input(&self, rows: Batch, _context: &EmbedContext<'_>) -> Result<(Array2<f32>, TextReport)> {
+        let texts = texts_of(rows.signal)?;
         let mut counts = Array2::zeros((texts.len(), self.terms.len()));
         let found = self.finder.find(&self.analyzer.prepare(&texts));
         let mut row = counts.rows_mut().into_iter();
@@ -254,7 +259,7 @@ impl Fitted for FittedTfidf {
                 hits.by_ref().take(*length).for_each(|(column, count)| row[*column as usize] = *count as f32);
             }
         }
-        Ok(counts)
+        Ok((counts, TextReport::default()))
     }
 
     fn onnx(&self, graph: &mut Graph, input: &Value) -> Value {
@@ -395,6 +400,7 @@ fn read_terms(text: &str) -> Terms {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::samples::no_queries;
 
     const TEXTS: [&str; 11] = [
         "재미있는 영화, 정말 재미있는 영화!",
@@ -420,7 +426,13 @@ mod tests {
     }
 
     fn fit(json: &str, train: Signal) -> Result<(Box<dyn Fitted>, Features)> {
-        Tfidf.configure(&params(json)).unwrap().fit_transform(train, &Setting::bare(".".as_ref()))
+        let (step, train) = (Tfidf.configure(&params(json)).unwrap(), no_queries(train));
+        let (fitted, features, _) = step.fit_transform(train, &EmbedContext::bare(".".as_ref()))?;
+        Ok((fitted, features))
+    }
+
+    fn transformed(fitted: &dyn Fitted, rows: Signal) -> Features {
+        fitted.transform(no_queries(rows), &EmbedContext::bare(".".as_ref())).unwrap().0
     }
 
     fn csr(features: Features) -> Csr {
@@ -508,15 +520,13 @@ mod tests {
         let near = |got: f64, expected: f64| (got - expected).abs() <= 1e-6 * expected.abs().max(1.0);
         for (json, columns, entries, plain, placed, term, new_entries, new_plain) in goldens {
             let (fitted, features) = fit(json, texts()).unwrap();
-            assert_eq!(fitted.transform(texts(), &Setting::bare(".".as_ref())).unwrap(), features, "{json}");
+            assert_eq!(transformed(&*fitted, texts()), features, "{json}");
             let matrix = csr(features);
             assert_eq!((matrix.n_cols, matrix.values.len(), matrix.n_rows()), (columns, entries, 12), "{json}");
             let got = sums(&matrix);
             assert!(near(got.0, plain) && near(got.1, placed), "{json}: {got:?}");
             assert_eq!(fitted.feature_names().unwrap()[columns / 3], term, "{json}");
-            let new = csr(fitted
-                .transform(Signal::Texts(vec!["새 영화 film café b 년!".into()]), &Setting::bare(".".as_ref()))
-                .unwrap());
+            let new = csr(transformed(&*fitted, Signal::Texts(vec!["새 영화 film café b 년!".into()])));
             assert_eq!(new.values.len(), new_entries, "{json}");
             assert!(near(sums(&new).0, new_plain), "{json}: {:?}", sums(&new));
         }
@@ -531,7 +541,7 @@ mod tests {
             fitted.save(folder.path(), "step0_").unwrap();
             let loaded = Tfidf.load(&params(json), folder.path(), "step0_").unwrap();
             assert_eq!(loaded.feature_names(), fitted.feature_names());
-            assert_eq!(loaded.transform(train(), &Setting::bare(".".as_ref())).unwrap(), features);
+            assert_eq!(transformed(&*loaded, train()), features);
         }
         std::fs::write(folder.path().join("step0_vocabulary.txt"), "ab\n").unwrap();
         assert!(Tfidf.load(&params("{}"), folder.path(), "step0_").is_err());
@@ -548,8 +558,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let (fitted, features) = fit(r#"{"ngram":[2,3]}"#, Signal::Texts(train.clone())).unwrap();
-                let alone =
-                    fitted.transform(Signal::Texts(train[19_990..].to_vec()), &Setting::bare(".".as_ref())).unwrap();
+                let alone = transformed(&*fitted, Signal::Texts(train[19_990..].to_vec()));
                 (fitted.feature_names(), features, alone)
             })
         };

@@ -74,6 +74,7 @@ const EXP: [f64; 11] = [
 
 /// eˣ for x ≤ 0; below −700, 0, so that what is multiplied by it is no denormal. NaN stays NaN.
 #[inline(always)]
+#[must_use]
 pub fn exp_of_negative(x: f64) -> f64 {
     // Adding 1.5·2⁵² leaves the nearest whole number in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;

@@ -66,12 +66,14 @@ fn tail(x: f64) -> f64 {
 
 /// gelu of one number, in f64; a loop over it becomes vector code.
 #[inline(always)]
+#[must_use]
 pub fn gelu_f64(x: f64) -> f64 {
     0.5 * (x + x.abs()) - x.abs() * tail(x)
 }
 
 /// gelu's slope at one number.
 #[inline(always)]
+#[must_use]
 pub fn gelu_slope(x: f64) -> f64 {
     let below = tail(x);
     let share = if x > 0.0 { 1.0 - below } else { below };

@@ -42,11 +42,11 @@ pub trait Left<T: Real>: Copy {
     ) -> Sums<T, S, V, M>;
 }
 
-/// A[i][k] = values[i · pitch + k].
+/// `A[i][k] = values[i · pitch + k]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a, T>(pub &'a [T], pub usize);
 
-/// A[i][k] = values[k · pitch + i].
+/// `A[i][k] = values[k · pitch + i]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Columns<'a, T>(pub &'a [T], pub usize);
 

@@ -6,8 +6,7 @@
 //! the rows of each class in truth; `Micro` the value of the summed TP, FP and FN. Checked against scikit-learn 1.9
 //! (`precision_recall_fscore_support` with `zero_division=0`).
 
-use crate::catalog::Named;
-use crate::metrics::metric::{Average, Direction, Metric, Reads, Scored, Value};
+use crate::metrics::metric::{Average, Scored};
 
 /// How often each class was called what: rows are the truth, columns the prediction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,41 +121,6 @@ impl ClassCounts {
 #[must_use]
 pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-/// A metric that is a value per class, averaged.
-#[derive(Debug)]
-pub struct PerClass {
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) average: Option<Average>,
-    pub(super) value: fn(&ClassCounts) -> f64,
-}
-
-impl Named for PerClass {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-}
-
-impl Metric for PerClass {
-    fn direction(&self) -> Direction {
-        Direction::Maximize
-    }
-
-    fn score(&self, scored: &Scored<'_>) -> Value {
-        let average = self.average.unwrap_or_else(|| scored.view.average(scored.n_classes));
-        let positive = scored.view.positive.unwrap_or(1);
-        Ok(Confusion::of(scored)?.averaged(average, positive, self.value))
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Labels
-    }
 }
 
 #[cfg(test)]

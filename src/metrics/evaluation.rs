@@ -11,45 +11,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Named as _;
 use crate::error::{Error, Result};
-use crate::metrics::accuracy::Accuracy;
+use crate::metrics::estimate::{Estimate, Subgroups};
 use crate::metrics::metric::{Metric, Scored, View};
 use crate::metrics::orders;
 use crate::metrics::ranking::{Convention, over_queries};
 use crate::metrics::reliability::Reliability;
-use crate::metrics::subgroups::Subgroups;
+use crate::metrics::table::ACCURACY;
 use crate::stats::bootstrap;
 use crate::stats::wilson::wilson_interval;
 
 /// How much of the replicates an interval holds.
 const LEVEL: f64 = 0.95;
 
-/// A metric's value with its interval, or the reason why there is none.
+/// Metrics of one set of predictions, with what the task adds to them.
+///
+/// In JSON it is one flat object, the same for all tasks; see `Written`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The value over all rows.
-    pub value: Option<f64>,
-    /// Why there is no value, such as `1 class`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The lower end of the 95 % interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub low: Option<f64>,
-    /// The upper end of the 95 % interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high: Option<f64>,
+#[serde(from = "Written", into = "Written")]
+pub struct Evaluation {
+    /// Number of rows; of documents for a ranking.
+    pub rows: usize,
+    /// The metrics by name.
+    pub metrics: BTreeMap<String, Estimate>,
+    /// What belongs to the task.
+    pub detail: Detail,
 }
 
-/// Metrics of one set of predictions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Number of rows.
-    pub rows: usize,
+/// The part of an evaluation that belongs to its task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Detail {
+    /// Rows with classes.
+    Classes(Box<ClassDetail>),
+    /// Queries with graded documents.
+    Queries(QueryDetail),
+}
+
+/// What an evaluation of classes holds beside its metrics.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClassDetail {
     /// The class names.
     pub labels: Vec<String>,
     /// Rows of each class.
     pub support: Vec<usize>,
-    /// The metrics by name.
-    pub metrics: BTreeMap<String, Estimate>,
     /// Rows by class (first index) and predicted class (second index).
     pub confusion: Vec<Vec<usize>>,
     /// What metrics without an average in their name take: `binary`, `macro`, `weighted` or `micro`.
@@ -57,27 +60,135 @@ pub struct Evaluation {
     /// The positive class; none where there are not two and none was named.
     pub positive: Option<String>,
     /// The score from which on a row is called positive; none where there are not two classes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
     /// Where the threshold is not 0.5: the metrics that it moves, as they would be at 0.5.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub at_half: BTreeMap<String, Estimate>,
     /// How the calibrated probabilities agree with what happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reliability: Option<Reliability>,
     /// The same for the scores, where class weights have moved them away from the probabilities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reliability_of_scores: Option<Reliability>,
     /// The metrics of each group of rows, by column.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub subgroups: BTreeMap<String, Subgroups>,
-    /// For ranking, over which queries and by which conventions the metrics were computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ranking: Option<RankingFacts>,
 }
 
-/// What must be said beside ranking metrics. `rows` are documents then, `labels` the grades that occur and `support` how
-/// often each does; `confusion` is empty.
+/// What an evaluation of rankings holds beside its metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryDetail {
+    /// How many documents have each grade that occurs.
+    pub grades: BTreeMap<u8, usize>,
+    /// The queries and the conventions.
+    pub facts: RankingFacts,
+}
+
+impl Evaluation {
+    /// An evaluation of rows with classes.
+    #[must_use]
+    pub fn of_classes(rows: usize, metrics: BTreeMap<String, Estimate>, detail: ClassDetail) -> Self {
+        Self { rows, metrics, detail: Detail::Classes(Box::new(detail)) }
+    }
+
+    /// What belongs to classes; none for another task.
+    #[must_use]
+    pub fn classes(&self) -> Option<&ClassDetail> {
+        match &self.detail {
+            Detail::Classes(detail) => Some(detail),
+            Detail::Queries(_) => None,
+        }
+    }
+
+    /// What belongs to rankings; none for another task.
+    #[must_use]
+    pub fn queries(&self) -> Option<&QueryDetail> {
+        match &self.detail {
+            Detail::Queries(detail) => Some(detail),
+            Detail::Classes(_) => None,
+        }
+    }
+}
+
+/// An evaluation as JSON has it. For a ranking `labels` are the grades that occur, `support` says how often each does,
+/// and `confusion` is empty.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    rows: usize,
+    labels: Vec<String>,
+    support: Vec<usize>,
+    metrics: BTreeMap<String, Estimate>,
+    confusion: Vec<Vec<usize>>,
+    average: String,
+    positive: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    threshold: Option<f64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    at_half: BTreeMap<String, Estimate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reliability: Option<Reliability>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reliability_of_scores: Option<Reliability>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    subgroups: BTreeMap<String, Subgroups>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ranking: Option<RankingFacts>,
+}
+
+impl From<Evaluation> for Written {
+    fn from(evaluation: Evaluation) -> Self {
+        let Evaluation { rows, metrics, detail } = evaluation;
+        let (classes, ranking) = match detail {
+            Detail::Classes(classes) => (*classes, None),
+            Detail::Queries(QueryDetail { grades, facts }) => {
+                let labels = grades.keys().map(ToString::to_string).collect();
+                let support = grades.into_values().collect();
+                (ClassDetail { labels, support, ..ClassDetail::default() }, Some(facts))
+            }
+        };
+        let ClassDetail { labels, support, confusion, average, positive, threshold, at_half, .. } = classes;
+        let ClassDetail { reliability, reliability_of_scores, subgroups, .. } = classes;
+        Self {
+            rows,
+            labels,
+            support,
+            metrics,
+            confusion,
+            average,
+            positive,
+            threshold,
+            at_half,
+            reliability,
+            reliability_of_scores,
+            subgroups,
+            ranking,
+        }
+    }
+}
+
+impl From<Written> for Evaluation {
+    fn from(written: Written) -> Self {
+        let Written { rows, labels, support, metrics, confusion, average, positive, threshold, at_half, .. } = written;
+        let Written { reliability, reliability_of_scores, subgroups, ranking, .. } = written;
+        let detail = match ranking {
+            Some(facts) => {
+                let grades = labels.iter().map(|grade| grade.parse().unwrap_or_default()).zip(support).collect();
+                Detail::Queries(QueryDetail { grades, facts })
+            }
+            None => Detail::Classes(Box::new(ClassDetail {
+                labels,
+                support,
+                confusion,
+                average,
+                positive,
+                threshold,
+                at_half,
+                reliability,
+                reliability_of_scores,
+                subgroups,
+            })),
+        };
+        Self { rows, metrics, detail }
+    }
+}
+
+/// The queries and conventions behind ranking metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankingFacts {
     /// Queries.
@@ -131,7 +242,7 @@ impl Default for Intervals {
 /// Evaluates predictions from the usual side: `Question` with the default view.
 ///
 /// # Errors
-/// As `evaluate_seen`.
+/// As `evaluate_classes`.
 pub fn evaluate(
     truth: &[usize],
     probabilities: &Array2<f64>,
@@ -141,20 +252,21 @@ pub fn evaluate(
     intervals: Option<Intervals>,
 ) -> Result<Evaluation> {
     let question = Question { labels, threshold, view: View::default(), intervals };
-    evaluate_seen(truth, probabilities, metrics, &question)
+    let (metrics, detail) = evaluate_classes(truth, probabilities, metrics, &question)?;
+    Ok(Evaluation::of_classes(truth.len(), metrics, detail))
 }
 
-/// Evaluates predictions: `probabilities` is `n_rows × n_classes`, `truth` holds indices into the labels. The parts of
-/// an `Evaluation` that need more than that (calibration, groups of rows) are left empty.
+/// Evaluates predictions of classes: `probabilities` is `n_rows × n_classes`, `truth` holds indices into the labels. What
+/// needs more than that in the detail (calibration, groups of rows) is left empty.
 ///
 /// # Errors
 /// `Failed` when lengths do not fit, a class is out of range, or a probability is NaN or infinite.
-pub fn evaluate_seen(
+pub fn evaluate_classes(
     truth: &[usize],
     probabilities: &Array2<f64>,
     metrics: &[&'static dyn Metric],
     question: &Question<'_>,
-) -> Result<Evaluation> {
+) -> Result<(BTreeMap<String, Estimate>, ClassDetail)> {
     let Question { labels, threshold, view, intervals } = *question;
     check(truth, probabilities, labels)?;
     let predicted = predicted_classes(probabilities, threshold);
@@ -172,21 +284,17 @@ pub fn evaluate_seen(
     for (truth, predicted) in truth.iter().zip(&predicted) {
         confusion[*truth][*predicted] += 1;
     }
-    Ok(Evaluation {
-        rows: truth.len(),
+    let detail = ClassDetail {
         labels: labels.to_vec(),
         support: confusion.iter().map(|row| row.iter().sum()).collect(),
-        metrics: metrics.iter().map(|metric| metric.name().to_owned()).zip(estimates).collect(),
         confusion,
         average: view.average(labels.len()).name().into(),
         positive: view.positive(labels.len()).map(|class| labels[class].clone()),
         threshold: (labels.len() == 2).then_some(threshold),
-        at_half: BTreeMap::new(),
-        reliability: None,
-        reliability_of_scores: None,
-        subgroups: BTreeMap::new(),
-        ranking: None,
-    })
+        ..ClassDetail::default()
+    };
+    let names = metrics.iter().map(|metric| metric.name().to_owned());
+    Ok((names.zip(estimates).collect(), detail))
 }
 
 /// The class of each row. Two classes: positive when its probability is at least `threshold`; else the class of the
@@ -266,7 +374,7 @@ fn add_intervals(
 /// Wilson's interval of a rate of all rows; none for other metrics.
 fn rate(metric: &dyn Metric, value: f64, rows: usize) -> Option<(f64, f64)> {
     let hits = (value * rows as f64).round() as u64;
-    (metric.name() == Accuracy.name()).then(|| wilson_interval(hits, rows as u64, LEVEL))
+    (metric.name() == ACCURACY.name()).then(|| wilson_interval(hits, rows as u64, LEVEL))
 }
 
 #[cfg(test)]
@@ -301,9 +409,10 @@ mod tests {
         let probabilities = array![[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]];
         let evaluation = evaluate(&[0, 1, 1, 0], &probabilities, &labels(&["no", "yes"]), 0.5, METRICS, None)
             .expect("everything fits");
-        assert_eq!((evaluation.rows, evaluation.average.as_str()), (4, "binary"));
-        assert_eq!((evaluation.support, evaluation.confusion), (vec![2, 2], vec![vec![1, 1], vec![1, 1]]));
-        assert_eq!(evaluation.positive.as_deref(), Some("yes"));
+        let detail = evaluation.classes().expect("classes were evaluated");
+        assert_eq!((evaluation.rows, detail.average.as_str()), (4, "binary"));
+        assert_eq!((&detail.support, &detail.confusion), (&vec![2, 2], &vec![vec![1, 1], vec![1, 1]]));
+        assert_eq!(detail.positive.as_deref(), Some("yes"));
         assert_eq!(evaluation.metrics.len(), METRICS.len());
         let columns_first = probabilities.t().as_standard_layout().into_owned().reversed_axes();
         let again = evaluate(&[0, 1, 1, 0], &columns_first, &labels(&["no", "yes"]), 0.5, METRICS, None);
@@ -327,7 +436,8 @@ mod tests {
         let empty = evaluate(&[], &Array2::zeros((0, 3)), &labels(&["a", "b", "c"]), 0.5, METRICS, None);
         let empty = empty.expect("no rows are not an error");
         assert!(empty.metrics.values().all(|estimate| estimate.reason.as_deref() == Some("no rows")));
-        assert_eq!((empty.average.as_str(), empty.positive), ("macro", None));
+        let detail = empty.classes().expect("classes were evaluated");
+        assert_eq!((detail.average.as_str(), &detail.positive), ("macro", &None));
     }
 
     #[test]

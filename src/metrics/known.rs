@@ -7,23 +7,47 @@ use crate::catalog::find;
 use crate::data::Task;
 use crate::error::{Error, Result};
 
+/// The metrics of a task.
+struct Names {
+    /// Whether a name, which may have a cut such as `@10`, is one of them.
+    knows: fn(&str) -> bool,
+    /// The name as it is stored.
+    find: fn(&str) -> Result<String>,
+    /// Some of them, for hints.
+    examples: &'static str,
+}
+
+fn names_of(task: Task) -> Names {
+    match task {
+        Task::Classification => Names {
+            knows: |written| METRICS.iter().any(|metric| metric.name() == written),
+            find: |written| Ok(find("metric", METRICS, written)?.name().to_owned()),
+            examples: "`f1`, `roc_auc`, `log_loss`",
+        },
+        Task::Ranking => Names {
+            knows: |written| {
+                let base = written.split('@').next().unwrap_or(written);
+                RANKING_METRICS.iter().any(|metric| metric.name() == base) || base == "p"
+            },
+            find: |written| Ok(Wanted::parse(written)?.name()),
+            examples: "`ndcg@10`, `map`, `mrr`",
+        },
+    }
+}
+
 /// The name of a metric of this task, as it is written everywhere: `precision@5` for `p@5`.
 ///
 /// # Errors
 /// `Invalid` for a metric that the task does not have; a metric of the other task is named as such.
 pub fn name(task: Task, written: &str) -> Result<String> {
-    let base = written.split('@').next().unwrap_or(written);
-    let of_ranking = RANKING_METRICS.iter().any(|metric| metric.name() == base) || base == "p";
-    let of_classes = METRICS.iter().any(|metric| metric.name() == written);
-    let other = |other: Task, known: &str| {
-        let message = format!("`{written}` is a metric of {}, and the task is {}", other.name(), task.name());
-        Error::invalid(message).hint(format!("such as {known}"))
-    };
-    match task {
-        Task::Classification if of_ranking && !of_classes => Err(other(Task::Ranking, "`f1`, `roc_auc`, `log_loss`")),
-        Task::Classification => Ok(find("metric", METRICS, written)?.name().to_owned()),
-        Task::Ranking if of_classes && !of_ranking => Err(other(Task::Classification, "`ndcg@10`, `map`, `mrr`")),
-        Task::Ranking => Ok(Wanted::parse(written)?.name()),
+    let own = names_of(task);
+    let other = Task::ALL.into_iter().find(|other| *other != task && (names_of(*other).knows)(written));
+    match other {
+        Some(other) if !(own.knows)(written) => {
+            let message = format!("`{written}` is a metric of {}, and the task is {}", other.name(), task.name());
+            Err(Error::invalid(message).hint(format!("such as {}", own.examples)))
+        }
+        _ => (own.find)(written),
     }
 }
 
@@ -44,14 +68,15 @@ mod tests {
 
     #[test]
     fn names_belong_to_their_task() {
-        assert_eq!(name(Task::Ranking, "p@5").unwrap(), "precision@5");
-        assert_eq!(name(Task::Classification, "precision").unwrap(), "precision");
-        let error = name(Task::Classification, "ndcg@10").unwrap_err();
+        let [classification, ranking] = Task::ALL;
+        assert_eq!(name(ranking, "p@5").unwrap(), "precision@5");
+        assert_eq!(name(classification, "precision").unwrap(), "precision");
+        let error = name(classification, "ndcg@10").unwrap_err();
         assert_eq!(error.message, "`ndcg@10` is a metric of ranking, and the task is classification");
-        let error = name(Task::Ranking, "f1").unwrap_err();
+        let error = name(ranking, "f1").unwrap_err();
         assert_eq!(error.message, "`f1` is a metric of classification, and the task is ranking");
-        assert!(name(Task::Ranking, "ndgc@10").unwrap_err().hint.unwrap().contains("ndcg"));
-        assert!(name(Task::Ranking, "precision").unwrap_err().message.contains("needs a k"));
+        assert!(name(ranking, "ndgc@10").unwrap_err().hint.unwrap().contains("ndcg"));
+        assert!(name(ranking, "precision").unwrap_err().message.contains("needs a k"));
     }
 
     #[test]

@@ -285,7 +285,8 @@ mod tests {
         assert!((error - (0.3 + 0.1 + 0.2) / 3.0).abs() < 1e-15, "{error}");
     }
 
-    /// `statistics.md` §2: .103 at n = 100, .044 at 500, .014 at 5,000.
+    /// The mean ECE of outcomes drawn from p itself, uniform in 0…1, in 10 bins of equal count: .103 at n = 100, .044 at 500,
+    /// .014 at 5,000 (simulated in Python, 4,000 to 150 draws).
     #[test]
     fn the_null_value_is_that_of_a_calibrated_model() {
         for (rows, wanted, tolerance) in [(100, 0.103, 0.006), (500, 0.044, 0.002), (5000, 0.014, 0.0006)] {

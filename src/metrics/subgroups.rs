@@ -9,11 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::catalog::find;
 use crate::error::Result;
-use crate::metrics::evaluation::{Estimate, Evaluation};
+use crate::metrics::estimate::{Estimate, Subgroup, Subgroups};
 use crate::metrics::{METRICS, Metric};
 use crate::stats::quantile::quantile;
 
@@ -25,39 +23,6 @@ pub const OTHER: &str = "(other)";
 const LARGEST: usize = 50;
 /// A group of fewer rows is marked.
 pub const FEW: usize = 30;
-
-/// The groups of one column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Subgroups {
-    /// How many different values the rows have, missing ones not counted.
-    pub values: usize,
-    /// The groups, largest first.
-    pub groups: Vec<Subgroup>,
-}
-
-/// One group of rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Subgroup {
-    /// The value, a range such as `18 to 27`, `(missing)` or `(other)`.
-    pub value: String,
-    /// Its rows.
-    pub rows: usize,
-    /// Rows of each class, in the order of the labels.
-    pub support: Vec<usize>,
-    /// True below 30 rows.
-    #[serde(default)]
-    pub few: bool,
-    /// The metrics by name.
-    pub metrics: BTreeMap<String, Estimate>,
-}
-
-impl Subgroups {
-    /// The group of a value.
-    #[must_use]
-    pub fn get(&self, value: &str) -> Option<&Subgroup> {
-        self.groups.iter().find(|group| group.value == value)
-    }
-}
 
 /// The rows of each group by name, in the order of the module's head; and how many different values there are.
 #[must_use]
@@ -111,15 +76,18 @@ fn ranges(values: &[String]) -> Option<Vec<(String, Vec<usize>)>> {
     Some(named.chain(missing).collect())
 }
 
-/// The metrics of each group; `judge` evaluates the rows at these positions.
+/// The metrics of each group; `judge` gives the metrics of the rows at these positions, and the rows of each class.
 ///
 /// # Errors
 /// What `judge` says.
-pub fn subgroups(values: &[String], judge: impl Fn(&[usize]) -> Result<Evaluation>) -> Result<Subgroups> {
+pub fn subgroups(
+    values: &[String],
+    judge: impl Fn(&[usize]) -> Result<(BTreeMap<String, Estimate>, Vec<usize>)>,
+) -> Result<Subgroups> {
     let (distinct, groups) = grouped(values);
     let one = |(value, rows): (String, Vec<usize>)| {
-        let evaluation = judge(&rows)?;
-        let one_class = evaluation.support.iter().filter(|rows| **rows > 0).count() < 2;
+        let (metrics, support) = judge(&rows)?;
+        let one_class = support.iter().filter(|rows| **rows > 0).count() < 2;
         let told = |(name, estimate): (String, Estimate)| {
             let kept = !one_class || find("metric", METRICS, &name).is_ok_and(Metric::of_one_class);
             let none = || Estimate { value: None, reason: Some("1 class".into()), low: None, high: None };
@@ -130,8 +98,8 @@ pub fn subgroups(values: &[String], judge: impl Fn(&[usize]) -> Result<Evaluatio
             value,
             rows: rows.len(),
             few: rows.len() < FEW,
-            support: evaluation.support,
-            metrics: evaluation.metrics.into_iter().map(told).collect(),
+            support,
+            metrics: metrics.into_iter().map(told).collect(),
         })
     };
     Ok(Subgroups { values: distinct, groups: groups.into_iter().map(one).collect::<Result<_>>()? })
@@ -193,7 +161,9 @@ mod tests {
             let said = Array2::from_shape_fn((rows.len(), 2), |(row, class)| {
                 if class == 1 { positive[rows[row]] } else { 1.0 - positive[rows[row]] }
             });
-            evaluate(&truth, &said, &labels, 0.5, METRICS, None)
+            let found = evaluate(&truth, &said, &labels, 0.5, METRICS, None)?;
+            let support = found.classes().expect("classes were evaluated").support.clone();
+            Ok((found.metrics, support))
         };
         let found = subgroups(&values, judge).expect("all fits");
         let (first, second) = (&found.groups[0], found.get("a").expect("there"));

@@ -149,7 +149,7 @@ pub fn choose(truth: &[usize], scores: &[f64], metric: &'static dyn Metric, floo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{METRICS, accuracy, f_score, precision, recall, roc_auc};
+    use crate::metrics::{METRICS, roc_auc, table};
 
     const TRUTH: [usize; 8] = [0, 0, 1, 0, 1, 1, 0, 1];
     const SCORES: [f64; 8] = [0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 0.35, 0.9];
@@ -157,14 +157,14 @@ mod tests {
     #[test]
     fn the_best_cut_is_found_by_hand() {
         // Cuts from the top: .75 → 1 of 4; .5 → 2/4, P 1; .375 → 3 of 3 found right, F1 6/7; .225 → 4 of 6, F1 .8.
-        let chosen = choose(&TRUTH, &SCORES, &f_score::F1, Floors::default()).expect("both classes");
+        let chosen = choose(&TRUTH, &SCORES, &table::F1, Floors::default()).expect("both classes");
         assert!((chosen.threshold - 0.375).abs() < 1e-15 && (chosen.value - 6.0 / 7.0).abs() < 1e-15, "{chosen:?}");
         assert!((chosen.at_half.expect("defined") - 2.0 / 3.0).abs() < 1e-15 && chosen.rows == 8);
         let floor = Floors { precision: Some(0.6), recall: None };
-        let chosen = choose(&TRUTH, &SCORES, &recall::RECALL, floor).expect("both classes");
+        let chosen = choose(&TRUTH, &SCORES, &table::RECALL, floor).expect("both classes");
         assert!((chosen.threshold - 0.225).abs() < 1e-15 && chosen.value == 1.0, "{chosen:?}");
         // Of equal values the one nearest 0.5.
-        let chosen = choose(&TRUTH, &SCORES, &precision::PRECISION, Floors::default()).expect("both classes");
+        let chosen = choose(&TRUTH, &SCORES, &table::PRECISION, Floors::default()).expect("both classes");
         assert_eq!((chosen.threshold, chosen.value), (0.5, 1.0));
     }
 
@@ -197,16 +197,16 @@ mod tests {
         let message = |truth: &[usize], metric: &'static dyn Metric, floors| {
             choose(truth, &SCORES[..truth.len()], metric, floors).expect_err("it cannot").message
         };
-        assert!(message(&[1, 1], &f_score::F1, Floors::default()).contains("no negative row among 2"));
-        assert!(message(&[], &f_score::F1, Floors::default()).contains("no negative row among 0"));
+        assert!(message(&[1, 1], &table::F1, Floors::default()).contains("no negative row among 2"));
+        assert!(message(&[], &table::F1, Floors::default()).contains("no negative row among 0"));
         assert!(message(&TRUTH, &roc_auc::RocAuc, Floors::default()).contains("does not depend"));
         let high = Floors { precision: Some(0.9), recall: Some(0.9) };
         assert_eq!(
-            message(&TRUTH, &f_score::F1, high),
+            message(&TRUTH, &table::F1, high),
             "no threshold keeps precision >= 0.9 and recall >= 0.9 on 8 rows"
         );
         // Scores that cannot be told apart: all or none; 0.5 is tried too.
-        let flat = choose(&[0, 1, 1], &[0.5; 3], &accuracy::Accuracy, Floors::default()).expect("both classes");
+        let flat = choose(&[0, 1, 1], &[0.5; 3], &table::ACCURACY, Floors::default()).expect("both classes");
         assert_eq!((flat.threshold, flat.value), (0.5, 2.0 / 3.0));
     }
 }

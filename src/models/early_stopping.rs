@@ -132,7 +132,7 @@ impl<'a> Judge<'a> {
                 .hint("all parts need the features of the training rows"));
         }
         let convention = context.convention.unwrap_or_else(|| Convention::new(train.highest_grade()));
-        if rows.n_where(|grades| grades.iter().any(|grade| *grade >= convention.relevant_from)) == 0 {
+        if rows.n_where(|grades| convention.relevant(grades) > 0) == 0 {
             off("no validation query has a relevant document");
             return Ok(None);
         }
@@ -154,8 +154,7 @@ impl<'a> Judge<'a> {
     /// `Invalid` for a score that is NaN.
     pub fn measure(&self, scores: &[f64]) -> Result<Vec<(String, f64)>> {
         let queries = Queries { scores, grades: self.rows.grades, starts: self.rows.starts };
-        let draws = Draws { replicates: 0, seed: 0, level: 0.95 };
-        let estimates = evaluate(&queries, &self.wanted, &self.convention, draws)?;
+        let estimates = evaluate(&queries, &self.wanted, &self.convention, Draws::NONE)?;
         Ok(estimates.into_iter().map(|one| (one.name, one.value.unwrap_or(0.0))).collect())
     }
 }

@@ -27,6 +27,11 @@ pub trait Family: Named + Sync {
         &[]
     }
 
+    /// Whether its trainings leave checkpoints to go on from.
+    fn keeps_checkpoints(&self) -> bool {
+        false
+    }
+
     /// The feature steps that its models need where a config says nothing of features.
     fn default_steps(&self) -> &'static [&'static str] {
         &[]

@@ -15,12 +15,13 @@ use ndarray::Array2;
 use super::boosting::{Binning, Boosted, Importance, Lambda, Limits, Patience, Plan, Round, Rules, Sigmoid, Watched};
 use super::early_stopping::{self, EarlyStopping, Judge};
 use super::family::{Epoch, Estimator, Event, Family, FitContext, Model};
+use super::head::write_head;
 use super::relevance::{Relevance, check_scored};
 use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::data::dataset::{Dataset, Features};
 use crate::data::task::Task;
-use crate::error::{Context as _, Error, Result};
-use crate::fs::write_atomic;
+use crate::error::{Error, Result};
+use crate::fs::read_document;
 use crate::onnx::{Graph, Value};
 
 const HEAD: &str = "lambdamart.json";
@@ -30,22 +31,14 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy)]
 pub struct LambdaMart;
 
-const fn float(name: &'static str, min: f64, inclusive: bool, default: &'static str, about: &'static str) -> Param {
-    Param { name, kind: ParamKind::Float { min, inclusive }, default, about }
-}
-
-const fn integer(name: &'static str, min: i64, default: &'static str, about: &'static str) -> Param {
-    Param { name, kind: ParamKind::Integer { min }, default, about }
-}
-
 const fn share(name: &'static str, about: &'static str) -> Param {
     let schema = r#"{"type": "number", "exclusiveMinimum": 0, "maximum": 1}"#;
     Param { name, kind: ParamKind::Custom("a number above 0 and at most 1", schema), default: "1.0", about }
 }
 
 const PARAMS: &[Param] = &[
-    integer("n_estimators", 1, "100", "trees at most"),
-    float("learning_rate", 0.0, false, "0.1", "what a tree's values are multiplied with"),
+    Param::integer("n_estimators", 1, "100", "trees at most"),
+    Param::float("learning_rate", 0.0, false, "0.1", "what a tree's values are multiplied with"),
     Param {
         name: "num_leaves",
         kind: ParamKind::Custom(
@@ -55,23 +48,23 @@ const PARAMS: &[Param] = &[
         default: "31",
         about: "leaves of a tree, at most",
     },
-    integer("max_depth", -1, "-1", "the longest path, in splits; -1 or 0: any length"),
-    integer("min_data_in_leaf", 1, "20", "rows of a leaf, at least"),
-    float("min_sum_hessian_in_leaf", 0.0, true, "0.001", "sum of second derivatives in a leaf, at least"),
-    float("lambda_l1", 0.0, true, "0.0", "L1 penalty on the values of leaves"),
-    float("lambda_l2", 0.0, true, "0.0", "L2 penalty on the values of leaves"),
-    float("min_gain_to_split", 0.0, true, "0.0", "what a split must gain"),
+    Param::integer("max_depth", -1, "-1", "the longest path, in splits; -1 or 0: any length"),
+    Param::integer("min_data_in_leaf", 1, "20", "rows of a leaf, at least"),
+    Param::float("min_sum_hessian_in_leaf", 0.0, true, "0.001", "sum of second derivatives in a leaf, at least"),
+    Param::float("lambda_l1", 0.0, true, "0.0", "L1 penalty on the values of leaves"),
+    Param::float("lambda_l2", 0.0, true, "0.0", "L2 penalty on the values of leaves"),
+    Param::float("min_gain_to_split", 0.0, true, "0.0", "what a split must gain"),
     share("feature_fraction", "share of the features that a tree may use"),
     share("bagging_fraction", "share of the rows that a tree learns from, with `bagging_freq`"),
-    integer("bagging_freq", 0, "0", "rows are drawn anew every so many trees; 0: never drawn"),
+    Param::integer("bagging_freq", 0, "0", "rows are drawn anew every so many trees; 0: never drawn"),
     Param {
         name: "max_bin",
         kind: ParamKind::Custom("a whole number of 2 to 255", r#"{"type": "integer", "minimum": 2, "maximum": 255}"#),
         default: "255",
         about: "bins of a feature, at most",
     },
-    float("sigma", 0.0, false, "1.0", "steepness of the logistic function of a difference of scores"),
-    integer("truncation", 1, "30", "pairs count when one of the two is among so many first ranks"),
+    Param::float("sigma", 0.0, false, "1.0", "steepness of the logistic function of a difference of scores"),
+    Param::integer("truncation", 1, "30", "pairs count when one of the two is among so many first ranks"),
     Param {
         name: "norm",
         kind: ParamKind::Bool,
@@ -293,13 +286,7 @@ struct Head {
 
 impl RankingTrees {
     fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(HEAD);
-        let text = std::fs::read(&path).context(|| format!("cannot read `{}`", path.display()))?;
-        let head: Head = serde_json::from_slice(&text).context(|| format!("`{}` is damaged", path.display()))?;
-        if head.format_version > FORMAT_VERSION {
-            let message = format!("`{}` has format version {}", path.display(), head.format_version);
-            return Err(Error::failed(message).hint("it was written by a newer `mlops`"));
-        }
+        let head: Head = read_document(&folder.join(HEAD), FORMAT_VERSION)?;
         Ok(Self { model: Boosted::load(folder)?, best: head.best, stopped_early: head.stopped_early })
     }
 }
@@ -334,8 +321,7 @@ impl Model for RankingTrees {
     fn save(&self, folder: &Path) -> Result<()> {
         self.model.save(folder)?;
         let head = Head { format_version: FORMAT_VERSION, best: self.best.clone(), stopped_early: self.stopped_early };
-        let text = serde_json::to_vec_pretty(&head).context(|| format!("cannot write `{HEAD}`"))?;
-        write_atomic(&folder.join(HEAD), &text)
+        write_head(&folder.join(HEAD), &head)
     }
 }
 

@@ -7,6 +7,7 @@ mod family;
 mod baseline;
 mod decision_tree;
 mod early_stopping;
+mod head;
 mod lambdamart;
 mod lbfgs;
 mod linear_objective;

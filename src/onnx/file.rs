@@ -9,7 +9,7 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 
-use super::graph::{Facts, Kind, Port};
+use super::port::{Facts, Kind, Port};
 
 /// The version of the operators of the domain `ai.onnx`.
 pub const OPSET: i64 = 17;

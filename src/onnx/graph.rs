@@ -10,54 +10,16 @@
 //! `Concat`, `Gather`, `Expand`, `ArgMax`, `GreaterOrEqual`, `Cast`. `Sigmoid` and `Softmax` are written out with `Exp`:
 //! tract has them for f32 only.
 
-use std::collections::BTreeMap;
-
 use prost::Message;
-use serde::Serialize;
 use tract_onnx::pb;
 
 use super::file;
+use super::port::{Facts, Kind, Port};
 use super::trees::Trees;
 
 /// A value of a graph: what a node gives, a constant, or the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value(String);
-
-/// What a tensor holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// 32-bit floating point.
-    Float32,
-    /// 64-bit floating point.
-    Float64,
-    /// 64-bit integers.
-    Int64,
-}
-
-/// A named input or output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Port {
-    /// Its name in the file.
-    pub name: String,
-    /// What it holds.
-    pub dtype: Kind,
-    /// Its shape: the batch axis `N`, then the width where there is one.
-    pub shape: Vec<String>,
-}
-
-/// What a file says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The graph's name.
-    pub name: String,
-    /// The version of what it computes.
-    pub version: i64,
-    /// One line for people.
-    pub about: String,
-    /// Keys and values for readers of the file (`metadata_props`).
-    pub metadata: BTreeMap<String, String>,
-}
 
 /// A graph under construction.
 #[derive(Debug)]
@@ -258,6 +220,8 @@ fn port(name: &str, dtype: Kind, width: Option<usize>) -> Port {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use ndarray::array;
 
     use pb::tensor_shape_proto::dimension::Value::{DimParam, DimValue};

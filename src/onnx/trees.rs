@@ -107,7 +107,8 @@ impl Trees {
 mod tests {
     use ndarray::array;
 
-    use super::super::graph::{Facts, Graph, Kind};
+    use super::super::graph::Graph;
+    use super::super::port::{Facts, Kind};
     use super::super::run::Runtime;
     use super::*;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context, Result};
+use crate::error::{Cause, Context, Result};
 use crate::fs::{document, read_text, sha256, sha256_file, write_atomic};
 use crate::names::{ModelName, RunId, Version};
 
@@ -99,9 +99,9 @@ impl Manifest {
     /// `NotFound` when there is none, `Failed` when it is damaged or from a newer build.
     pub fn read_file(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
-        document(&path.display().to_string(), &text, FORMAT_VERSION).map_err(|error| match error.hint {
-            Some(_) => error,
-            None => error.hint("`mlops doctor --fix` heals a copy, else restore the folder or train again"),
+        document(&path.display().to_string(), &text, FORMAT_VERSION).map_err(|error| match error.cause() {
+            Some(Cause::NewerFormat) => error,
+            _ => error.hint("`mlops doctor --fix` heals a copy, else restore the folder or train again"),
         })
     }
 }

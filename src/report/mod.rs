@@ -1,5 +1,6 @@
 //! Papers: results as documents and plots. Plain data in, text out: Markdown, HTML, SVG, a model card, metadata.
 
+pub mod calibration;
 pub mod document;
 pub mod html;
 pub mod markdown;

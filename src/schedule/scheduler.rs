@@ -5,7 +5,7 @@ use crate::catalog::Named;
 use crate::error::Result;
 
 /// A file for a clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Sheet {
     /// The file's name.
     pub name: String,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::migrations::{self, MIGRATIONS};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::mounts::network_file_system;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ impl From<rusqlite::Error> for Error {
                 .hint("it was opened for reading, or the file or its folder is read-only"),
             _ => Self::failed("the tracking database failed"),
         };
-        error.caused_by(cause)
+        error.caused_by(cause).because(Cause::UnnamedDatabase)
     }
 }
 
@@ -187,7 +187,7 @@ fn immutable(path: &Path) -> PathBuf {
 
 /// Names the file in an error that came from it.
 fn at(path: &Path, mut error: Error) -> Error {
-    if !error.message.contains('`') {
+    if error.cause() == Some(&Cause::UnnamedDatabase) {
         error.message = format!("{}: `{}`", error.message, path.display());
     }
     error
@@ -221,7 +221,8 @@ fn use_wal(connection: &Connection) -> Result<()> {
             Ok(mode) => {
                 return Err(Error::failed(format!(
                     "the tracking database stays in journal mode {mode}, WAL is needed"
-                )));
+                ))
+                .because(Cause::UnnamedDatabase));
             }
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT => {
                 std::thread::sleep(RETRY_PAUSE);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::database::Tracker;
 use super::ledger::{Line, write_line};
-use super::models::needed;
+use super::lookup::model_id;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
 use crate::names::{ModelName, Version};
@@ -203,7 +203,7 @@ impl Tracker {
     /// `NotFound` when there is no such model.
     pub fn add_drift_reset(&self, model: &str, actor: &str, reason: &str, now_ms: i64) -> Result<()> {
         self.write(|connection| {
-            let id = needed(connection, model)?;
+            let id = model_id(connection, model)?;
             connection.execute(
                 "INSERT INTO drift_resets (model, at_ms, actor, reason) VALUES (?1, ?2, ?3, ?4)",
                 params![model, now_ms, actor, reason],

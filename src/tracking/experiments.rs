@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::commands::no_candidates;
 use super::database::Tracker;
-use super::record::{Durations, Experiment, ExperimentStatistics, MetricStatistics, NO_CANDIDATES, Status, View};
-use crate::catalog::known_hint;
+use super::keys::check_tag;
+use super::lookup::{references, unknown};
+use super::record::{Durations, Experiment, ExperimentStatistics, MetricStatistics, Status, View};
 use crate::error::{Error, Result};
 use crate::names::ExperimentName;
 
@@ -29,7 +31,7 @@ impl Tracker {
         now_ms: i64,
     ) -> Result<Experiment> {
         for (key, value) in tags {
-            super::logging::check_tag(key, value)?;
+            check_tag(key, value)?;
         }
         self.write(|connection| {
             if let Some(found) = by_name(connection, name.as_str())? {
@@ -110,7 +112,7 @@ impl Tracker {
     pub fn delete_experiment(&self, id: i64, now_ms: i64) -> Result<()> {
         self.write(|connection| {
             let experiment = needed(connection, id)?;
-            let used = super::models::references(
+            let used = references(
                 connection,
                 "r.experiment_id = ?1 AND (v.stage IN ('Staging', 'Production') OR EXISTS (
                     SELECT 1 FROM model_aliases a WHERE a.model = v.model AND a.version = v.version))",
@@ -185,7 +187,8 @@ fn durations(mut took: Vec<i64>) -> Option<Durations> {
 fn metric_statistics(connection: &Connection, id: i64) -> Result<BTreeMap<String, MetricStatistics>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT m.key, m.is_nan, m.value FROM runs r CROSS JOIN latest_metrics m ON m.run = r.seq
-         WHERE r.experiment_id = ?1 AND r.lifecycle = 'active' AND r.command NOT IN {NO_CANDIDATES} ORDER BY r.seq"
+         WHERE r.experiment_id = ?1 AND r.lifecycle = 'active' AND r.command NOT IN {} ORDER BY r.seq",
+        no_candidates()
     ))?;
     let mut rows = statement.query([id])?;
     let mut found: BTreeMap<String, (MetricStatistics, f64)> = BTreeMap::new();
@@ -245,19 +248,6 @@ fn taken(found: &Experiment) -> Error {
     }
     Error::invalid(format!("experiment `{}` is deleted, and its name is still taken", found.name))
         .hint(format!("`mlops experiments restore \"{}\"` brings it back; else choose another name", found.name))
-}
-
-/// "Not found", with the closest name or the known ones.
-pub(super) fn unknown(what: &str, name: &str, known: &[String]) -> Error {
-    let error = Error::not_found(format!("no {what} `{name}`"));
-    if known.is_empty() {
-        return error.hint(format!("there is no {what} yet"));
-    }
-    let mut shown: Vec<&str> = known.iter().map(String::as_str).collect();
-    if crate::catalog::did_you_mean(name, shown.iter().copied()).is_none() {
-        shown.truncate(10);
-    }
-    error.hint(known_hint(name, shown))
 }
 
 /// The experiment of this number.

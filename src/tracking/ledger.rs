@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::database::Tracker;
-use super::models::{needed, stage};
+use super::lookup::{model_id, stage};
 use super::record::{LedgerEntry, Stage};
 use crate::error::{Error, Result};
 use crate::names::Version;
@@ -93,7 +93,7 @@ impl Tracker {
     pub fn transition(&self, transition: &Transition<'_>) -> Result<Option<Version>> {
         let Transition { model: name, version, to, actor, now_ms, .. } = *transition;
         self.write(|connection| {
-            let model = needed(connection, name)?;
+            let model = model_id(connection, name)?;
             let from = stage(connection, model, name, version)?;
             let holder = production(connection, model)?;
             if let Some(expected) = transition.expected_production.filter(|expected| *expected != holder) {
@@ -148,7 +148,7 @@ impl Tracker {
         now_ms: i64,
     ) -> Result<()> {
         self.write(|connection| {
-            let found = stage(connection, needed(connection, model)?, model, version)?;
+            let found = stage(connection, model_id(connection, model)?, model, version)?;
             let from = Some(found);
             let line = Line { from, forced, reason, evidence, ..Line::new(model, version, action, actor, now_ms) };
             write_line(connection, &line)
@@ -161,7 +161,7 @@ impl Tracker {
     /// `NotFound` when there is no such model.
     pub fn history(&self, model: &str) -> Result<Vec<LedgerEntry>> {
         self.read(|connection| {
-            needed(connection, model)?;
+            model_id(connection, model)?;
             let mut statement = connection.prepare_cached(
                 "SELECT id, model, version, at_ms, action, from_stage, to_stage, previous, actor, forced, reason,
                    evidence FROM ledger WHERE model = ?1 ORDER BY id",

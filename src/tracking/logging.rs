@@ -10,15 +10,13 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::Tracker;
+use super::keys::{check_key, check_length, check_path, check_tag, short};
+use super::lookup::{seq, writable};
 use super::record::{Artifact, Input, Metric, MetricSummary};
-use super::runs::seq;
 use crate::error::{Error, Result};
 use crate::names::RunId;
 
-const KEY_LIMIT: usize = 250;
 const PARAM_LIMIT: usize = 6000;
-const TAG_LIMIT: usize = 8000;
-const PATH_LIMIT: usize = 1000;
 
 /// Things to log together.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -79,7 +77,7 @@ impl Tracker {
             check_path(&artifact.path)?;
         }
         self.write(|connection| {
-            let run = super::runs::writable(connection, id)?;
+            let run = writable(connection, id)?;
             log_params(connection, run, batch.params)?;
             log_metrics(connection, run, batch.metrics)?;
             let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO tags VALUES (?1, ?2, ?3)")?;
@@ -226,65 +224,6 @@ fn log_metrics(connection: &Connection, run: i64, metrics: &[Metric]) -> Result<
 fn point(row: &Row<'_>, key: &str, at: usize) -> rusqlite::Result<Metric> {
     let value = if row.get(at)? { f64::NAN } else { row.get(at + 1)? };
     Ok(Metric { key: key.to_owned(), value, timestamp_ms: row.get(at + 2)?, step: row.get(at + 3)? })
-}
-
-/// The first characters of a value, for a message.
-fn short(value: &str) -> String {
-    let mut text: String = value.chars().take(60).collect();
-    if text.len() < value.len() {
-        text.push('…');
-    }
-    text
-}
-
-/// Checks the name of a param, metric or tag: `MLflow`'s rule, with `@ : [ ]` allowed too (`ndcg@10`, `steps[0]`).
-pub(super) fn check_key(what: &str, key: &str) -> Result<()> {
-    let wrong = |why: String| {
-        Err(Error::invalid(format!("`{}` cannot be the name of {what}: {why}", short(key))).hint(
-            "letters, digits, inner spaces and `_ - . / @ : [ ]` are allowed, and no `..`, `//` or `/` at an end",
-        ))
-    };
-    let length = key.chars().count();
-    if length > KEY_LIMIT {
-        return wrong(format!("it has {length} characters, {KEY_LIMIT} at most are allowed"));
-    }
-    if let Some(bad) = key.chars().find(|letter| !(letter.is_alphanumeric() || " _-./@:[]".contains(*letter))) {
-        return wrong(format!("the character {bad:?} is not allowed"));
-    }
-    if key.trim() != key || !is_normal(key) {
-        return wrong("it is not a clean path".into());
-    }
-    Ok(())
-}
-
-/// Whether a path is relative and equal to its own normalised form.
-fn is_normal(path: &str) -> bool {
-    path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-fn check_length(what: &str, key: &str, value: &str, limit: usize) -> Result<()> {
-    // A character takes at most four bytes, so most values need no counting.
-    let length = if value.len() <= limit { 0 } else { value.chars().count() };
-    if length <= limit {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("the value of {what} `{key}` has {length} characters, {limit} at most are allowed"))
-        .hint("write long values to a file and log it as an artifact"))
-}
-
-/// Checks a tag.
-pub(super) fn check_tag(key: &str, value: &str) -> Result<()> {
-    check_key("a tag", key)?;
-    check_length("tag", key, value, TAG_LIMIT)
-}
-
-fn check_path(path: &str) -> Result<()> {
-    let length = path.chars().count();
-    if is_normal(path) && length <= PATH_LIMIT && !path.contains(|letter: char| letter.is_control() || letter == '\\') {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("`{}` cannot be the path of an artifact", short(&path.escape_debug().to_string())))
-        .hint("give the path below the run's folder, without `..`, `//`, `\\` or a leading `/`"))
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::database::Tracker;
+use super::keys::check_key;
 use super::ledger::{Line, write_line};
+use super::lookup::{model_id, run_id, stage, unknown, writable};
 use super::record::{ModelVersion, Pin, RegisteredModel, Stage};
-use super::runs::run_id;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, RunId, Version};
 
@@ -32,7 +33,7 @@ impl Tracker {
         now_ms: i64,
     ) -> Result<()> {
         self.write(|connection| {
-            let run = run_id.map(|id| super::runs::writable(connection, id)).transpose()?;
+            let run = run_id.map(|id| writable(connection, id)).transpose()?;
             let next = next_version(connection, model.as_str())?;
             let before = "SELECT count(*) FROM ledger WHERE model = ?1 AND version = ?2 AND action = 'registered'";
             if connection.query_row(before, params![model.as_str(), version.0], |row| row.get::<_, i64>(0))? > 0 {
@@ -46,7 +47,7 @@ impl Tracker {
             connection.execute(
                 "INSERT INTO model_versions (model, version, run, created_ms, updated_ms, manifest_sha256, description)
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
-                params![needed(connection, model.as_str())?, version.0, run, now_ms, manifest_sha256, description],
+                params![model_id(connection, model.as_str())?, version.0, run, now_ms, manifest_sha256, description],
             )?;
             // The ledger outlives the version: it says which run and which files it was.
             let evidence = serde_json::json!({"run_id": run_id, "manifest_sha256": manifest_sha256});
@@ -73,7 +74,7 @@ impl Tracker {
     /// `NotFound`, with the closest name.
     pub fn model(&self, name: &str) -> Result<RegisteredModel> {
         self.read(|connection| {
-            needed(connection, name)?;
+            model_id(connection, name)?;
             let gone = || Error::not_found(format!("no model `{name}`"));
             registered(connection, Some(name))?.pop().ok_or_else(gone)
         })
@@ -84,7 +85,7 @@ impl Tracker {
     /// # Errors
     /// `NotFound` when there is no such model.
     pub fn versions(&self, name: &str) -> Result<Vec<ModelVersion>> {
-        self.read(|connection| load(connection, name, needed(connection, name)?, None))
+        self.read(|connection| load(connection, name, model_id(connection, name)?, None))
     }
 
     /// One version of a model.
@@ -93,7 +94,7 @@ impl Tracker {
     /// `NotFound` when there is no such model or version.
     pub fn version(&self, name: &str, version: Version) -> Result<ModelVersion> {
         self.read(|connection| {
-            let model = needed(connection, name)?;
+            let model = model_id(connection, name)?;
             stage(connection, model, name, version)?;
             let gone = || Error::not_found(format!("no version {version} of `{name}`"));
             load(connection, name, model, Some(version))?.pop().ok_or_else(gone)
@@ -115,7 +116,7 @@ impl Tracker {
     pub fn set_alias(&self, model: &str, alias: &str, version: Version, actor: &str, now_ms: i64) -> Result<()> {
         check_alias(alias)?;
         self.write(|connection| {
-            let id = needed(connection, model)?;
+            let id = model_id(connection, model)?;
             stage(connection, id, model, version)?;
             let before = alias_target(connection, id, alias)?;
             if before == Some(version) {
@@ -137,12 +138,12 @@ impl Tracker {
     /// `NotFound` (model, alias).
     pub fn remove_alias(&self, model: &str, alias: &str, actor: &str, now_ms: i64) -> Result<()> {
         self.write(|connection| {
-            let id = needed(connection, model)?;
+            let id = model_id(connection, model)?;
             let Some(version) = alias_target(connection, id, alias)? else {
                 let mut statement =
                     connection.prepare("SELECT alias FROM model_aliases WHERE model = ?1 ORDER BY 1")?;
                 let known = statement.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-                return Err(super::experiments::unknown("alias", alias, &known));
+                return Err(unknown("alias", alias, &known));
             };
             connection.execute("DELETE FROM model_aliases WHERE model = ?1 AND alias = ?2", params![id, alias])?;
             let evidence = serde_json::json!({"alias": alias});
@@ -150,53 +151,6 @@ impl Tracker {
             write_line(connection, &line)
         })
     }
-}
-
-/// The number of a model's row.
-pub(super) fn needed(connection: &Connection, name: &str) -> Result<i64> {
-    let mut statement = connection.prepare_cached("SELECT id FROM registered_models WHERE name = ?1")?;
-    if let Some(id) = statement.query_row([name], |row| row.get(0)).optional()? {
-        return Ok(id);
-    }
-    let mut statement = connection.prepare("SELECT name FROM registered_models ORDER BY name")?;
-    let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    Err(super::experiments::unknown("model", name, &names))
-}
-
-/// Where a version stands.
-pub(super) fn stage(connection: &Connection, model: i64, name: &str, version: Version) -> Result<Stage> {
-    let mut statement =
-        connection.prepare_cached("SELECT stage FROM model_versions WHERE model = ?1 AND version = ?2")?;
-    let found: Option<String> = statement.query_row(params![model, version.0], |row| row.get(0)).optional()?;
-    if let Some(stage) = found {
-        return Stage::parse(&stage);
-    }
-    let mut statement =
-        connection.prepare("SELECT version FROM model_versions WHERE model = ?1 ORDER BY version DESC LIMIT 10")?;
-    let rows = statement.query_map([model], |row| Ok(Version(row.get(0)?).to_string()))?;
-    let known = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let hint = if known.is_empty() {
-        "none of its versions is left".to_owned()
-    } else {
-        format!("the newest are {}", known.join(", "))
-    };
-    let gone = super::retention::departure(connection, name, version)?;
-    let text = gone.unwrap_or_else(|| format!("no version {version} of `{name}`"));
-    Err(Error::not_found(text).hint(hint))
-}
-
-/// The model versions, with their stage, whose run is in the condition (over `v` and its run `r`).
-pub(super) fn references(connection: &Connection, condition: &str, value: i64) -> Result<Vec<String>> {
-    let sql = format!(
-        "SELECT m.name, v.version, v.stage FROM model_versions v JOIN registered_models m ON m.id = v.model
-         JOIN runs r ON r.seq = v.run WHERE {condition} ORDER BY m.name, v.version"
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([value], |row| {
-        let (model, version, stage): (String, u32, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(format!("`{model}` {} ({stage})", Version(version)))
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn next_version(connection: &Connection, name: &str) -> Result<u32> {
@@ -211,7 +165,7 @@ fn alias_target(connection: &Connection, model: i64, alias: &str) -> Result<Opti
 
 /// An alias stands after `@` in a selector, where versions and stages stand too.
 fn check_alias(alias: &str) -> Result<()> {
-    super::logging::check_key("an alias", alias)?;
+    check_key("an alias", alias)?;
     if alias.contains(['/', '@', ':', '[', ']', ' ']) {
         return Err(
             Error::invalid(format!("`{alias}` cannot be an alias")).hint("letters, digits and `_ - .` are allowed")

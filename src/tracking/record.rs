@@ -237,23 +237,13 @@ pub struct NewRun<'a> {
     pub experiment_id: i64,
     /// A name for people.
     pub name: &'a str,
-    /// The command that makes it: `train`, `evaluate`, `embed`, `manual`, or one of [`BOOKKEEPING`].
+    /// The command that makes it: `train`, `evaluate`, `embed`, `manual`, or one of [`super::BOOKKEEPING`].
     pub command: &'a str,
     /// Who executes it.
     pub process: Option<&'a Process>,
     /// When it starts.
     pub start_ms: i64,
 }
-
-/// The commands whose runs only say that something was done, as an SQL list: a list of runs passes them over, so that
-/// training runs are not buried.
-pub const BOOKKEEPING: &str =
-    "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init', 'drift-check', 'retrain')";
-
-/// The commands whose runs are no candidates for the best run: the above, vectors, and evaluations, which may be of any
-/// rows.
-pub(super) const NO_CANDIDATES: &str =
-    "('predict', 'compare', 'promote', 'rollback', 'recommend', 'export', 'init', 'drift-check', 'embed', 'evaluate')";
 
 /// A run with its params, latest metrics and tags.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

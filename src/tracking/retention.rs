@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::commands::bookkeeping;
 use super::database::Tracker;
 use super::ledger::{Line, write_line};
-use super::models::{load, needed, stage};
-use super::record::{BOOKKEEPING, ModelVersion, Pin, Stage};
-use super::runs::run_id;
+use super::lookup::{departure, model_id, run_id, stage};
+use super::models::load;
+use super::record::{ModelVersion, Pin, Stage};
 use crate::error::{Error, Result};
 use crate::names::{RunId, Version};
 
@@ -53,7 +54,7 @@ impl Tracker {
             .hint("say it shorter, and point to the document that says it all"));
         }
         self.write(|connection| {
-            let id = needed(connection, model)?;
+            let id = model_id(connection, model)?;
             stage(connection, id, model, version)?;
             if pin_of(connection, id, version)?.is_some_and(|pin| pin.reason == reason) {
                 return Ok(());
@@ -73,7 +74,7 @@ impl Tracker {
     /// `NotFound` (model, version), and when it is not pinned.
     pub fn unpin_version(&self, model: &str, version: Version, reason: &str, actor: &str, now_ms: i64) -> Result<()> {
         self.write(|connection| {
-            let id = needed(connection, model)?;
+            let id = model_id(connection, model)?;
             stage(connection, id, model, version)?;
             if pin_of(connection, id, version)?.is_none() {
                 return Err(Error::not_found(format!("`{model}` {version} is not pinned"))
@@ -91,7 +92,7 @@ impl Tracker {
     pub fn remove_version(&self, removal: &Removal<'_>) -> Result<()> {
         let Removal { model, version, action, actor, reason, evidence, now_ms } = *removal;
         self.write(|connection| {
-            let id = needed(connection, model)?;
+            let id = model_id(connection, model)?;
             let from = stage(connection, id, model, version)?;
             let found = load(connection, model, id, Some(version))?.pop();
             found.as_ref().map_or(Ok(()), removable)?;
@@ -115,9 +116,10 @@ impl Tracker {
                 "SELECT r.id, v.value FROM runs r
                  CROSS JOIN tags m ON m.run = r.seq AND m.key = 'model' AND m.value = ?1
                  CROSS JOIN tags v ON v.run = r.seq AND v.key = 'version'
-                 WHERE r.lifecycle = 'active' AND r.command NOT IN {BOOKKEEPING}
+                 WHERE r.lifecycle = 'active' AND r.command NOT IN {}
                    AND r.seq NOT IN (SELECT run FROM tags WHERE key = 'retrain')
-                   AND r.seq NOT IN (SELECT run FROM model_versions WHERE run IS NOT NULL) ORDER BY r.seq"
+                   AND r.seq NOT IN (SELECT run FROM model_versions WHERE run IS NOT NULL) ORDER BY r.seq",
+                bookkeeping()
             ))?;
             let mut rows = statement.query([model])?;
             let mut found: BTreeMap<Version, Vec<RunId>> = BTreeMap::new();
@@ -170,17 +172,6 @@ fn pin_of(connection: &Connection, model: i64, version: Version) -> Result<Optio
     let sql = "SELECT pinned_ms, actor, reason FROM model_pins WHERE model = ?1 AND version = ?2";
     let read = |row: &rusqlite::Row<'_>| Ok(Pin { at_ms: row.get(0)?, actor: row.get(1)?, reason: row.get(2)? });
     Ok(connection.query_row(sql, params![model, version.0], read).optional()?)
-}
-
-/// As [`Tracker::departure`], within a transaction.
-pub(super) fn departure(connection: &Connection, model: &str, version: Version) -> Result<Option<String>> {
-    let sql = "SELECT action, date(at_ms / 1000, 'unixepoch') FROM ledger
-        WHERE model = ?1 AND version = ?2 AND action IN ('deleted', 'pruned') ORDER BY id DESC LIMIT 1";
-    let words = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
-    let found = connection.query_row(sql, params![model, version.0], words).optional()?;
-    Ok(found.map(|(action, day)| {
-        format!("`{model}` {version} was {action} on {}", day.unwrap_or_else(|| "an unknown day".into()))
-    }))
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::commands::{bookkeeping, no_candidates};
 use super::database::Tracker;
-use super::record::{BOOKKEEPING, NO_CANDIDATES, NewRun, Process, Run, Status};
+use super::lookup::{references, run_id, seq, unknown};
+use super::record::{NewRun, Process, Run, Status};
 use crate::error::{Error, Result};
 use crate::names::RunId;
 
@@ -114,7 +116,8 @@ impl Tracker {
             let within = if experiment.is_some() { "experiment_id = ?1" } else { "?1 IS NULL" };
             let sql = format!(
                 "SELECT seq FROM runs WHERE {within} AND lifecycle = 'active' AND status = 'FINISHED'
-                   AND (?2 IS NULL AND command NOT IN {BOOKKEEPING} OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1"
+                   AND (?2 IS NULL AND command NOT IN {} OR command = ?2) ORDER BY start_ms DESC, id LIMIT 1",
+                bookkeeping()
             );
             let found = connection.query_row(&sql, params![experiment, command], |row| row.get(0)).optional()?;
             let what = command.map_or(String::new(), |command| format!(" of `{command}`"));
@@ -134,7 +137,8 @@ impl Tracker {
             let within = "m.key = ?1 AND (?2 IS NULL OR r.experiment_id = ?2)
                 AND r.lifecycle = 'active' AND r.status = 'FINISHED'";
             let from = format!(
-                "FROM latest_metrics m JOIN runs r ON r.seq = m.run WHERE {within} AND r.command NOT IN {NO_CANDIDATES}"
+                "FROM latest_metrics m JOIN runs r ON r.seq = m.run WHERE {within} AND r.command NOT IN {}",
+                no_candidates()
             );
             let direction = if maximize { "DESC" } else { "ASC" };
             let best =
@@ -151,7 +155,7 @@ impl Tracker {
                 None => {
                     let mut statement = connection.prepare("SELECT DISTINCT key FROM latest_metrics ORDER BY key")?;
                     let keys = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-                    Err(super::experiments::unknown("finished run with the metric", metric, &keys))
+                    Err(unknown("finished run with the metric", metric, &keys))
                 }
             }
         })
@@ -164,7 +168,7 @@ impl Tracker {
     pub fn delete_run(&self, id: &RunId) -> Result<()> {
         self.write(|connection| {
             let seq = seq(connection, id)?;
-            let used = super::models::references(connection, "v.run = ?1", seq)?;
+            let used = references(connection, "v.run = ?1", seq)?;
             if !used.is_empty() {
                 let text = format!("run `{}` made registered model versions: {}", id.as_str(), used.join(", "));
                 return Err(Error::refused(text).hint("delete these versions first"));
@@ -255,30 +259,6 @@ impl Tracker {
             Ok(found)
         })
     }
-}
-
-/// A run id from a column.
-pub(super) fn run_id(row: &Row<'_>, at: usize) -> Result<RunId> {
-    let text: String = row.get(at)?;
-    RunId::parse(&text).map_err(|cause| Error::failed("the tracking database is damaged").caused_by(cause))
-}
-
-/// The internal number of a run.
-pub(super) fn seq(connection: &Connection, id: &RunId) -> Result<i64> {
-    let mut statement = connection.prepare_cached("SELECT seq FROM runs WHERE id = ?1")?;
-    let found = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
-    found.ok_or_else(|| Error::not_found(format!("no run `{}`", id.as_str())).hint("`mlops runs list` shows all runs"))
-}
-
-/// The internal number of a run that may be written to.
-pub(super) fn writable(connection: &Connection, id: &RunId) -> Result<i64> {
-    let seq = seq(connection, id)?;
-    let mut statement = connection.prepare_cached("SELECT lifecycle = 'active' FROM runs WHERE seq = ?1")?;
-    if statement.query_row([seq], |row| row.get(0))? {
-        return Ok(seq);
-    }
-    Err(Error::invalid(format!("run `{}` is deleted and takes no more entries", id.as_str()))
-        .hint("restore it first: `mlops runs restore`"))
 }
 
 fn one(connection: &Connection, seq: i64) -> Result<Run> {
@@ -445,6 +425,10 @@ pub(super) mod tests {
         let store = Store::new();
         let other = ExperimentName::parse("other").unwrap();
         let other = store.ensure_experiment(&other, "", 0).unwrap().id;
+        // A retrain keeps the metric of the version that it promoted: no candidate itself.
+        store.start(9, 1, "retrain", 5);
+        store.log_metrics(&id(9), &[metric("f1", 0.95, 5)]).unwrap();
+        store.finish_run(&id(9), Status::Finished, 6).unwrap();
         // (number, experiment, start, f1, status): 3 and 4 tie, 2 is an evaluation, 5 is NaN, 6 failed, 7 is elsewhere, 8 is deleted.
         let table = [(2, 1, 10, 0.5), (4, 1, 20, 0.8), (3, 1, 20, 0.8), (5, 1, 40, f64::NAN), (6, 1, 50, 0.9)];
         for (number, experiment, start, f1) in table.into_iter().chain([(7, other, 60, 0.85), (8, 1, 70, 0.99)]) {

@@ -9,17 +9,18 @@ use std::fmt::Write as _;
 use rusqlite::types::Value;
 
 use super::database::Tracker;
-use super::filter::{self, Attribute, Expr, Field, Literal, Operator, Test};
+use super::filter::{Attribute, Expr, Field, Filter, Literal, Operator, Test};
+use super::parser::parse_order;
 use super::record::{Run, View};
 use crate::error::Result;
 
 /// What to search for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Search<'a> {
     /// In these experiments; empty means in all.
     pub experiments: &'a [i64],
-    /// The filter; blank means everything.
-    pub filter: &'a str,
+    /// The runs that fit it; `None` means all.
+    pub filter: Option<&'a Filter>,
     /// What to sort by, such as `metrics.f1 DESC`; then by the later start, then by id.
     pub order: &'a [String],
     /// At most so many runs.
@@ -34,7 +35,7 @@ impl Tracker {
     /// Finds runs, with their params, latest metrics and tags.
     ///
     /// # Errors
-    /// `Invalid` when the filter or the order cannot be read: the message shows the place.
+    /// `Invalid` when the order cannot be read: the message shows the place.
     pub fn search_runs(&self, search: &Search<'_>) -> Result<Vec<Run>> {
         let (sql, values) = compile(search)?;
         self.read(|connection| {
@@ -62,8 +63,8 @@ fn compile(search: &Search<'_>) -> Result<(String, Vec<Value>)> {
             conditions.push(format!("r.experiment_id IN (SELECT value FROM json_each({list}))"));
         }
     }
-    if let Some(expr) = filter::parse(search.filter)? {
-        conditions.push(values.expr(&expr));
+    if let Some(Filter(expr)) = search.filter {
+        conditions.push(values.expr(expr));
     }
     let mut sql = "SELECT r.seq FROM runs r".to_owned();
     if !conditions.is_empty() {
@@ -71,7 +72,7 @@ fn compile(search: &Search<'_>) -> Result<(String, Vec<Value>)> {
     }
     sql.push_str(" ORDER BY ");
     for order in search.order {
-        for (field, descending) in filter::parse_order(order)? {
+        for (field, descending) in parse_order(order)? {
             let direction = if descending { "DESC" } else { "ASC" };
             for key in values.sort_keys(&field) {
                 let _ = write!(sql, "{key} {direction} NULLS LAST, ");
@@ -269,8 +270,13 @@ mod tests {
         found.iter().map(|run| u32::from_str_radix(&run.id.as_str()[..8], 16).unwrap()).collect()
     }
 
+    /// The runs that fit what a person wrote.
+    fn fitting(store: &Store, filter: &str) -> Result<Vec<Run>> {
+        store.search_runs(&Search { filter: Filter::parse(filter)?.as_ref(), ..everything() })
+    }
+
     fn everything() -> Search<'static> {
-        Search { experiments: &[], filter: "", order: &[], limit: 100, offset: 0, view: View::Active }
+        Search { experiments: &[], filter: None, order: &[], limit: 100, offset: 0, view: View::Active }
     }
 
     #[test]
@@ -312,7 +318,7 @@ mod tests {
             ("end_time NOT IN (44)", vec![3, 2, 1]),
             ("run_name LIKE '%3' OR run_id LIKE '00000004%'", vec![4, 3]),
         ] {
-            assert_eq!(numbers(&store.search_runs(&Search { filter, ..everything() }).unwrap()), expected, "{filter}");
+            assert_eq!(numbers(&fitting(&store, filter).unwrap()), expected, "{filter}");
         }
     }
 
@@ -361,16 +367,16 @@ mod tests {
             "params.\"C' OR '1'='1\" = 'x'",
             "tags.team LIKE '%'' OR ''1''=''1'",
         ] {
-            assert_eq!(store.search_runs(&Search { filter, ..everything() }).unwrap(), [], "{filter}");
+            assert_eq!(fitting(&store, filter).unwrap(), [], "{filter}");
         }
         let order = ["metrics.`f1) DESC; DROP TABLE runs; --`".to_owned()];
         assert_eq!(store.search_runs(&Search { order: &order, ..everything() }).unwrap().len(), 5);
         for filter in ["1=1", "metrics.f1 > 0 UNION SELECT 1", "metrics.f1 > (SELECT 1)", "status = status"] {
-            let error = store.search_runs(&Search { filter, ..everything() }).unwrap_err();
+            let error = fitting(&store, filter).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Invalid, "{filter}");
         }
         // As many tests as a filter can hold are not too deep for SQLite.
         let long = vec!["tags.a='b'"; 650].join(" OR ");
-        assert_eq!(store.search_runs(&Search { filter: &long, ..everything() }).unwrap(), []);
+        assert_eq!(fitting(&store, &long).unwrap(), []);
     }
 }

@@ -22,5 +22,7 @@ pub fn audit_file(session: &Session<'_>, request: &FileRequest) -> Result<Audit>
     }
     let rows = read_texts(session, request)?;
     session.stage("auditing")?;
-    sentence::audit(&params, rows.texts(), &rows.numbers, &session.setting)
+    let (audit, report) = sentence::audit(&params, rows.texts(), &rows.numbers, &session.embedding)?;
+    session.note_texts(report);
+    Ok(audit)
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::model_folders::{models, remove_dir};
+use super::models::{Folders, version_or_nothing};
 use super::prune::departed;
 use super::session::Session;
-use super::versions::{Folders, named};
-use crate::error::{Context, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Project;
 use crate::registry::{Manifest, check_folder, mirror_staging, versions_in, versions_on_disk};
@@ -53,12 +54,13 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
     let state = if problems.is_empty() { State::Ok } else { State::Broken };
     let detail = if problems.is_empty() { "whole".to_owned() } else { problems.join("; ") };
     find("tracking database".into(), state, detail);
-    for note in project.take_notes() {
+    // Runs that were left running have been closed when the request began: here this is a finding, not a note.
+    for note in session.notes.take() {
         find("runs".into(), State::Fixed, note);
     }
     for model in models(project)? {
         session.stage(&format!("checking {model}"))?;
-        check_model(project, &model, fix, &mut find)?;
+        check_model(session, &model, fix, &mut find)?;
     }
     let rubbish = leftovers(project.layout.root());
     for path in rubbish {
@@ -71,25 +73,13 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Every model that has rows or folders.
-pub(super) fn models(project: &Project) -> Result<Vec<ModelName>> {
-    let mut names: Vec<String> = project.reader()?.models()?.into_iter().map(|model| model.name).collect();
-    let layout = &project.layout;
-    for above in [layout.checkpoints(), layout.all_validated()] {
-        let folders = std::fs::read_dir(above).into_iter().flatten().filter_map(std::result::Result::ok);
-        names.extend(folders.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-    }
-    names.sort();
-    names.dedup();
-    Ok(names.iter().filter_map(|name| ModelName::parse(name).ok()).collect())
-}
-
 fn check_model(
-    project: &Project,
+    session: &Session<'_>,
     model: &ModelName,
     fix: bool,
     find: &mut impl FnMut(String, State, String),
 ) -> Result<()> {
+    let project = session.project;
     let _lock = if fix { Some(project.lock(model, "doctor")?) } else { None };
     let healed = if fix { State::Fixed } else { State::Fixable };
     for (folder, gone) in departed(project, model)? {
@@ -127,7 +117,7 @@ fn check_model(
         }
     }
     check_validated(project, model, fix, find)?;
-    check_production(project, model, fix, find)
+    check_production(session, model, fix, find)
 }
 
 /// Compares `checkpoints/validated/<model>/` with the rows: what is in Staging has a copy, and every copy is whole.
@@ -168,21 +158,14 @@ fn check_validated(
     Ok(())
 }
 
-/// Removes a folder; one that another process has removed meanwhile is as good.
-pub(super) fn remove_dir(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.context(|| format!("cannot remove `{}`", folder.display())),
-    }
-}
-
 /// Compares `production/<model>/` with the rows.
 fn check_production(
-    project: &Project,
+    session: &Session<'_>,
     model: &ModelName,
     fix: bool,
     find: &mut impl FnMut(String, State, String),
 ) -> Result<()> {
+    let project = session.project;
     let layout = &project.layout;
     let what = format!("production/{model}");
     let folders = Folders::of(layout, model);
@@ -198,11 +181,19 @@ fn check_production(
     }
     let mut wrong = Vec::new();
     if active != recorded {
-        wrong.push(format!("`active` points to {}, the ledger says {}", named(active), named(recorded)));
+        wrong.push(format!(
+            "`active` points to {}, the ledger says {}",
+            version_or_nothing(active),
+            version_or_nothing(recorded)
+        ));
     }
     let (previous, before) = (folders.previous, project.previous_production(model)?);
     if previous != before {
-        wrong.push(format!("`previous` points to {}, the ledger says {}", named(previous), named(before)));
+        wrong.push(format!(
+            "`previous` points to {}, the ledger says {}",
+            version_or_nothing(previous),
+            version_or_nothing(before)
+        ));
     }
     let strays =
         folders.production.into_iter().filter(|version| Some(*version) != recorded && Some(*version) != before);
@@ -227,9 +218,12 @@ fn check_production(
         }
         return Ok(());
     }
-    let state = match (fix, if fix { project.mirror(model) } else { Ok(()) }) {
+    let state = match (fix, if fix { project.mirror(model) } else { Ok(Vec::new()) }) {
         (false, _) => State::Fixable,
-        (true, Ok(())) => State::Fixed,
+        (true, Ok(damaged)) => {
+            session.notes.extend(damaged);
+            State::Fixed
+        }
         (true, Err(error)) => {
             wrong.push(error.message);
             State::Broken

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::promote::stored_config;
-use super::record::{COMMANDS, Light, light, pairs};
+use super::light::{COMMANDS, Light, light};
 use super::session::Session;
 use crate::drift::retrain_rule::{
     Advice, LONGEST_DAYS, RetrainRule, Situation, Standing, advise, distinct_windows, standing,
@@ -13,6 +12,8 @@ use crate::drift::retrain_rule::{
 use crate::error::{Error, Result};
 use crate::names::ModelName;
 use crate::project::{Prefer, Project};
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::pairs;
 use crate::text::DAY_MS;
 use crate::tracking::{DriftEvent, DriftReset, Severity};
 

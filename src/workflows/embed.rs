@@ -6,21 +6,24 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::reading::{From, number_texts, read_rows, read_training_rows, signal, stream};
-use super::record::{COMMANDS, Light, What, code_tags, light, pairs, recorded};
+use super::light::{COMMANDS, Light, light};
+use super::reading::{From, batch, read_rows, read_training_rows};
 use super::session::Session;
 use crate::catalog::{ParamProblem, Params, find};
 use crate::config::{Experiment, ExperimentConfig};
 use crate::data::letor::Settings;
 use crate::data::rows::{Blank, Labels, Rows};
-use crate::data::sources::resolve;
 use crate::data::sources::sqlite_column::{self, Target};
+use crate::data::sources::{Location, resolve};
 use crate::data::vector_files::{self, Format};
 use crate::data::{Columns, Features, Input, Part};
-use crate::embeddings::Report;
+use crate::embeddings::TextReport;
 use crate::error::{Error, Result};
 use crate::features::{Chain, FittedChain, STEPS, StepKind};
 use crate::names::RunId;
+use crate::runs::record::{What, recorded};
+use crate::runs::seed::stream;
+use crate::runs::tags::{code_tags, pairs};
 use crate::tracking::Batch;
 
 /// What becomes of a row whose text is missing or blank.
@@ -85,7 +88,7 @@ pub struct Outcome {
     pub dimensions: usize,
     /// What the embedder says of the texts.
     #[serde(flatten)]
-    pub report: Report,
+    pub report: TextReport,
     /// Texts that were computed, not looked up, per second of tokenising and encoding.
     pub texts_per_second: Option<f64>,
 }
@@ -95,6 +98,8 @@ struct Embedded<'a> {
     rows: &'a Rows,
     chain: &'a FittedChain,
     vectors: &'a Array2<f32>,
+    /// What came of the texts.
+    report: TextReport,
     /// SHA-256 of the rows.
     fingerprint: String,
     empty: usize,
@@ -104,7 +109,7 @@ impl Embedded<'_> {
     /// Writes a file.
     fn write(&self, output: &Path) -> Result<()> {
         let rows = self.rows;
-        let labels: Vec<String> = rows.classes.iter().map(|class| rows.labels[*class].clone()).collect();
+        let labels: Vec<String> = rows.truth.words();
         let parts: Vec<String> = rows.parts.iter().map(|part| part.name().to_owned()).collect();
         let columns = [("id", &rows.ids), ("label", &labels), ("split", &parts)];
         let columns: Vec<(&str, &[String])> = columns
@@ -122,8 +127,8 @@ impl Embedded<'_> {
         vector_files::write(output, &columns, self.vectors.view(), &facts)
     }
 
-    fn outcome(&self, session: &Session<'_>, output: &Path) -> Outcome {
-        let report = session.setting.report.borrow().clone();
+    fn outcome(self, output: &Path) -> Outcome {
+        let report = self.report;
         let computed = report.computed as f64;
         let took: f64 = ["tokenize", "encode"].iter().filter_map(|stage| report.seconds.get(stage)).sum();
         Outcome {
@@ -131,7 +136,7 @@ impl Embedded<'_> {
             output: output.to_path_buf(),
             embedder: self.chain.embedder().unwrap_or_default(),
             identity: self.chain.embedder_identity().unwrap_or_default(),
-            data_fingerprint: self.fingerprint.clone(),
+            data_fingerprint: self.fingerprint,
             rows: self.rows.ids.len(),
             skipped_without_input: self.rows.skipped_input,
             skipped_without_label: self.rows.skipped_label,
@@ -191,7 +196,7 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     let output = request.output.as_deref();
     output.map(Format::of).transpose()?;
     let chain = Chain::configure(&[checked_params(&request.params)?]).map_err(|(_, problem)| refused(problem))?;
-    chain.prepare(&session.setting)?;
+    chain.prepare(&session.embedding)?;
     let started_ms = session.project.now_ms();
     let rows = read_texts(session, request)?;
     let blank = blank_rows(&rows, request.empty)?;
@@ -212,17 +217,22 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
     }
     session.stage("embedding")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
-    number_texts(session, &rows, &positions);
-    let signal = signal(&rows, &positions);
-    let (chain, vectors) = chain.fit_transform(signal, &session.setting)?;
+    let (chain, vectors, report) = chain.fit_transform(batch(&rows, &positions), &session.embedding)?;
+    session.note_texts(report.clone());
     let mut vectors = dense(vectors)?;
     if request.empty == Empty::Zero {
         blank.iter().for_each(|row| vectors.row_mut(*row).fill(0.0));
     }
     session.check()?;
     session.stage("writing")?;
-    let embedded =
-        Embedded { rows: &rows, chain: &chain, vectors: &vectors, fingerprint: rows.fingerprint(), empty: blank.len() };
+    let embedded = Embedded {
+        rows: &rows,
+        chain: &chain,
+        vectors: &vectors,
+        report,
+        fingerprint: rows.fingerprint(),
+        empty: blank.len(),
+    };
     if let Some((target, path)) = &back {
         sqlite_column::write_vectors(path, target, id_column, &rows.ids, vectors.view())?;
     }
@@ -230,7 +240,7 @@ pub fn embed_file(session: &Session<'_>, request: &FileRequest) -> Result<Outcom
         embedded.write(output)?;
     }
     let output = output.map_or_else(|| PathBuf::from(&request.input), Path::to_path_buf);
-    let outcome = embedded.outcome(session, &output);
+    let outcome = embedded.outcome(&output);
     light(session, &recorded_file(request, &outcome, started_ms));
     Ok(outcome)
 }
@@ -248,7 +258,16 @@ pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result
     let blank = if request.empty == Empty::Skip { Blank::Skip } else { Blank::Keep };
     read_rows(
         session,
-        From { source: &request.input, query, columns: &columns, split: None, labels, seed: 0, blank, by: &[] },
+        From {
+            source: Location::from(&request.input),
+            query,
+            columns: &columns,
+            split: None,
+            labels,
+            seed: 0,
+            blank,
+            by: &[],
+        },
     )
 }
 
@@ -289,23 +308,29 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
     };
     let chain = Chain::configure(&[(find("feature step", STEPS, "embedding")?, step.params.clone())])
         .map_err(|(_, problem)| refused(problem))?;
-    chain.prepare(&session.setting)?;
+    chain.prepare(&session.embedding)?;
     let folder = session.project.layout.experiment(&config.experiment.name);
     let output = output.unwrap_or_else(|| folder.join("embeddings.parquet"));
     let description = &config.experiment.description;
     let what = What { experiment: &config.experiment.name, description, command: "embed", name: "" };
-    recorded(session, what, |recorder| {
+    recorded(session.project, what, |recorder| {
         recorder.config(config)?;
         session.stage(&format!("reading {}", config.data.place()))?;
         let rows =
             read_training_rows(session, config, Labels::Learn { positive: config.data.positive.as_deref() }, &[])?;
         session.stage("embedding")?;
-        let (chain, vectors) = fit_and_transform(session, &chain, &rows)?;
+        let (chain, vectors, report) = fit_and_transform(session, &chain, &rows)?;
         session.check()?;
-        let embedded =
-            Embedded { rows: &rows, chain: &chain, vectors: &vectors, fingerprint: rows.fingerprint(), empty: 0 };
+        let embedded = Embedded {
+            rows: &rows,
+            chain: &chain,
+            vectors: &vectors,
+            report,
+            fingerprint: rows.fingerprint(),
+            empty: 0,
+        };
         embedded.write(&output)?;
-        let mut outcome = embedded.outcome(session, &output);
+        let mut outcome = embedded.outcome(&output);
         outcome.run_id = Some(recorder.id.clone());
         let environment = recorder.environment(&[("data_fingerprint", outcome.data_fingerprint.clone())])?;
         log(session, recorder, config, &outcome, &environment)?;
@@ -314,10 +339,14 @@ pub fn embed_config(session: &Session<'_>, experiment: &Experiment, output: Opti
 }
 
 /// The vectors of all rows, in their order, from an embedder fitted on the training rows.
-fn fit_and_transform(session: &Session<'_>, chain: &Chain, rows: &Rows) -> Result<(FittedChain, Array2<f32>)> {
+fn fit_and_transform(
+    session: &Session<'_>,
+    chain: &Chain,
+    rows: &Rows,
+) -> Result<(FittedChain, Array2<f32>, TextReport)> {
     let [train, others @ ..] = Part::ALL.map(|part| rows.of_part(part));
-    number_texts(session, rows, &train);
-    let (fitted, features) = chain.fit_transform(signal(rows, &train), &session.setting)?;
+    let (fitted, features, mut report) = chain.fit_transform(batch(rows, &train), &session.embedding)?;
+    session.note_texts(report.clone());
     let mut vectors = Array2::zeros((rows.ids.len(), fitted.n_features()));
     let mut place = |positions: &[usize], features: Features| -> Result<()> {
         for (vector, position) in dense(features)?.outer_iter().zip(positions) {
@@ -327,15 +356,17 @@ fn fit_and_transform(session: &Session<'_>, chain: &Chain, rows: &Rows) -> Resul
     };
     place(&train, features)?;
     for positions in others.iter().filter(|positions| !positions.is_empty()) {
-        number_texts(session, rows, positions);
-        place(positions, fitted.transform(signal(rows, positions), &session.setting)?)?;
+        let (features, of_part) = fitted.transform(batch(rows, positions), &session.embedding)?;
+        session.note_texts(of_part.clone());
+        report.merge(of_part);
+        place(positions, features)?;
     }
-    Ok((fitted, vectors))
+    Ok((fitted, vectors, report))
 }
 
 fn log(
     session: &Session<'_>,
-    recorder: &super::record::Recorder<'_>,
+    recorder: &crate::runs::record::Recorder<'_>,
     config: &ExperimentConfig,
     outcome: &Outcome,
     environment: &BTreeMap<String, String>,

@@ -1,57 +1,28 @@
 //! `evaluate`: a model version on rows, with intervals; recorded as a run. Rankings are judged in `evaluate_ranking`.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::evaluate_ranking;
+pub use super::evaluate_request::Request;
 use super::gate::{Check, require};
-use super::judge::{Answered, judge, values_by};
-use super::predict_ranking::{check_queries, document_ids};
-use super::promote::stored_config;
-use super::reading::{From, number_texts, read_rows, read_rows_as, signal};
-use super::record::{PredictionColumns, Recorder, What, code_tags, recorded};
+use super::reading::{From, batch, read_rows, read_rows_as};
 use super::session::Session;
 use crate::bundle::Bundle;
-use crate::catalog::known_hint;
 use crate::config::{Experiment, Threshold, resolve};
-use crate::data::rows::{Blank, Inputs, Labels, Rows};
-use crate::data::{Columns, Part, Task, labels};
+use crate::data::rows::{Blank, Inputs, Rows};
+use crate::data::{Columns, Part};
 use crate::error::{Error, Result};
-use crate::features::Signal;
-use crate::metrics::ranking::{Empty, LetorScript};
-use crate::metrics::{Average, Evaluation, View};
+use crate::metrics::ranking::LetorScript;
+use crate::metrics::{Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
-use crate::tracking::{Batch, Input};
-
-/// What to evaluate, on what.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// The model.
-    pub model: String,
-    /// Other data than those of its config.
-    pub data: Option<String>,
-    /// The query, for a database in `data`.
-    pub query: Option<String>,
-    /// The part of the config's split; all rows of `data` when absent.
-    pub part: Option<Part>,
-    /// Only rows with these ids.
-    pub ids: Option<HashSet<String>>,
-    /// Tags of the run.
-    pub tags: Vec<(String, String)>,
-    /// Columns whose values get metrics of their own, beside those of the config.
-    pub by: Vec<String>,
-    /// The average of metrics that have none in their name.
-    pub average: Option<Average>,
-    /// The positive label.
-    pub pos_label: Option<String>,
-    /// For ranking, what a query without a relevant document counts, in place of the config's word.
-    pub empty: Option<Empty>,
-    /// For ranking, also the numbers of LETOR 4.0's script.
-    pub letor_compat: bool,
-}
+use crate::runs::opened::Opened;
+use crate::runs::record::{Recorder, What, recorded};
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::code_tags;
+use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, kind_of};
+use crate::tracking::{self, Input};
 
 /// What came of it.
 #[derive(Debug, Serialize)]
@@ -99,21 +70,20 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         command: "evaluate",
         name: &name,
     };
-    recorded(session, what, |recorder| {
-        let bundle = Bundle::load(&located.folder)?;
-        let view = match bundle.schema.task {
-            Task::Classification => view_of(session, request, &bundle.schema.labels)?,
-            Task::Ranking => evaluate_ranking::check(request).map(|()| View::default())?,
-        };
-        let (mut rows, positions) = rows_of(session, request, &experiment, &bundle)?;
-        rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
+    recorded(session.project, what, |recorder| {
+        let opened = Opened::open(located)?;
+        let Opened { located, bundle, .. } = &opened;
+        let kind = kind_of(bundle.schema.task());
+        let (view, remark) = kind.view(&request.options(), &bundle.schema)?;
+        remark.into_iter().for_each(|remark| session.note(remark));
+        let (mut rows, positions) = rows_of(session, request, &experiment, bundle)?;
+        rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
         let fingerprint = rows.fingerprint();
-        check_split(request, &experiment, &located, &fingerprint)?;
+        check_split(request, &experiment, located, &fingerprint)?;
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
         let part_name = part.map_or("all", Part::name);
         session.stage("evaluating")?;
-        let input = signal(&rows, &positions);
-        number_texts(session, &rows, &positions);
+        let input = batch(&rows, &positions);
         let digests = rows.digests();
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
@@ -122,12 +92,17 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let queries: Vec<String> = positions.iter().filter_map(|at| rows.query(*at).map(str::to_owned)).collect();
         let digests: Vec<u64> = positions.iter().map(|position| digests[*position]).collect();
         recorder.rows(&queries, &ids, &parts, &digests)?;
-        let asked = (request, &experiment, &bundle);
-        let of_rows = (&rows, positions.as_slice(), part_name);
-        let (evaluation, letor_script) = match bundle.schema.task {
-            Task::Classification => (classes(session, recorder, asked, of_rows, (input, view))?, None),
-            Task::Ranking => evaluate_ranking::queries(session, recorder, asked, of_rows, input)?,
-        };
+        let (prediction, report) = opened.predict(input, &session.embedding)?;
+        session.note_texts(report);
+        let answered_part = PartRows::of(&rows, Part::Test, positions.clone());
+        let answered = Answered { rows: &rows, part: &answered_part, prediction: &prediction };
+        let remark = kind.remark(&experiment, &bundle.schema, &[&answered_part.truth]);
+        remark.into_iter().for_each(|remark| session.note(remark));
+        let judging = Judging { view, ..request.judging(&experiment, &bundle.schema) };
+        let judgement = kind.judge(&judging, &answered)?;
+        session.check()?;
+        kind.record(recorder, &[JudgedPart { name: part_name, answered, judgement: &judgement }])?;
+        let Judgement { evaluation, letor_script, .. } = judgement;
         let source = request.data.clone().unwrap_or_else(|| source_of(&experiment, part));
         let viewed = view != View::default() || request.empty.is_some();
         let outcome = Outcome {
@@ -153,10 +128,11 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         data.extend(request.tags.iter().map(|(key, value)| (key.as_str(), value.clone())));
         // Only a view of its own is noted: runs without these tags were judged as the model is.
         if view != View::default() {
-            data.push(("average", outcome.metrics.average.clone()));
-            data.extend(outcome.metrics.positive.iter().map(|label| ("positive", label.clone())));
+            let classes = outcome.metrics.classes();
+            data.extend(classes.map(|classes| ("average", classes.average.clone())));
+            data.extend(classes.and_then(|classes| Some(("positive", classes.positive.clone()?))));
         }
-        log(session, recorder, &experiment, &located, &outcome, &data, &environment)?;
+        log(session, recorder, &experiment, located, &outcome, &data, &environment)?;
         Ok(outcome)
     })
 }
@@ -168,77 +144,12 @@ fn source_of(experiment: &Experiment, part: Option<Part>) -> String {
     of_part.map_or_else(|| data.place(), |(_, file)| file.to_owned())
 }
 
-/// Judges the rows at these positions and keeps what was said of each.
-fn classes(
-    session: &Session<'_>,
-    recorder: &Recorder<'_>,
-    (_, experiment, bundle): (&Request, &Experiment, &Bundle),
-    (rows, positions, part): (&Rows, &[usize], &str),
-    (input, view): (Signal, View),
-) -> Result<Evaluation> {
-    let prediction = bundle.predict(input, &session.setting)?;
-    let truth: Vec<usize> = positions.iter().map(|position| rows.classes[*position]).collect();
-    let by = values_by(rows, positions);
-    let answered = Answered { truth: &truth, prediction: &prediction, by: &by };
-    let evaluation = judge(experiment, &bundle.schema, Part::Test, &answered, view)?;
-    session.check()?;
-    let label = |class: &usize| rows.labels[*class].clone();
-    recorder.predictions(&PredictionColumns {
-        ids: &positions.iter().map(|position| rows.ids[*position].clone()).collect::<Vec<_>>(),
-        parts: &vec![part.to_owned(); positions.len()],
-        labels: &truth.iter().map(label).collect::<Vec<_>>(),
-        predicted: &prediction.classes.iter().map(label).collect::<Vec<_>>(),
-        classes: &rows.labels,
-        scores: &prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-        probabilities: &prediction.probabilities.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
-        by: &by,
-    })?;
-    Ok(evaluation)
-}
-
 /// The metric that a stored config chose its threshold for.
 fn chosen_for(experiment: &Experiment) -> Option<String> {
     match &experiment.config.evaluation.threshold {
         Threshold::Fixed(_) | Threshold::None => None,
         Threshold::Chosen(by) => Some(by.choose.clone()),
     }
-}
-
-/// The average and the positive class that were asked for.
-///
-/// As in scikit-learn, `binary` needs two classes or a named one, and averages over classes do not look at the positive
-/// label (there a warning, here a note).
-fn view_of(session: &Session<'_>, request: &Request, names: &[String]) -> Result<View> {
-    let ranking = [("--letor-compat", request.letor_compat), ("--empty", request.empty.is_some())];
-    if let Some((option, _)) = ranking.iter().find(|(_, given)| *given) {
-        return Err(Error::invalid(format!("`{option}` is for rankings, and the model is a classifier"))
-            .hint("`--average` and `--pos-label` say how its metrics are taken"));
-    }
-    let known = || names.iter().map(String::as_str).collect::<Vec<_>>();
-    let positive = match &request.pos_label {
-        None => None,
-        Some(label) => {
-            let wanted = labels::canonical(Some(label)).unwrap_or_default();
-            let place = names.iter().position(|name| *name == wanted);
-            Some(place.ok_or_else(|| {
-                Error::invalid(format!("the model has no class `{label}`")).hint(known_hint(&wanted, known()))
-            })?)
-        }
-    };
-    let average = request.average;
-    if average == Some(Average::Binary) && names.len() > 2 && positive.is_none() {
-        return Err(Error::invalid(format!("`--average binary` needs two classes, the model has {}", names.len()))
-            .hint(format!("`--pos-label LABEL` holds one class against the rest; {}", known_hint("", known()))));
-    }
-    if let (Some(average), Some(label)) = (average, &request.pos_label)
-        && average != Average::Binary
-    {
-        let name = average.name();
-        session.project.note(format!(
-            "{name} averages are over all classes: `--pos-label {label}` changes nothing in precision, recall and f1"
-        ));
-    }
-    Ok(View { average, positive })
 }
 
 /// The columns that make groups: those that were asked for, and those of the config that the data have.
@@ -284,10 +195,8 @@ fn rows_of(
     bundle: &Bundle,
 ) -> Result<(Rows, Vec<usize>)> {
     let config = &experiment.config;
-    let labels = match bundle.schema.task {
-        Task::Classification => Labels::Known(&bundle.schema.labels),
-        Task::Ranking => Labels::Grades,
-    };
+    let kind = kind_of(bundle.schema.task());
+    let labels = kind.labels_to_judge(&bundle.schema);
     let by = groups_of(session, request, experiment)?;
     let Some(data) = &request.data else {
         session.stage(&format!("reading {}", config.data.place()))?;
@@ -310,17 +219,10 @@ fn rows_of(
         }
     };
     let columns = &bundle.schema.columns;
-    let id = match bundle.schema.task {
-        Task::Classification => known_id(session, data, request, columns)?,
-        Task::Ranking => {
-            let known = known_columns(session, data, request)?;
-            check_queries(data, columns, &known)?;
-            document_ids(columns, &known)
-        }
-    };
+    let id = kind.id_column(data, columns, &known_columns(session, data, request)?)?;
     let columns = Columns { id, ..columns.clone() };
     let from = From {
-        source: data,
+        source: data.into(),
         query: request.query.as_deref(),
         columns: &columns,
         split,
@@ -341,17 +243,6 @@ fn rows_of(
         return Err(Error::invalid(format!("no row of `{data}` is in that split")));
     }
     Ok((rows, positions))
-}
-
-/// The id column, when the data have it: other data need not.
-pub(super) fn known_id(
-    session: &Session<'_>,
-    data: &str,
-    request: &Request,
-    columns: &Columns,
-) -> Result<Option<String>> {
-    let known = known_columns(session, data, request)?;
-    Ok(columns.id.clone().filter(|id| known.contains(id)))
 }
 
 /// The columns that the data have.
@@ -393,7 +284,7 @@ fn log(
     };
     session.project.tracker()?.log_batch(
         &recorder.id,
-        &Batch {
+        &tracking::Batch {
             params: &params,
             metrics: &recorder.metrics_of(Part::Test, &outcome.metrics),
             tags: &tags,

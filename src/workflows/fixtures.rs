@@ -1,37 +1,3 @@
 //! Documents for the tests of the verbs, made by hand.
 
-use crate::data::rows::{Inputs, Rows};
-
-pub use crate::bundle::tests::ranker;
-
-/// The documents d0, d1, … of these queries, so many of each, without inputs.
-pub fn rows_of_queries(queries: &[(&str, usize)]) -> Rows {
-    let mut rows = Rows {
-        ids: Vec::new(),
-        inputs: Inputs::Texts(Vec::new()),
-        classes: Vec::new(),
-        labels: Vec::new(),
-        queries: Vec::new(),
-        query_ids: queries.iter().map(|(id, _)| (*id).to_owned()).collect(),
-        parts: Vec::new(),
-        numbers: Vec::new(),
-        skipped: Vec::new(),
-        by: std::collections::BTreeMap::new(),
-        anchor: String::new(),
-        n_read: 0,
-        skipped_label: 0,
-        skipped_input: 0,
-        time: None,
-        feature_names: Vec::new(),
-        warnings: Vec::new(),
-    };
-    for (query, (_, documents)) in (0..).zip(queries) {
-        for _ in 0..*documents {
-            rows.ids.push(format!("d{}", rows.n_read));
-            rows.n_read += 1;
-            rows.numbers.push(rows.n_read);
-            rows.queries.push(query);
-        }
-    }
-    rows
-}
+pub use crate::data::samples::rows_of_queries;

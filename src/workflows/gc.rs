@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::doctor::{leftovers, models, remove_dir};
+use super::doctor::leftovers;
+use super::model_folders::{models, remove_dir};
 use super::prune::{KeptVersion, OldVersion, Policy, departed, prune, size};
 use super::session::Session;
 use crate::embeddings::{Cache, Prune, Pruned};
@@ -152,7 +153,7 @@ pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     if let Some(policy) = request.versions {
         session.stage("pruning model versions")?;
-        let done = prune(project, policy)?;
+        let done = prune(session, policy)?;
         (outcome.versions, outcome.versions_kept) = (done.old, done.kept);
     }
     if let Some(cache) = cache(session)? {
@@ -165,7 +166,7 @@ pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         if outcome.cache.vectors > 0 {
             // The vectors are gone; their room comes back when nobody else uses the file.
             if let Err(error) = cache.compact() {
-                project.note(format!("the cache keeps its size for now: {}", error.message));
+                session.note(format!("the cache keeps its size for now: {}", error.message));
             }
         }
         outcome.cache_kept = cache.stats()?.iter().map(|held| held.vectors).sum();

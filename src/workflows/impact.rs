@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::impact::study::{Finding, Importance, Settings, study};
 use crate::metrics::Direction;
 use crate::names::RunId;
-use crate::tracking::{Run, Search, View};
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// Replicates behind an interval of importance.
 const REPLICATES: usize = 200;
@@ -85,9 +85,15 @@ pub fn impact(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     let tracker = session.project.reader()?;
     let experiment = tracker.experiment(&request.experiment)?;
-    let filter = "command = 'train' AND status = 'FINISHED'";
-    let search =
-        Search { experiments: &[experiment.id], filter, order: &[], limit: usize::MAX, offset: 0, view: View::Active };
+    let filter = Filter::command("train").and(Filter::status(Status::Finished));
+    let search = Search {
+        experiments: &[experiment.id],
+        filter: Some(&filter),
+        order: &[],
+        limit: usize::MAX,
+        offset: 0,
+        view: View::Active,
+    };
     let runs = tracker.search_runs(&search)?;
     let Some(newest) = runs.first() else {
         return Err(Error::not_found(format!("experiment `{}` has no finished training run", experiment.name)));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::record::{COMMANDS, Light, write_light};
+use super::light::{COMMANDS, Light, write_light};
 use super::session::Session;
 use crate::config::schema::schema;
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ pub fn init(session: &Session<'_>) -> Result<Outcome> {
         ..Light::default()
     };
     if let Err(error) = write_light(session, &record) {
-        project.note(format!("this init was not recorded: {}", error.message));
+        session.note(format!("this init was not recorded: {}", error.message));
     }
     Ok(outcome)
 }

@@ -31,7 +31,7 @@ pub fn notify(session: &Session<'_>, channels: &[NotifyChannel], notice: &Notice
         let why = failed.error.as_deref().unwrap_or_default();
         let attempts = crate::report::numbers::plural(failed.attempts as usize, "attempt");
         let note = format!("a notice did not reach {} {} ({attempts}): {why}", failed.channel, failed.to);
-        session.project.note(note);
+        session.note(note);
     }
     deliveries
 }

@@ -3,27 +3,31 @@
 
 use serde::Serialize;
 
-use super::predict_ranking::{self, check_queries, document_ids, ranked};
+use super::light::{Light, light};
+use super::predict_ranking::{self, ranked};
 use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_facts};
-use super::promote::{stored_config, version_tags};
-use super::reading::{From, number_texts, read_rows, signal};
-use super::record::{Light, light, pairs};
+use super::reading::{From, batch, read_rows};
 use super::session::Session;
-use crate::bundle::{Bundle, Prediction};
+use crate::bundle::{Bundle, Output, Prediction};
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
-use crate::data::sources::column_names;
+use crate::data::sources::{Location, Memory, column_names};
 use crate::data::{Columns, Task};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::{Located, Prefer};
+use crate::runs::opened::Opened;
+use crate::runs::tags::{pairs, version_tags};
+use crate::tasks::kind_of;
 
 /// What to predict with, on what.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// The model.
     pub model: String,
-    /// The rows.
+    /// Where the rows are.
     pub input: String,
+    /// The rows themselves, where they are in memory; `input` is then how the record calls them.
+    pub rows: Option<Memory>,
     /// The query, for a database.
     pub query: Option<String>,
     /// Whether a run is recorded.
@@ -90,55 +94,59 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     }
     let located = session.project.locate(&request.model, Prefer::Production)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
-    let bundle = Bundle::load(&located.folder)?;
-    check_task(request, &bundle, &located)?;
+    let opened = Opened::open(located)?;
+    let Opened { located, bundle, .. } = &opened;
+    check_task(request, bundle, located)?;
     session.stage("reading rows")?;
-    let (columns, mut rows) = read(session, request, &bundle)?;
-    rows.warnings.iter().for_each(|warning| session.project.note(warning.clone()));
+    let (columns, mut rows) = read(session, request, bundle)?;
+    rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
     let fingerprint = if request.record { rows.fingerprint() } else { String::new() };
     session.stage("predicting")?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
-    let input = signal(&rows, &positions);
+    let input = batch(&rows, &positions);
     let asked = (started, fingerprint);
-    if bundle.schema.task == Task::Ranking {
-        let outcome = ranked(session, &bundle, &located, &mut rows, input)?;
+    if let Output::Ranks { .. } = bundle.schema.output {
+        let outcome = ranked(session, bundle, located, &mut rows, input)?;
         let metrics = vec![("rows", outcome.rows.len() as f64), ("queries", outcome.queries as f64)];
-        record(session, request, &located, metrics, asked)?;
+        record(session, request, &opened, metrics, asked)?;
         return Ok(Answer::Ranking(outcome));
     }
-    let mut facts = request.log.then(|| Facts::of_rows(&columns, &input, &located.folder));
-    number_texts(session, &rows, &positions);
+    let mut facts = request.log.then(|| Facts::of_rows(&columns, &input.signal, &located.folder));
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
     let prediction = match &mut facts {
         _ if positions.is_empty() => None,
-        None => Some(bundle.predict(input, &session.setting)?),
-        Some(facts) => Some(predict_with_facts(&bundle, input, facts, &located.folder, &session.setting)?),
+        None => Some(opened.predict(input, &session.embedding)?),
+        Some(facts) => Some(predict_with_facts(bundle, input, facts, &located.folder, &session.embedding)?),
     };
+    let prediction = prediction.map(|(prediction, report)| {
+        session.note_texts(report);
+        prediction
+    });
     session.check()?;
     let logged = facts.zip(prediction.as_ref());
-    let logged = logged.map(|(facts, said)| log(session, &located, &bundle, (&rows.ids, said), &facts));
-    let answers = prediction.map_or_else(Vec::new, |said| answer(&bundle, &said));
+    let logged = logged.map(|(facts, said)| log(session, located, bundle, (&rows.ids, said), &facts));
+    let answers = prediction.map_or_else(Vec::new, |said| answer(bundle, &said));
     let outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
-        labels: bundle.schema.labels.clone(),
-        calibrated: bundle.schema.class_weights.is_some(),
+        labels: bundle.schema.labels().to_vec(),
+        calibrated: bundle.schema.class_weights().is_some(),
         rows: in_order(&rows, answers),
         without_input: rows.skipped_input,
         logged,
     };
     let mut metrics = vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)];
     metrics.extend(outcome.logged.iter().map(|logged| ("rows_logged", logged.rows as f64)));
-    record(session, request, &located, metrics, asked)?;
+    record(session, request, &opened, metrics, asked)?;
     Ok(Answer::Classes(outcome))
 }
 
 /// Refuses what a model of its task has no answer to.
 fn check_task(request: &Request, bundle: &Bundle, located: &Located) -> Result<()> {
-    let task = bundle.schema.task;
-    if task == Task::Ranking {
-        predict_ranking::check(located, request.log)?;
+    let task = bundle.schema.task();
+    if request.log && !kind_of(task).is_monitored() {
+        return Err(predict_ranking::not_logged(located));
     }
     match request.task {
         Some(wanted) if wanted != task => {
@@ -152,30 +160,24 @@ fn check_task(request: &Request, bundle: &Bundle, located: &Located) -> Result<(
 
 /// The rows to be predicted: they need no label and no id of their own.
 fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Columns, Rows)> {
-    let source = session.project.expand(&request.input)?;
-    let known = column_names(&source, request.query.as_deref(), session.project.layout.root())?;
+    let written = session.project.expand(&request.input)?;
+    let source = request.rows.as_ref().map_or(Location::from(&written), Location::from);
+    let known = column_names(source, request.query.as_deref(), session.project.layout.root())?;
     let columns = &bundle.schema.columns;
-    let id = match bundle.schema.task {
-        Task::Classification => columns.id.clone().filter(|id| known.contains(id)),
-        Task::Ranking => {
-            check_queries(&source, columns, &known)?;
-            document_ids(columns, &known)
-        }
-    };
+    let id = kind_of(bundle.schema.task()).id_column(&source.to_string(), columns, &known)?;
     let columns = Columns { id, ..columns.clone() };
     let (query, labels) = (request.query.as_deref(), Labels::Ignore);
-    let from =
-        From { source: &source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] };
+    let from = From { source, query, columns: &columns, split: None, labels, seed: 0, blank: Blank::Skip, by: &[] };
     let rows = read_rows(session, from)?;
     Ok((columns, rows))
 }
 
 /// The class, the probabilities and (where class weights were undone) the scores of each row.
 fn answer(bundle: &Bundle, prediction: &Prediction) -> Vec<(String, Vec<f64>, Vec<f64>)> {
-    let calibrated = bundle.schema.class_weights.is_some();
+    let calibrated = bundle.schema.class_weights().is_some();
     let row = |(row, class): (usize, &usize)| {
         let scores = if calibrated { prediction.scores.row(row).to_vec() } else { Vec::new() };
-        (bundle.schema.labels[*class].clone(), prediction.probabilities.row(row).to_vec(), scores)
+        (bundle.schema.labels()[*class].clone(), prediction.probabilities.row(row).to_vec(), scores)
     };
     prediction.classes.iter().enumerate().map(row).collect()
 }
@@ -197,14 +199,14 @@ fn in_order(rows: &Rows, answers: Vec<(String, Vec<f64>, Vec<f64>)>) -> Vec<Row>
 fn record(
     session: &Session<'_>,
     request: &Request,
-    located: &Located,
+    opened: &Opened,
     metrics: Vec<(&'static str, f64)>,
     asked: (i64, String),
 ) -> Result<()> {
     if !request.record {
         return Ok(());
     }
-    let config = stored_config(located)?;
+    let (located, config) = (&opened.located, opened.config()?);
     let run = Light {
         experiment: config.experiment.name.to_string(),
         command: "predict",
@@ -212,7 +214,7 @@ fn record(
         started_ms: asked.0,
         params: pairs([("input", request.input.clone())]),
         metrics,
-        tags: [version_tags(located, &config), pairs([("data_fingerprint", asked.1)])].concat(),
+        tags: [version_tags(located, config), pairs([("data_fingerprint", asked.1)])].concat(),
         artifacts: Vec::new(),
     };
     light(session, &run);

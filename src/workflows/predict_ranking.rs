@@ -7,12 +7,11 @@
 use serde::Serialize;
 
 use super::session::Session;
-use crate::bundle::{Bundle, with_queries};
-use crate::catalog::known_hint;
+use crate::bundle::Bundle;
 use crate::data::rows::{Inputs, Rows};
-use crate::data::{Columns, Features, Input, Task};
+use crate::data::{Features, Task};
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::{Batch, Signal};
 use crate::names::{ModelName, Version};
 use crate::project::Located;
 
@@ -44,42 +43,11 @@ pub struct Outcome {
     pub rows: Vec<Document>,
 }
 
-/// Refuses what a ranking has no answer to.
-///
-/// # Errors
-/// `Invalid`.
-pub(super) fn check(located: &Located, log: bool) -> Result<()> {
-    if !log {
-        return Ok(());
-    }
+/// The error for a ranker whose answers are to be logged.
+pub(super) fn not_logged(located: &Located) -> Error {
     let (model, version) = (&located.model, located.version);
-    Err(Error::invalid(format!("`--log` keeps classes and their scores, and {model} {version} ranks"))
-        .hint("leave `--log` out; `--output ranks.parquet` keeps the scores of all documents"))
-}
-
-/// How tables name the column of queries.
-const QUERY_NAMES: [&str; 8] = ["qid", "query_id", "queryid", "query", "srch_id", "search_id", "group_id", "group"];
-
-/// Whose column of ids the model knows may be another one here: a LETOR file has `docid`.
-pub(super) fn document_ids(columns: &Columns, known: &[String]) -> Option<String> {
-    let is_feature = |name: &String| matches!(&columns.input, Input::Numbers(names) if names.contains(name));
-    let named = columns.id.clone().filter(|id| known.contains(id));
-    named.or_else(|| known.iter().find(|name| *name == "docid" && !is_feature(name)).cloned())
-}
-
-/// Refuses rows that do not say of which query they are.
-///
-/// # Errors
-/// `Invalid`, with the column that looks like it.
-pub(super) fn check_queries(source: &str, columns: &Columns, known: &[String]) -> Result<()> {
-    let Some(query) = columns.query.as_ref().filter(|query| !known.contains(query)) else { return Ok(()) };
-    let named = |name: &&String| QUERY_NAMES.contains(&name.to_lowercase().as_str());
-    let hint = match known.iter().find(named) {
-        Some(like) => format!("did you mean `{like}`? the model knows it as `{query}`: rename it"),
-        None => known_hint(query, known.iter().map(String::as_str).collect::<Vec<_>>()),
-    };
-    Err(Error::invalid(format!("`{source}` has no column `{query}`: documents are ranked within their query"))
-        .hint(hint))
+    Error::invalid(format!("`--log` keeps classes and their scores, and {model} {version} ranks"))
+        .hint("leave `--log` out; `--output ranks.parquet` keeps the scores of all documents")
 }
 
 /// Scores and ranks rows that were read with their queries; takes their inputs.
@@ -91,7 +59,7 @@ pub(super) fn ranked(
     bundle: &Bundle,
     located: &Located,
     rows: &mut Rows,
-    input: Signal,
+    input: Batch,
 ) -> Result<Outcome> {
     if let Some((number, id)) = rows.skipped.first() {
         // Row numbers stand in for ids that are not there.
@@ -105,11 +73,12 @@ pub(super) fn ranked(
     rows.inputs = Inputs::Texts(Vec::new());
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
     let starts = rows.starts(&positions);
-    let scores = match &input {
+    let scores = match &input.signal {
         _ if positions.is_empty() => Vec::new(),
         Signal::Matrix(features) => {
             check_finite(features, rows)?;
-            let said = with_queries(&session.setting, &starts, || bundle.predict(input, &session.setting))?;
+            let (said, report) = bundle.predict(input, &session.embedding)?;
+            session.note_texts(report);
             said.scores.iter().copied().collect()
         }
         Signal::Texts(_) => return Err(Error::invalid("a ranking model takes numeric features, the rows are texts")),
@@ -117,7 +86,7 @@ pub(super) fn ranked(
     Ok(Outcome {
         model: located.model.clone(),
         version: located.version,
-        task: Task::Ranking,
+        task: bundle.schema.task(),
         queries: if positions.is_empty() { 0 } else { starts.len() - 1 },
         rows: by_rank(rows, &starts, &scores)?,
     })
@@ -143,7 +112,7 @@ fn by_rank(rows: &Rows, starts: &[usize], scores: &[f64]) -> Result<Vec<Document
         // Adding 0 turns −0 into 0; the sort is stable.
         order.sort_by(|left, right| (scores[*right] + 0.0).total_cmp(&(scores[*left] + 0.0)));
         documents.extend(order.into_iter().zip(1..).map(|(row, rank)| Document {
-            qid: rows.query_ids[rows.queries[row] as usize].clone(),
+            qid: rows.query(row).unwrap_or_default().to_owned(),
             docid: rows.ids[row].clone(),
             score: scores[row] + 0.0,
             rank,
@@ -155,28 +124,7 @@ fn by_rank(rows: &Rows, starts: &[usize], scores: &[f64]) -> Result<Vec<Document
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflows::fixtures::{ranker, rows_of_queries};
-
-    #[test]
-    fn the_columns_of_queries_and_documents_are_found() {
-        let columns = ranker(&[1.0], 0.0).schema.columns;
-        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let refused = |known: &[&str]| check_queries("f.csv", &columns, &names(known)).unwrap_err();
-        assert!(check_queries("f.csv", &columns, &names(&["qid", "1"])).is_ok());
-        assert_eq!(
-            refused(&["1", "Query_ID"]).message,
-            "`f.csv` has no column `qid`: documents are ranked within their query"
-        );
-        let hint = refused(&["1", "Query_ID"]).hint.unwrap();
-        assert_eq!(hint, "did you mean `Query_ID`? the model knows it as `qid`: rename it");
-        assert!(refused(&["1", "x"]).hint.unwrap().ends_with("1, x"));
-        let without = Columns { id: None, ..columns.clone() };
-        assert_eq!(document_ids(&without, &names(&["docid", "1"])).as_deref(), Some("docid"));
-        assert_eq!(document_ids(&without, &names(&["1"])), None);
-        let of_url = Columns { id: Some("url".into()), input: Input::Numbers(names(&["docid"])), ..columns };
-        assert_eq!(document_ids(&of_url, &names(&["docid", "url"])).as_deref(), Some("url"));
-        assert_eq!(document_ids(&of_url, &names(&["docid"])), None, "it is a feature");
-    }
+    use crate::workflows::fixtures::rows_of_queries;
 
     #[test]
     fn documents_are_ranked_within_their_query_and_ties_keep_their_order() {

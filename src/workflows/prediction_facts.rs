@@ -18,9 +18,9 @@ use crate::data::Features;
 use crate::data::{Columns, Input};
 use crate::drift::Reference;
 use crate::drift::vectors::norm;
-use crate::embeddings::Setting;
+use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::{Error, ErrorKind, Result};
-use crate::features::Signal;
+use crate::features::{Batch, Signal};
 use crate::project::{Located, Project};
 use crate::tracking::prediction_log::{BATCH, Entry, append};
 
@@ -114,18 +114,19 @@ impl Facts {
 /// As `Bundle::predict`.
 pub fn predict_with_facts(
     bundle: &Bundle,
-    rows: Signal,
+    rows: Batch,
     facts: &mut Facts,
     folder: &Path,
-    setting: &Setting<'_>,
-) -> Result<Prediction> {
-    if matches!(rows, Signal::Matrix(_)) || bundle.features.embedder().is_none() {
-        return bundle.predict(rows, setting);
+    context: &EmbedContext<'_>,
+) -> Result<(Prediction, TextReport)> {
+    if matches!(rows.signal, Signal::Matrix(_)) || bundle.features.embedder().is_none() {
+        return bundle.predict(rows, context);
     }
-    let vectors = bundle.features.vectors(rows, setting)?;
+    let queries = rows.queries.clone();
+    let (vectors, report) = bundle.features.vectors(rows, context)?;
     facts.add_vectors(&vectors, folder);
-    let features: Features = bundle.features.of_vectors(vectors, setting)?;
-    Ok(bundle.schema.predict(bundle.model.predict(&features)?))
+    let features: Features = bundle.features.of_vectors(vectors, queries, context)?;
+    Ok((bundle.schema.predict(bundle.model.predict(&features)?), report))
 }
 
 /// Appends the predictions to the version's log. The answer must not fail for its log: what could not be written is told.
@@ -140,7 +141,7 @@ pub fn log(
     let (ids, prediction) = said;
     let layout = &session.project.layout;
     if let Some(damage) = &facts.damage {
-        session.project.note(format!("`centroid_cosine` is not logged: {damage}"));
+        session.note(format!("`centroid_cosine` is not logged: {damage}"));
     }
     let folder = layout.predictions_of(&located.model, located.version);
     let mut logged = Logged { rows: 0, folder, failure: None };
@@ -151,7 +152,7 @@ pub fn log(
             version: located.version,
             id: ids[row].clone(),
             score: score(prediction.scores.row(row)),
-            prediction: bundle.schema.labels[prediction.classes[row]].clone(),
+            prediction: bundle.schema.labels()[prediction.classes[row]].clone(),
             facts: facts.of_row(row),
         };
         let entries: Vec<Entry> = (start..ids.len().min(start + BATCH)).map(entry).collect();

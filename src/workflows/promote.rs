@@ -5,27 +5,28 @@
 //! one transaction (compare-and-swap on the present holder), switch the link. A crash before the transaction changes
 //! nothing that anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::compare::tested_elsewhere;
-use super::gate::{Gate, Kind, Subject, Verdict, judge, overall, refusal};
-use super::ranking_files::CONVENTION_TAG;
-use super::record::{Light, light, pairs};
+use super::gate::{Evidence, Gate, Kind, PolicyFile, Subject, Verdict, judge, overall, refusal};
+use super::light::{Light, light};
 use super::release::{Released, make};
 use super::session::Session;
-use crate::bundle::Bundle;
-use crate::config::{ExperimentConfig, Policy, PromotionSection};
+use crate::config::{ExperimentConfig, Inconclusive, Policy, PromotionSection};
 use crate::data::Task;
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::fs::{crash_point, read_text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::crash_point;
 use crate::metrics;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::project::{Located, Prefer, Project};
 use crate::registry::{mirror_staging, prepare_production};
+use crate::runs::opened::Opened;
+use crate::runs::ranking_files::CONVENTION_TAG;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, tested_elsewhere, version_tags};
 use crate::tracking::{Run, Stage, Transition};
 
 /// What to promote, and how.
@@ -123,11 +124,11 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
     let tracker = if request.dry_run { project.reader()? } else { project.tracker()? };
     let row = tracker.version(located.model.as_str(), located.version)?;
-    let wanted = request.to.map_or_else(|| Stage::parse(&rules.to), Ok)?;
+    let wanted = request.to.unwrap_or(rules.to.stage());
     let production = project.production_version(&located.model)?;
     let holder = production.filter(|holder| *holder != located.version);
     // A gate stands in front of the stage that it leads to, and always in front of production.
-    let gated = wanted == Stage::Production || Stage::parse(&rules.to)? == wanted;
+    let gated = wanted == Stage::Production || rules.to.stage() == wanted;
     let gate = if gated {
         let holder = holder.map(|holder| project.locate(&format!("{}/{}", located.model, holder.0), Prefer::Latest));
         let holder = holder.transpose()?.map(|holder| Subject::open(project, holder)).transpose()?;
@@ -136,11 +137,12 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         Gate::default()
     };
     let verdict = overall(&gate.checks);
-    let passed = verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == "promote");
+    let passed =
+        verdict == Verdict::Pass || (verdict == Verdict::Inconclusive && rules.inconclusive == Inconclusive::Promote);
     // A file that does not say what the model says goes into production for no reason whatever.
     let differs = gate.checks.iter().any(|check| check.kind == Kind::Parity && !check.passed);
     let forced = request.force && !passed && !differs;
-    let to = if passed || forced { wanted } else { fallback(rules, row.stage, wanted)? };
+    let to = if passed || forced { wanted } else { fallback(rules, row.stage, wanted) };
     let mut outcome = Outcome {
         model: located.model.clone(),
         version: located.version,
@@ -164,7 +166,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     if request.dry_run {
         return Ok(outcome);
     }
-    outcome.golden_rows = smoke_test(session, &located)?;
+    (outcome.golden_rows, _) = smoke_test(session, &located, candidate.opened())?;
     if to == Stage::Production {
         session.stage("copying into production")?;
         outcome.release = make(session, &candidate, forced.then_some(request.reason.as_str()))?;
@@ -173,19 +175,18 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         mirror_staging(&project.layout, &located.model, located.version)?;
     }
     crash_point("promote.before_rows");
-    let evidence = json!({
-        "verdict": outcome.verdict,
-        "checks": outcome.gate.checks,
-        "compared_on": outcome.gate.compared_on,
-        "policy": request.policy.as_ref().map(|policy| json!({"file": policy.file, "sha256": policy.sha256})),
-        "rules": rules,
-        "candidates": outcome.candidates,
-        "golden_rows": outcome.golden_rows,
-        "release": outcome.release,
-    });
-    decide(project, request, &outcome, production, &evidence)?;
+    let policy = request.policy.as_ref();
+    let evidence = Evidence {
+        policy: policy.map(|policy| PolicyFile { file: policy.file.clone(), sha256: policy.sha256.clone() }),
+        rules: json!(rules),
+        candidates: json!(outcome.candidates),
+        golden_rows: outcome.golden_rows,
+        release: json!(outcome.release),
+        ..Evidence::new(outcome.verdict, outcome.gate.checks.clone(), outcome.gate.compared_on.clone())
+    };
+    decide(project, request, &outcome, production, &evidence.json()?)?;
     crash_point("promote.after_rows");
-    project.mirror(&located.model)?;
+    session.notes.extend(project.mirror(&located.model)?);
     light(session, &recorded(&located, config, &outcome, started_ms));
     Ok(outcome)
 }
@@ -208,18 +209,6 @@ fn recorded(located: &Located, config: &ExperimentConfig, outcome: &Outcome, sta
         tags: [pairs([("decision", decision.to_owned())]), version_tags(located, config)].concat(),
         artifacts: Vec::new(),
     }
-}
-
-/// The tags that say which version a command was about, and what it was trained with.
-#[must_use]
-pub fn version_tags(located: &Located, config: &ExperimentConfig) -> Vec<(String, String)> {
-    pairs([
-        ("model", located.model.to_string()),
-        ("version", located.version.0.to_string()),
-        ("trained_by", located.run_id.to_string()),
-        ("seed", config.seed.to_string()),
-        ("trained_on", located.data_fingerprint.clone()),
-    ])
 }
 
 /// Writes the decision: the refusal, the transition, or both.
@@ -278,33 +267,22 @@ fn decide(
 }
 
 /// Where a refused version goes: the config's `otherwise`, but never down from where it is.
-fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Result<Stage> {
-    Ok(if from == Stage::None && wanted != Stage::Staging { Stage::parse(&rules.otherwise)? } else { from })
+fn fallback(rules: &PromotionSection, from: Stage, wanted: Stage) -> Stage {
+    if from == Stage::None && wanted != Stage::Staging { rules.otherwise.stage() } else { from }
 }
 
-/// The config that a version was trained with.
+/// Asks a version about its golden rows; vectors of the cache would prove nothing. A version that does not open has failed
+/// the test, too. The opened version is returned with the number of rows.
 ///
 /// # Errors
-/// `Failed` when it is damaged.
-pub fn stored_config(located: &Located) -> Result<ExperimentConfig> {
-    read_config(&located.folder)
-}
-
-/// The rendered config in a version's or a run's folder.
-///
-/// # Errors
-/// `NotFound` when there is none, `Failed` when it is damaged.
-pub fn read_config(folder: &Path) -> Result<ExperimentConfig> {
-    let path = folder.join("config.yaml");
-    serde_yaml::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))
-}
-
-/// Loads the version and asks its golden rows; vectors of the cache would prove nothing.
-///
-/// # Errors
-/// `Failed` when it does not load or answers differently.
-pub fn smoke_test(session: &Session<'_>, located: &Located) -> Result<usize> {
-    Bundle::load(&located.folder)?.check_golden(&located.folder, &session.setting.uncached()).map_err(|error| {
+/// `Failed` when it did not open or answers differently.
+pub fn smoke_test<O: Borrow<Opened>>(
+    session: &Session<'_>,
+    located: &Located,
+    opened: Result<O>,
+) -> Result<(usize, O)> {
+    let answered = opened.and_then(|opened| Ok((opened.borrow().check_golden(&session.embedding.uncached())?, opened)));
+    answered.map_err(|error| {
         // The model's sentence encoder has moved: its own message says what to do.
         if error.kind == ErrorKind::NotFound {
             return error;

@@ -17,14 +17,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::json;
 
-use super::doctor::remove_dir;
-use super::training_record::timestamp;
-use super::versions::Folders;
+use super::model_folders::remove_dir;
+use super::models::Folders;
+use super::session::Session;
 use crate::error::{Context, ErrorKind, Result};
 use crate::fs::{crash_point, temporary};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::Project;
 use crate::registry::{Manifest, versions_in};
+use crate::runs::timestamp::timestamp;
 use crate::text::DAY_MS;
 use crate::tracking::{ModelVersion, Removal, Stage};
 
@@ -103,10 +104,10 @@ pub fn plan(project: &Project, policy: Policy) -> Result<Plan> {
 ///
 /// # Errors
 /// `Busy` when another process keeps a model's lock, `Failed` when the disk or the database refuses.
-pub fn prune(project: &Project, policy: Policy) -> Result<Plan> {
+pub fn prune(session: &Session<'_>, policy: Policy) -> Result<Plan> {
     let mut done = Plan::default();
-    for model in plan(project, policy)?.old.into_iter().map(|old| old.model).collect::<BTreeSet<_>>() {
-        let found = prune_model(project, &model, policy)?;
+    for model in plan(session.project, policy)?.old.into_iter().map(|old| old.model).collect::<BTreeSet<_>>() {
+        let found = prune_model(session, &model, policy)?;
         done.old.extend(found.old);
         done.kept.extend(found.kept);
     }
@@ -117,7 +118,8 @@ pub fn prune(project: &Project, policy: Policy) -> Result<Plan> {
 ///
 /// # Errors
 /// As `prune`.
-pub fn prune_model(project: &Project, model: &ModelName, policy: Policy) -> Result<Plan> {
+pub fn prune_model(session: &Session<'_>, model: &ModelName, policy: Policy) -> Result<Plan> {
+    let project = session.project;
     let rule = json!({"older_than": span(policy.older_than_ms), "keep_last": policy.keep_last});
     let _lock = project.lock(model, "pruning")?;
     // Somebody may have promoted, pinned or evaluated since the plan was shown.
@@ -135,7 +137,7 @@ pub fn prune_model(project: &Project, model: &ModelName, policy: Policy) -> Resu
             Err(error) => return Err(error),
         }
     }
-    mirror(project, model);
+    mirror(session, model);
     Ok(Plan { old, kept })
 }
 
@@ -143,11 +145,12 @@ pub fn prune_model(project: &Project, model: &ModelName, policy: Policy) -> Resu
 ///
 /// # Errors
 /// `NotFound`; `Refused` when it is in Staging or Production, has an alias or is pinned; `Busy`.
-pub fn delete(project: &Project, model: &ModelName, version: Version) -> Result<u64> {
+pub fn delete(session: &Session<'_>, model: &ModelName, version: Version) -> Result<u64> {
+    let project = session.project;
     let _lock = project.lock(model, "deleting")?;
     let bytes = folders_of(project, model, version).iter().map(|folder| size(folder)).sum();
     remove(project, model, version, "deleted", "", &json!({"bytes": bytes}))?;
-    mirror(project, model);
+    mirror(session, model);
     Ok(bytes)
 }
 
@@ -187,9 +190,12 @@ fn remove(
 }
 
 /// What cannot be mirrored is no reason to call the removal failed: it is done.
-fn mirror(project: &Project, model: &ModelName) {
-    if let Err(error) = project.mirror(model) {
-        project.note(format!("`production/{model}` does not say what the rows say: {}", error.message));
+fn mirror(session: &Session<'_>, model: &ModelName) {
+    match session.project.mirror(model) {
+        Ok(damaged) => session.notes.extend(damaged),
+        Err(error) => {
+            session.note(format!("`production/{model}` does not say what the rows say: {}", error.message));
+        }
     }
 }
 

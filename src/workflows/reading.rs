@@ -3,21 +3,21 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::data::rows::{Blank, Inputs, Labels, Rows, TimeWindow, cells_by, prepare, request};
-use crate::data::sources::{column_names, read, resolve};
+use crate::data::rows::{Blank, Inputs, Labels, Rows, cells_by, prepare, request};
+use crate::data::sources::{Location, column_names, read, resolve};
 use crate::data::{Columns, Features, Input, Part, Split};
-use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::error::{Cause, Error, Result};
+use crate::features::{Batch, QueryBounds, Signal};
+use crate::runs::seed::stream;
 
 /// Where rows are read from.
 #[derive(Debug, Clone, Copy)]
 pub struct From<'a> {
-    /// A path, a glob, or `format:path`; `${NAME}` stands for an environment variable.
-    pub source: &'a str,
+    /// What is written may hold `${NAME}` for an environment variable.
+    pub source: Location<'a>,
     /// The query, for databases.
     pub query: Option<&'a str>,
     /// Which columns mean what.
@@ -34,56 +34,6 @@ pub struct From<'a> {
     pub by: &'a [String],
 }
 
-/// `data.json` of a run: the rows that it was trained and tested on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataWindow {
-    /// The format of this file.
-    pub format_version: u32,
-    /// Where the rows came from.
-    pub source: String,
-    /// SHA-256 of the rows.
-    pub fingerprint: String,
-    /// How many there were.
-    pub rows: RowCounts,
-    /// From when to when they are, where they are split by time.
-    pub time: Option<TimeWindow>,
-}
-
-/// How many rows there were and what became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RowCounts {
-    /// Rows in the source.
-    pub read: usize,
-    /// Rows skipped for want of a label.
-    pub skipped_without_label: usize,
-    /// Rows skipped for want of a text or a vector.
-    pub skipped_without_input: usize,
-    /// Rows for training.
-    pub train: usize,
-    /// Rows for validation.
-    pub validation: usize,
-    /// Rows for test.
-    pub test: usize,
-}
-
-impl RowCounts {
-    /// The counts of these rows.
-    #[must_use]
-    pub fn of(rows: &Rows) -> Self {
-        let [train, validation, test] = Part::ALL.map(|part| rows.parts.iter().filter(|given| **given == part).count());
-        Self {
-            read: rows.n_read,
-            skipped_without_label: rows.skipped_label,
-            skipped_without_input: rows.skipped_input,
-            train,
-            validation,
-            test,
-        }
-    }
-}
-
 /// Reads rows.
 ///
 /// Where documents have queries and no column of ids is named, `docid` is it: of a LETOR file, the ids in the comments.
@@ -91,14 +41,21 @@ impl RowCounts {
 /// # Errors
 /// `Invalid` with file, row and column when the data do not fit.
 pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
-    let source = session.project.expand(from.source)?;
+    let expanded: String;
+    let source = match from.source {
+        Location::Written(written) => {
+            expanded = session.project.expand(written)?;
+            Location::from(&expanded)
+        }
+        memory @ Location::Memory(_) => memory,
+    };
     let root = session.project.layout.root();
-    let columns = Columns { id: id_column(&source, root, &from)?, ..from.columns.clone() };
+    let columns = Columns { id: id_column(source, root, &from)?, ..from.columns.clone() };
     let mut request = request(&columns, from.split, from.labels, from.query);
     let more = from.by.iter().filter(|name| !request.columns.contains(name)).cloned();
     let more: Vec<String> = more.collect();
     request.columns.extend(more);
-    let table = read(&source, &request, root).map_err(|error| named_otherwise(error, &columns))?;
+    let table = read(source, &request, root).map_err(|error| named_otherwise(error, &columns))?;
     let cells = cells_by(&table, from.by)?;
     Ok(prepare(table, &columns, from.split, from.labels, from.seed, from.blank)?.with(cells))
 }
@@ -106,7 +63,7 @@ pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
 /// Says how a column is named that a ranking config need not name.
 fn named_otherwise(error: Error, columns: &Columns) -> Error {
     let usual = [("label", "label", &columns.label), ("query", "qid", &columns.query)];
-    let is_missing = |name: &str| error.message.ends_with(&format!("has no column `{name}`"));
+    let is_missing = |name: &str| matches!(error.cause(), Some(Cause::MissingColumn(missing)) if missing == name);
     let role = usual.iter().find(|(_, usual, name)| name.as_deref() == Some(*usual) && is_missing(usual));
     match (role, &error.hint, &columns.query) {
         (Some((role, ..)), Some(hint), Some(_)) => {
@@ -121,7 +78,7 @@ fn named_otherwise(error: Error, columns: &Columns) -> Error {
 const DOCUMENT: &str = "docid";
 
 /// The column of ids.
-fn id_column(source: &str, root: &Path, from: &From<'_>) -> Result<Option<String>> {
+fn id_column(source: Location<'_>, root: &Path, from: &From<'_>) -> Result<Option<String>> {
     let columns = from.columns;
     let mut roles = columns.label.iter().chain(&columns.query).chain(columns.input.names());
     if columns.id.is_some() || columns.query.is_none() || roles.any(|name| name == DOCUMENT) {
@@ -159,7 +116,7 @@ pub fn read_rows_as(
 ) -> Result<Rows> {
     let split = config.split();
     let from = From {
-        source: &config.data.source,
+        source: Location::from(&config.data.source),
         query: config.data.query.as_deref(),
         columns,
         split: Some(&split),
@@ -172,11 +129,11 @@ pub fn read_rows_as(
     let mut all: Vec<(Part, Rows)> = Vec::new();
     for (part, source) in files.parts() {
         let Some((_, first)) = all.first() else {
-            all.push((part, read_rows(session, From { source, ..from })?));
+            all.push((part, read_rows(session, From { source: source.into(), ..from })?));
             continue;
         };
         let learned = columns.learned(&first.feature_names);
-        let mut rows = read_rows(session, From { source, columns: &learned, ..from })?;
+        let mut rows = read_rows(session, From { source: source.into(), columns: &learned, ..from })?;
         rows.warnings.extend(others(session, source, &learned, from)?);
         all.push((part, rows));
     }
@@ -199,41 +156,17 @@ fn others(session: &Session<'_>, source: &str, learned: &Columns, from: From<'_>
         .then(|| format!("{source}: columns that the training file does not have are left out: {}", others.join(", "))))
 }
 
-/// A seed of its own for each purpose, so that more randomness in one place moves nothing in another.
+/// The rows at these positions as they go into the feature steps: the raw input, with their queries where they have any, and
+/// their numbers in the source.
 #[must_use]
-pub fn stream(seed: u64, purpose: &str) -> u64 {
-    let digest = crate::fs::sha256(format!("{seed}:{purpose}").as_bytes());
-    u64::from_str_radix(&digest[..16], 16).expect("16 hexadecimal digits")
-}
-
-/// The raw input of the rows at these positions.
-#[must_use]
-pub fn signal(rows: &Rows, positions: &[usize]) -> Signal {
-    match &rows.inputs {
+pub fn batch(rows: &Rows, positions: &[usize]) -> Batch {
+    let signal = match &rows.inputs {
         Inputs::Texts(texts) => Signal::Texts(positions.iter().map(|position| texts[*position].clone()).collect()),
         Inputs::Vectors { .. } => {
             Signal::Matrix(Features::Dense(rows.matrix(positions).unwrap_or_else(|| Array2::zeros((0, 0)))))
         }
-    }
-}
-
-/// Tells embedders which rows of the source the next texts are, for errors and reports.
-pub fn number_texts(session: &Session<'_>, rows: &Rows, positions: &[usize]) {
-    session.setting.rows.replace(positions.iter().map(|position| rows.numbers[*position]).collect());
-}
-
-/// Checks that each class has a training row.
-///
-/// # Errors
-/// `Invalid`, naming the class.
-pub fn check_classes(rows: &Rows, train: &[usize]) -> Result<()> {
-    let mut seen = vec![false; rows.labels.len()];
-    train.iter().for_each(|position| seen[rows.classes[*position]] = true);
-    for (label, seen) in rows.labels.iter().zip(seen) {
-        if !seen {
-            return Err(Error::invalid(format!("no training row has the label `{label}`"))
-                .hint("every class needs rows in the train split"));
-        }
-    }
-    Ok(())
+    };
+    let queries =
+        if rows.queries.is_empty() { QueryBounds::Absent } else { QueryBounds::Starts(rows.starts(positions).into()) };
+    Batch::new(signal, queries, Some(positions.iter().map(|position| rows.numbers[*position]).collect()))
 }

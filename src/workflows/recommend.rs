@@ -9,21 +9,22 @@ use std::time::Instant;
 use ndarray::{Array2, Axis};
 use serde::Serialize;
 
-use super::promote::{stored_config, version_tags};
-use super::reading::{number_texts, signal};
-use super::record::{Light, light, pairs};
+use super::light::{Light, light};
+use super::reading::batch;
 use super::session::Session;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Output};
 use crate::data::letor::Settings;
 use crate::data::rows::{Blank, Inputs, Labels, prepare, request};
 use crate::data::sources::{column_names, read, resolve};
-use crate::data::{Columns, Input, Task, parquet_file};
+use crate::data::{Columns, Input, parquet_file};
 use crate::embeddings::Identity;
 use crate::error::{Error, Result};
-use crate::features::Signal;
+use crate::features::{Batch, QueryBounds, Signal};
 use crate::names::{ModelName, Version};
-use crate::project::{Located, Prefer};
+use crate::project::Prefer;
 use crate::retrieval::{Flat, Hit};
+use crate::runs::opened::Opened;
+use crate::runs::tags::{pairs, version_tags};
 
 /// What the hits are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,8 +153,9 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
-    let bundle = Bundle::load(&located.folder)?;
-    if bundle.schema.task == Task::Ranking {
+    let opened = Opened::open(located)?;
+    let Opened { located, bundle, .. } = &opened;
+    if let Output::Ranks { .. } = bundle.schema.output {
         let (model, version) = (&located.model, located.version);
         return Err(Error::invalid(format!(
             "{model} {version} ranks the documents of queries: it has no vectors of items"
@@ -162,16 +164,16 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     }
     let mut seconds = BTreeMap::new();
     let clock = Instant::now();
-    let items = placed(session, &bundle, request, (&request.items, request.items_query.as_deref()), &request.show)?;
+    let items = placed(session, bundle, request, (&request.items, request.items_query.as_deref()), &request.show)?;
     seconds.insert("items", clock.elapsed().as_secs_f64());
-    let queries = queries(session, &bundle, request, &items)?;
+    let queries = queries(session, bundle, request, &items)?;
     session.stage("searching")?;
-    let probabilities = success(session, &bundle, &items.vectors)?;
+    let probabilities = success(session, bundle, &items.vectors)?;
     if probabilities.is_none() && request.by == By::Probability && !items.ids.is_empty() {
         return Err(Error::invalid(format!("{} {} has no probability of success", located.model, located.version))
             .hint("only a model of two classes has one; `--by similarity` needs none"));
     }
-    let own = success(session, &bundle, &queries.vectors)?;
+    let own = success(session, bundle, &queries.vectors)?;
     let Placed { ids, vectors, shown, without_input } = items;
     let flat = Flat::new(vectors)?;
     let unique: Vec<bool> = match request.twins {
@@ -198,13 +200,13 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         answers,
         seconds,
     };
-    light(session, &recorded(request, &located, &outcome, started_ms)?);
+    light(session, &recorded(request, &opened, &outcome, started_ms)?);
     Ok(outcome)
 }
 
 /// The recommendation as a finished run of the model's experiment.
-fn recorded(request: &Request, located: &Located, outcome: &Outcome, started_ms: i64) -> Result<Light> {
-    let config = stored_config(located)?;
+fn recorded(request: &Request, opened: &Opened, outcome: &Outcome, started_ms: i64) -> Result<Light> {
+    let (located, config) = (&opened.located, opened.config()?);
     Ok(Light {
         experiment: config.experiment.name.to_string(),
         command: "recommend",
@@ -212,7 +214,7 @@ fn recorded(request: &Request, located: &Located, outcome: &Outcome, started_ms:
         started_ms,
         params: pairs([("items", request.items.clone()), ("top", request.top.to_string())]),
         metrics: vec![("items", outcome.items as f64), ("queries", outcome.answers.len() as f64)],
-        tags: version_tags(located, &config),
+        tags: version_tags(located, config),
         artifacts: Vec::new(),
     })
 }
@@ -260,11 +262,11 @@ fn placed(
     let mut rows = prepare(table, &columns, None, Labels::Ignore, 0, Blank::Skip)?;
     session.stage(&format!("embedding {location}"))?;
     let positions: Vec<usize> = (0..rows.ids.len()).collect();
-    number_texts(session, &rows, &positions);
-    let input = signal(&rows, &positions);
+    let input = batch(&rows, &positions);
     // The inputs have been copied out: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    let vectors = bundle.features.vectors(input, &session.setting)?;
+    let (vectors, report) = bundle.features.vectors(input, &session.embedding)?;
+    session.note_texts(report);
     session.check()?;
     let shown =
         |number: &usize| cells.iter().map(|(name, cells)| ((*name).to_owned(), cells[number - 1].clone())).collect();
@@ -296,7 +298,7 @@ fn check_embedder(session: &Session<'_>, source: &str, bundle: &Bundle) -> Resul
                     _ => format!("the file: {made_by}; the model: {own}"),
                 }));
             }
-            None => session.project.note(format!(
+            None => session.note(format!(
                 "`{}` does not say who made its vectors: they are taken as those of {own}",
                 file.display()
             )),
@@ -333,21 +335,23 @@ fn queries(session: &Session<'_>, bundle: &Bundle, request: &Request, items: &Pl
         }
         Query::Text(text) if text.trim().is_empty() => Err(Error::invalid("the text is empty")),
         Query::Text(text) => {
-            let texts = Signal::Texts(vec![text.clone()]);
-            Ok(Queries { ids: vec![None], vectors: bundle.features.vectors(texts, &session.setting)? })
+            let texts = Batch::new(Signal::Texts(vec![text.clone()]), QueryBounds::Absent, None);
+            let (vectors, report) = bundle.features.vectors(texts, &session.embedding)?;
+            session.note_texts(report);
+            Ok(Queries { ids: vec![None], vectors })
         }
     }
 }
 
 /// The probability of the positive class for each vector; none for a model of more than two classes.
 fn success(session: &Session<'_>, bundle: &Bundle, vectors: &Array2<f32>) -> Result<Option<Vec<f64>>> {
-    if bundle.schema.labels.len() != 2 || vectors.nrows() == 0 {
+    if bundle.schema.labels().len() != 2 || vectors.nrows() == 0 {
         return Ok(None);
     }
     let mut probabilities = Vec::with_capacity(vectors.nrows());
     // A block at a time: the vectors of many items are not held twice.
     for block in vectors.axis_chunks_iter(Axis(0), 8192) {
-        let features = bundle.features.of_vectors(block.to_owned(), &session.setting)?;
+        let features = bundle.features.of_vectors(block.to_owned(), QueryBounds::Absent, &session.embedding)?;
         let prediction = bundle.schema.predict(bundle.model.predict(&features)?);
         probabilities.extend(prediction.probabilities.column(1));
         session.check()?;

@@ -7,7 +7,6 @@
 use ndarray::Array2;
 
 use super::session::Session;
-use super::train::Predicted;
 use crate::config::ExperimentConfig;
 use crate::data::rows::Rows;
 use crate::data::{Features, Input, Part};
@@ -15,7 +14,8 @@ use crate::drift::profile::{Content, Room, Words};
 use crate::drift::vectors::{VectorSample, norm};
 use crate::drift::{Column, Reference, Role, Settings};
 use crate::error::Result;
-use crate::features::{FittedChain, Signal};
+use crate::features::{Batch, FittedChain, QueryBounds, Signal};
+use crate::tasks::Predicted;
 
 /// Texts that are embedded once more for the centroid and the sample of vectors.
 const TEXTS: usize = 2000;
@@ -63,7 +63,7 @@ pub(super) fn draft(config: &ExperimentConfig, rows: &mut Rows, positions: &[usi
     let most = Room::columns() - OWN;
     let room = Room::of((features.len() + watched.len()).min(most) + OWN).unwrap_or(Room { cells: 20, sample: 40 });
     let mut draft = Draft {
-        settings: config.drift.settings(),
+        settings: config.drift.settings.clone(),
         room: Some(room),
         without_input: rows.skipped_input as u64,
         ..Draft::default()
@@ -101,7 +101,7 @@ pub(super) fn draft(config: &ExperimentConfig, rows: &mut Rows, positions: &[usi
 /// The label as a categorical column.
 fn label_column(name: &str, rows: &Rows, positions: &[usize]) -> Column {
     let mut counted = std::collections::BTreeMap::new();
-    positions.iter().for_each(|at| *counted.entry(rows.labels[rows.classes[*at]].clone()).or_insert(0) += 1);
+    positions.iter().for_each(|at| *counted.entry(rows.truth.word(*at).into_owned()).or_insert(0) += 1);
     Column {
         name: name.to_owned(),
         role: Role::Label,
@@ -135,12 +135,10 @@ impl Draft {
         if texts.is_empty() || chain.embedder().is_none() {
             return Ok(());
         }
-        // These texts have been told of: they are training rows.
-        let told = session.setting.report.take();
-        session.setting.rows.replace(Vec::new());
-        let vectors = chain.vectors(Signal::Texts(texts), &session.setting);
-        session.setting.report.replace(told);
-        self.of_matrix(&vectors?, 0);
+        // These texts are training rows, which have been reported: there is no second report.
+        let texts = Batch::new(Signal::Texts(texts), QueryBounds::Absent, None);
+        let (vectors, _) = chain.vectors(texts, &session.embedding)?;
+        self.of_matrix(&vectors, 0);
         Ok(())
     }
 

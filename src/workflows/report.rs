@@ -8,27 +8,22 @@ mod experiment;
 mod figures;
 mod one;
 mod ranking;
-mod stored;
 
 pub use compared::of_comparison;
-pub(super) use figures::ece;
-pub(super) use stored::Stored;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::compare::{direction, find_run, runs_of};
+use super::compare::{find_run, runs_of};
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::write_atomic;
-use crate::metrics::Direction;
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
 use crate::report::document::{Block, Document};
 use crate::report::html::html;
 use crate::report::markdown::{Figures, markdown};
-use crate::tracking::Run;
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -97,16 +92,16 @@ impl Form {
 pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
     let project = session.project;
     session.stage(&format!("reading {item}"))?;
-    let (subject, document) = match find_run(project, item) {
+    let (subject, document) = match find_run(session, item) {
         Ok(run) => (Subject::Run, one::of_run(project, run)?),
         Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
         Err(_) if is_experiment(project, item) => {
-            let runs = runs_of(project, item)?;
+            let runs = runs_of(session, item)?;
             (Subject::Experiment, experiment::of_experiment(session, item, runs)?)
         }
         Err(_) => {
             // The run of the version, or what `compare` too says of a name that is none.
-            let run = runs_of(project, item)?.swap_remove(0);
+            let run = runs_of(session, item)?.swap_remove(0);
             let located = project.locate(item, Prefer::ProductionElseLatest)?;
             (Subject::Model, one::of_version(project, located, run)?)
         }
@@ -130,17 +125,6 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
 fn is_experiment(project: &Project, item: &str) -> bool {
     let known = || project.reader().and_then(|tracker| tracker.experiment(item));
     ExperimentName::parse(item).is_ok() && known().is_ok()
-}
-
-/// The value of a metric in a run, as it can be ordered: best first, numbers before none, then the earlier run.
-fn by_metric(metric: &str) -> impl Fn(&Run, &Run) -> std::cmp::Ordering + '_ {
-    let sign = if direction(metric).is_ok_and(|direction| direction == Direction::Minimize) { 1.0 } else { -1.0 };
-    let key = move |run: &Run| {
-        run.metrics.get(metric).filter(|value| !value.is_nan()).map_or(f64::INFINITY, |value| sign * value)
-    };
-    move |left, right| {
-        key(left).total_cmp(&key(right)).then(left.start_ms.cmp(&right.start_ms)).then(left.id.cmp(&right.id))
-    }
 }
 
 /// What stands in every file that `report` writes, by which it knows its own.

@@ -8,14 +8,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Recorder, write_json};
 use super::session::Session;
 use crate::config::{Experiment, ExperimentConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{create_dir, read_text, sha256, write_atomic};
-use crate::models::Family;
 use crate::names::RunId;
-use crate::tracking::{Run, Search, Status, View};
+use crate::runs::record::{Recorder, write_json};
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const HEAD: &str = "checkpoint.json";
@@ -66,9 +65,10 @@ fn interrupted(session: &Session<'_>, config: &ExperimentConfig) -> Result<Vec<(
     let (project, name) = (session.project, &config.experiment.name);
     let tracker = project.tracker()?;
     let experiment = tracker.ensure_experiment(name, &config.experiment.description, project.now_ms())?;
+    let ended = Filter::status(Status::Killed).or(Filter::status(Status::Failed));
     let search = Search {
         experiments: &[experiment.id],
-        filter: "command = 'train' AND (status = 'KILLED' OR status = 'FAILED')",
+        filter: Some(&Filter::command("train").and(ended)),
         order: &[],
         limit: 1_000_000,
         offset: 0,
@@ -83,11 +83,6 @@ fn reason(run: &Run) -> &str {
     run.tags.get("error").map_or("nobody knows why", String::as_str)
 }
 
-/// Whether trainings of a kind leave something to go on from.
-pub(super) fn keeps_checkpoints(family: &dyn Family) -> bool {
-    family.training().iter().any(|param| param.name == "checkpoint_every")
-}
-
 /// The checkpoint to go on from.
 ///
 /// # Errors
@@ -95,7 +90,7 @@ pub(super) fn keeps_checkpoints(family: &dyn Family) -> bool {
 pub(super) fn earlier(session: &Session<'_>, experiment: &Experiment, resume: &Resume) -> Result<Earlier> {
     let (tracker, config) = (session.project.tracker()?, &experiment.config);
     let name = &config.experiment.name;
-    if !keeps_checkpoints(experiment.family) {
+    if !experiment.family.keeps_checkpoints() {
         return Err(Error::invalid(format!("`{}` keeps no checkpoints to go on from", experiment.family.name()))
             .hint("train without `--resume`: the same seed gives the same model"));
     }
@@ -166,7 +161,7 @@ impl Checkpoint {
         let folder = recorder.folder.clone();
         let head =
             Head { format_version: 1, config: digest(&experiment.config)?, data_fingerprint: fingerprint.to_owned() };
-        if !keeps_checkpoints(experiment.family) {
+        if !experiment.family.keeps_checkpoints() {
             return Ok(Self { file: None, folder, earlier, head });
         }
         create_dir(&folder)?;

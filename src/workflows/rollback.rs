@@ -4,14 +4,17 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::gate::Subject;
-use super::promote::{smoke_test, stored_config, version_tags};
-use super::record::{Light, light, pairs};
+use super::light::{Light, light};
+use super::promote::smoke_test;
 use super::release::make;
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
 use crate::registry::prepare_production;
+use crate::runs::opened::Opened;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
 use crate::tracking::{LedgerEntry, Stage, Transition};
 
 /// What came of it.
@@ -44,15 +47,16 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     // The one who asks again after a kill wants what he asked for, not the version before that one.
     let history = tracker.history(name)?;
     let last = history.iter().rev().find(|entry| entry.to == Some(Stage::Production));
-    if let Some(line) = last.filter(|line| line.action == "rolled_back" && project.was_healed(&model)) {
+    if let Some(line) = last.filter(|line| line.action == "rolled_back" && session.healed.contains(&model)) {
         let replaced = |entry: &&LedgerEntry| entry.from == Some(Stage::Production) && entry.id <= line.id;
         let from = history.iter().rev().find(replaced).map_or(current, |entry| entry.version);
         let located = project.locate(&format!("{model}/{}", current.0), Prefer::Latest)?;
-        project.note(
+        session.note(
             "this finished a rollback that was interrupted; `mlops rollback` again goes one version further back"
                 .into(),
         );
-        return Ok(Outcome { golden_rows: smoke_test(session, &located)?, model, version: current, from });
+        let (golden_rows, _) = smoke_test(session, &located, Opened::open(located.clone()))?;
+        return Ok(Outcome { golden_rows, model, version: current, from });
     }
     let previous = project.previous_production(&model)?.ok_or_else(|| {
         Error::not_found(format!("model `{model}` has had no other version in production than {current}"))
@@ -60,10 +64,10 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     })?;
     session.stage("checking")?;
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
-    let golden_rows = smoke_test(session, &located)?;
+    let (golden_rows, opened) = smoke_test(session, &located, Opened::open(located.clone()))?;
     // The one of before may be from a build that made no releases; to serve again is what matters.
-    if let Err(error) = Subject::open(project, located.clone()).and_then(|subject| make(session, &subject, None)) {
-        project.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
+    if let Err(error) = Subject::of(project, opened).and_then(|subject| make(session, &subject, None)) {
+        session.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
     }
     prepare_production(&project.layout, &model, previous)?;
     tracker.transition(&Transition {
@@ -79,7 +83,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
         now_ms: project.now_ms(),
     })?;
     crate::fs::crash_point("rollback.after_rows");
-    project.mirror(&model)?;
+    session.notes.extend(project.mirror(&model)?);
     let config = stored_config(&located)?;
     light(
         session,

@@ -1,10 +1,13 @@
-//! What every verb is given: the project, the ear, and the wish to stop.
+//! What every verb is given: the project, the listener, the token that stops it, and a place for its notes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crate::embeddings::Setting;
-use crate::error::{Error, Result};
+use super::notes::Notes;
+use crate::cancellation::Cancellation;
+use crate::embeddings::{EmbedContext, TextReport};
+use crate::error::Result;
 use crate::models::{Event, FitContext};
+use crate::names::ModelName;
 use crate::project::Project;
 
 /// Something worth showing while a verb works.
@@ -23,16 +26,23 @@ pub enum Progress<'a> {
     Fit(&'a Event<'a>),
 }
 
-/// A verb's surroundings.
+/// One request to a project: what a verb may use while it works.
 pub struct Session<'a> {
     /// The project.
     pub project: &'a Project,
     /// Who listens.
     pub listen: &'a (dyn Fn(&Progress<'_>) + Sync),
-    /// Set when the user interrupts.
-    pub interrupted: &'a AtomicBool,
+    /// Says when the work shall stop.
+    pub cancellation: &'a Cancellation,
+    /// What is returned besides the outcome.
+    pub notes: Notes,
+    /// Models whose folders were made to agree with their rows when this request began: a command was killed before its
+    /// end, and this has finished it.
+    pub healed: Vec<ModelName>,
     /// What embedders may use: the cache of vectors, the network, a device.
-    pub setting: Setting<'a>,
+    pub embedding: EmbedContext<'a>,
+    /// What came of the texts that the verb has sent through embedders.
+    pub texts: Mutex<TextReport>,
 }
 
 impl Session<'_> {
@@ -51,7 +61,22 @@ impl Session<'_> {
     /// # Errors
     /// `Interrupted`.
     pub fn check(&self) -> Result<()> {
-        if self.interrupted.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
+        self.cancellation.check()
+    }
+
+    /// Adds a note for whoever asked.
+    pub fn note(&self, note: String) {
+        self.notes.add(note);
+    }
+
+    /// Keeps what came of the texts of a call, for the user.
+    pub fn note_texts(&self, report: TextReport) {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).merge(report);
+    }
+
+    /// What came of all texts so far; what is taken is not given again.
+    pub fn take_texts(&self) -> TextReport {
+        std::mem::take(&mut *self.texts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs a fit with the session's ear, and `also` as a second listener.
@@ -68,6 +93,6 @@ impl Session<'_> {
             also(event);
             (self.listen)(&Progress::Fit(event));
         };
-        fit(FitContext::new(seed, &observe, self.interrupted))
+        fit(FitContext::new(seed, &observe, self.cancellation.flag()))
     }
 }

@@ -7,26 +7,25 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::judge::{Answered, check_choice, judge, threshold, values_by};
-use super::judge_ranking::{RankedAnswers, judge_ranking, wanted};
-use super::reading::{RowCounts, check_classes, number_texts, read_training_rows, signal, stream};
-use super::record::{Recorder, What, recorded};
+use super::prepared::Prepared;
+use super::reading::{batch, read_training_rows};
 use super::reference::{Draft, draft};
 use super::resume::{Checkpoint, Earlier, Resume, earlier};
 use super::session::Session;
 use super::training_record::{History, Judged, Log, Published, golden_of, log, publish_version, write_run};
-use crate::bundle::{Bundle, Prediction, Schema};
-use crate::config::{Experiment, ExperimentConfig, RankingSection};
-use crate::data::rows::{Inputs, Labels, Rows};
-use crate::data::{Csr, Dataset, Features, Part, Targets, Task};
+use crate::bundle::{Bundle, HALF, Output, Schema};
+use crate::config::Experiment;
+use crate::data::rows::Inputs;
+use crate::data::{Csr, Dataset, Features, Part, Targets, Task, Truth};
 use crate::error::{Context, Result};
-use crate::features::{FittedChain, Signal};
 use crate::fs::{crash_point, write_relaxed};
-use crate::metrics::ranking::{Draws, RankingEstimate};
+use crate::metrics::Evaluation;
 use crate::metrics::threshold::Chosen;
-use crate::metrics::{Evaluation, View};
 use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
+use crate::runs::data_window::RowCounts;
+use crate::runs::record::{Recorder, What, recorded};
+use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, Predicted, kind_of, threshold};
 
 /// What to train.
 pub struct Request {
@@ -107,7 +106,7 @@ pub fn train(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         command: "train",
         name: &request.run_name,
     };
-    let outcome = recorded(session, what, |recorder| run(session, request, recorder))?;
+    let outcome = recorded(session.project, what, |recorder| run(session, request, recorder))?;
     latest_results(session, &outcome)?;
     Ok(outcome)
 }
@@ -123,53 +122,13 @@ fn latest_results(session: &Session<'_>, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-/// The rows of a part: where they stand, and what they are.
-pub(super) struct PartRows {
-    pub part: Part,
-    pub positions: Vec<usize>,
-    pub truth: Vec<usize>,
-    /// Where the queries begin and end, for ranking.
-    pub starts: Vec<usize>,
-}
-
-impl PartRows {
-    /// The truth as grades of relevance.
-    pub fn grades(&self) -> Vec<u8> {
-        self.truth.iter().map(|grade| u8::try_from(*grade).unwrap_or(u8::MAX)).collect()
-    }
-
-    /// The ids of the queries.
-    pub fn query_ids(&self, rows: &Rows) -> Vec<String> {
-        let first = self.starts.iter().take(self.starts.len().saturating_sub(1));
-        first.map(|start| rows.query_ids[rows.queries[self.positions[*start]] as usize].clone()).collect()
-    }
-}
-
-/// Rows that were read and split, with the features of each part.
-pub(super) struct Prepared {
-    pub rows: Rows,
-    pub counts: RowCounts,
-    pub fingerprint: String,
-    /// By which the rows are known again, see `Rows::digests`.
-    pub digests: Vec<u64>,
-    /// Training, validation, test.
-    pub parts: [PartRows; 3],
-    pub chain: FittedChain,
-    pub features: Vec<Features>,
-    /// The raw input of the first test rows.
-    pub golden: Signal,
-    /// Where their queries begin and end, for ranking.
-    pub golden_starts: Vec<usize>,
-    /// What the training rows look like, for drift checks.
-    pub draft: Draft,
-}
-
 /// Rows of the test part that become golden rows.
 const GOLDEN_ROWS: usize = 8;
 
 fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Result<Outcome> {
     let experiment = &request.experiment;
     let config = &experiment.config;
+    let kind = kind_of(config.task);
     let started = Instant::now();
     let earlier = request.resume.as_ref().map(|resume| earlier(session, experiment, resume)).transpose()?;
     let mut watch = Watch { last: started, seconds: BTreeMap::new() };
@@ -183,31 +142,28 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
 
     session.stage("evaluating")?;
     let (predictions, chosen) = predict(experiment, &mut bundle, &prepared)?;
-    let mut metrics = BTreeMap::new();
-    let mut per_query = Vec::new();
-    for (part, prediction) in &predictions {
-        let evaluation = match config.task {
-            Task::Classification => {
-                let by = values_by(&prepared.rows, &part.positions);
-                let answered = Answered { truth: &part.truth, prediction, by: &by };
-                judge(experiment, &bundle.schema, part.part, &answered, View::default())?
-            }
-            Task::Ranking => {
-                let (evaluation, values) = judge_part(experiment, &bundle.schema, part, prediction)?;
-                per_query.push(values);
-                evaluation
-            }
-        };
-        metrics.insert(part.part, evaluation);
-    }
+    let judging = Judging::of(experiment, &bundle.schema);
+    let judged = predictions.iter().map(|(part, prediction)| {
+        let answered = Answered { rows: &prepared.rows, part, prediction };
+        Ok((answered, kind.judge(&judging, &answered)?))
+    });
+    let judged = judged.collect::<Result<Vec<_>>>()?;
+    let of_part =
+        |(answered, judgement): &(Answered<'_>, Judgement)| (answered.part.part, judgement.evaluation.clone());
+    let metrics: BTreeMap<Part, Evaluation> = judged.iter().map(of_part).collect();
     watch.lap("evaluate");
 
-    let beyond = prepared.parts.iter().flat_map(PartRows::grades).max().filter(|best| {
-        bundle.schema.highest_grade.is_some_and(|highest| conventions(config).convention(highest).highest_grade < *best)
-    });
-    let reference = (config.task == Task::Classification).then(|| prepared.draft.finish(&predictions));
+    let remark = kind.remark(experiment, &bundle.schema, &prepared.parts.each_ref().map(|part| &part.truth));
+    let reference = kind.is_monitored().then(|| prepared.draft.finish(&predictions));
     session.stage("writing")?;
-    let judged = Judged { metrics: &metrics, predictions, per_query, chosen: chosen.as_ref() };
+    // Training rows are left out: what a model says of rows that it has learned by heart decides nothing.
+    let tested = judged.iter().filter(|(answered, _)| answered.part.part != Part::Train);
+    let parts = tested.map(|(answered, judgement)| {
+        let (name, answered) = (answered.part.part.name(), *answered);
+        JudgedPart { name, answered, judgement }
+    });
+    kind.record(recorder, &parts.collect::<Vec<_>>())?;
+    let judged = Judged { metrics: &metrics, chosen: chosen.as_ref() };
     let environment = write_run(recorder, config, &prepared, &bundle, &history, &judged)?;
     let facts: BTreeMap<String, f64> =
         bundle.model.facts().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -221,8 +177,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
     };
     log(session, recorder, config, &logged)?;
     crash_point("train.before_publish");
-    session.setting.queries.replace(prepared.golden_starts.clone());
-    let golden = golden_of(session, &bundle, std::mem::replace(&mut prepared.golden, Signal::Texts(Vec::new())))?;
+    let golden = golden_of(session, &bundle, prepared.golden.clone())?;
     let published = Published {
         bundle: &bundle,
         golden: &golden,
@@ -246,20 +201,17 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         run_folder: recorder.folder.clone(),
         rows: prepared.counts,
         n_features: bundle.features.n_features(),
-        labels: bundle.schema.labels.clone(),
+        labels: bundle.schema.labels().to_vec(),
         task: config.task,
         resumed,
         metrics,
         threshold_chosen: chosen,
         shown: shown(experiment),
         facts,
-        warnings: [prepared.rows.warnings, history.warnings, beyond.map(above).into_iter().collect()].concat(),
+        warnings: [prepared.rows.warnings, history.warnings, remark.into_iter().collect()].concat(),
         seconds: watch.seconds,
     })
 }
-
-/// A part with what the model says of it.
-pub(super) type Predicted<'a> = (&'a PartRows, Prediction);
 
 /// What the model says of each part that has rows, decided at the config's threshold or at the one that is chosen on the
 /// validation rows, which the bundle then keeps.
@@ -272,103 +224,59 @@ fn predict<'a>(
     let scores =
         parts.map(|(part, features)| Ok((part, bundle.model.predict(features)?))).collect::<Result<Vec<_>>>()?;
     let validation = scores.iter().find(|(part, _)| part.part == Part::Validation).map(|(_, scores)| scores);
-    let (number, chosen) = threshold(experiment, &prepared.parts[1].truth, validation)?;
-    bundle.schema.threshold = number;
+    let (number, chosen) = threshold(experiment, prepared.parts[1].truth.classes(), validation)?;
+    if let Output::Classes { threshold, .. } = &mut bundle.schema.output {
+        *threshold = number;
+    }
     Ok((scores.into_iter().map(|(part, scores)| (part, bundle.schema.predict(scores))).collect(), chosen))
 }
 
 /// Reads and splits the rows, fits the features on the training rows and transforms all parts.
 fn prepare(session: &Session<'_>, experiment: &Experiment, watch: &mut Watch) -> Result<Prepared> {
     let config = &experiment.config;
-    experiment.chain.prepare(&session.setting)?;
+    experiment.chain.prepare(&session.embedding)?;
     session.stage(&format!("reading {}", config.data.place()))?;
-    let ranking = config.task == Task::Ranking;
-    let learn = Labels::Learn { positive: config.data.positive.as_deref() };
-    let labels = if ranking { Labels::Grades } else { learn };
+    let kind = kind_of(config.task);
+    let labels = kind.labels_to_learn(config);
     let watched = [&config.evaluation.subgroups[..], &config.drift.columns].concat();
     let mut rows = read_training_rows(session, config, labels, &watched)?;
     let (fingerprint, digests) = (rows.fingerprint(), rows.digests());
-    let parts = Part::ALL.map(|part| part_rows(&rows, part));
-    if !ranking {
-        check_classes(&rows, &parts[0].positions)?;
-        check_choice(experiment, &rows.labels, &parts[1].truth)?;
-    }
+    let parts = Part::ALL.map(|part| PartRows::of(&rows, part, rows.of_part(part)));
+    kind.check_training(experiment, &rows, &parts)?;
     watch.lap("read");
 
     session.stage("fitting features")?;
     let golden_rows: Vec<usize> = parts[2].positions.iter().copied().take(GOLDEN_ROWS).collect();
-    let golden = signal(&rows, &golden_rows);
-    let golden_starts = if ranking { rows.starts(&golden_rows) } else { Vec::new() };
-    let [train, validation, test] = [0, 1, 2].map(|part: usize| signal(&rows, &parts[part].positions));
+    let golden = batch(&rows, &golden_rows);
+    let [train, validation, test] = [0, 1, 2].map(|part: usize| batch(&rows, &parts[part].positions));
     let counts = RowCounts::of(&rows);
-    // A ranker's scores mean something within a query only: drift checks have no use for its reference.
-    let mut draft = if ranking { Draft::default() } else { draft(config, &mut rows, &parts[0].positions, &train) };
+    let mut draft = if kind.is_monitored() {
+        draft(config, &mut rows, &parts[0].positions, &train.signal)
+    } else {
+        Draft::default()
+    };
     // The raw inputs have been copied into the parts: one copy is enough.
     rows.inputs = Inputs::Texts(Vec::new());
-    tell_rows(session, &rows, &parts[0]);
-    let (chain, train) = experiment.chain.fit_transform(train, &session.setting)?;
+    let (chain, train, mut texts) = experiment.chain.fit_transform(train, &session.embedding)?;
+    session.note_texts(texts.clone());
     draft.vectors(session, &chain)?;
-    tell_rows(session, &rows, &parts[1]);
-    let validation = chain.transform(validation, &session.setting)?;
-    tell_rows(session, &rows, &parts[2]);
-    let test = chain.transform(test, &session.setting)?;
-    let features = vec![train, validation, test];
+    let mut features = vec![train];
+    for rows in [validation, test] {
+        let (of_part, report) = chain.transform(rows, &session.embedding)?;
+        session.note_texts(report.clone());
+        texts.merge(report);
+        features.push(of_part);
+    }
     watch.lap("features");
-    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, golden_starts, draft })
-}
-
-/// Tells the feature steps which rows come next.
-fn tell_rows(session: &Session<'_>, rows: &Rows, part: &PartRows) {
-    number_texts(session, rows, &part.positions);
-    session.setting.queries.replace(part.starts.clone());
-}
-
-/// What is said of grades that ERR does not tell apart.
-pub(super) fn above(best: u8) -> String {
-    format!(
-        "grades go up to {best}, above the highest grade that ERR reckons with: there they count as that one (`evaluation.ranking.highest_grade`)"
-    )
-}
-
-/// By which conventions a config wants rankings judged.
-fn conventions(config: &ExperimentConfig) -> RankingSection {
-    config.evaluation.ranking.clone().unwrap_or_else(RankingSection::usual)
-}
-
-/// The metrics of a part of ranked documents; intervals on test queries only.
-fn judge_part(
-    experiment: &Experiment,
-    schema: &Schema,
-    part: &PartRows,
-    prediction: &Prediction,
-) -> Result<(Evaluation, Vec<RankingEstimate>)> {
-    let evaluation = &experiment.config.evaluation;
-    let replicates = if part.part == Part::Test { evaluation.bootstrap } else { 0 };
-    let draws = Draws { replicates, seed: stream(experiment.config.seed, "bootstrap"), level: 0.95 };
-    let (scores, grades) = (prediction.scores.column(0).to_vec(), part.grades());
-    let answered = RankedAnswers { scores: &scores, grades: &grades, starts: &part.starts };
-    let wanted = wanted(&evaluation.metrics, &evaluation.primary)?;
-    judge_ranking(
-        &conventions(&experiment.config).convention(schema.highest_grade.unwrap_or(1)),
-        &wanted,
-        &answered,
-        draws,
-    )
-}
-
-fn part_rows(rows: &Rows, part: Part) -> PartRows {
-    let positions = rows.of_part(part);
-    let truth = positions.iter().map(|position| rows.classes[*position]).collect();
-    let starts = if rows.queries.is_empty() { Vec::new() } else { rows.starts(&positions) };
-    PartRows { part, positions, truth, starts }
+    Ok(Prepared { rows, counts, fingerprint, digests, parts, chain, features, golden, texts, draft })
 }
 
 /// The features and targets of a part, moved out of `prepared`.
-fn dataset(config: &ExperimentConfig, prepared: &mut Prepared, part: usize) -> Dataset {
+fn dataset(prepared: &mut Prepared, part: usize) -> Dataset {
     let (rows, of_part) = (&prepared.rows, &prepared.parts[part]);
-    let targets = match config.task {
-        Task::Classification => Targets::Classes { index: of_part.truth.clone(), labels: rows.labels.clone() },
-        Task::Ranking => Targets::Relevance { grades: of_part.grades(), starts: of_part.starts.clone() },
+    let targets = match &of_part.truth {
+        Truth::Grades(grades) => Targets::Relevance { grades: grades.clone(), starts: of_part.starts.clone() },
+        truth => Targets::Classes { index: truth.classes().to_vec(), labels: truth.labels().to_vec() },
     };
     let ids = of_part.positions.iter().map(|position| rows.ids[*position].clone()).collect();
     let features = std::mem::replace(&mut prepared.features[part], Features::Sparse(Csr::default()));
@@ -384,17 +292,17 @@ fn fit(
 ) -> Result<(Bundle, History, Checkpoint)> {
     let config = &experiment.config;
     session.stage(&format!("fitting {}", experiment.family.name()))?;
-    let train = dataset(config, prepared, 0);
-    let valid = (!prepared.parts[1].positions.is_empty()).then(|| dataset(config, prepared, 1));
+    let train = dataset(prepared, 0);
+    let valid = (!prepared.parts[1].positions.is_empty()).then(|| dataset(prepared, 1));
     let class_weights = experiment.estimator.class_weights(&train.targets)?;
     let checkpoint = Checkpoint::prepare(recorder, experiment, &prepared.fingerprint, earlier)?;
-    let highest = prepared.parts[0].grades().into_iter().max().filter(|_| config.task == Task::Ranking);
+    let highest = prepared.parts[0].truth.grades().iter().copied().max();
     let begun = Instant::now();
     let history = Mutex::new(History::default());
     let fitted = session.fitting(config.seed, &|event| history.lock().expect("not poisoned").hear(event), |context| {
         let context = FitContext {
             valid: valid.as_ref(),
-            convention: highest.map(|highest| conventions(config).convention(highest)),
+            convention: highest.map(|highest| config.evaluation.convention(highest)),
             clock: &|| begun.elapsed().as_secs_f64(),
             checkpoint: checkpoint.file.as_deref(),
             resume: checkpoint.resumes(),
@@ -411,18 +319,16 @@ fn fit(
         prepared.features[1] = valid.features;
     }
     let rows = &prepared.rows;
-    let ranking = config.task == Task::Ranking;
     let columns = config.columns().learned(&rows.feature_names);
     let schema = Schema {
         format_version: 1,
-        task: config.task,
         columns,
-        labels: if ranking { Vec::new() } else { rows.labels.clone() },
-        class_weights,
-        // The one for good stands when the validation rows have been looked at.
-        threshold: 0.5,
         kind: config.model.kind.clone(),
-        highest_grade: highest,
+        output: match &rows.truth {
+            Truth::Grades(_) => Output::Ranks { highest_grade: highest },
+            // The threshold is final after the validation rows have been looked at.
+            truth => Output::Classes { labels: truth.labels().to_vec(), class_weights, threshold: HALF },
+        },
     };
     let features = std::mem::take(&mut prepared.chain);
     Ok((Bundle { schema, features, model }, history.into_inner().expect("not poisoned"), checkpoint))

@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 
 use serde_json::Number;
 
-use super::judge::values_by;
-use super::ranking_files::{JudgedQueries, RankedRows};
-use super::reading::DataWindow;
-use super::record::{PredictionColumns, Recorder, code_tags, write_json};
+use super::prepared::Prepared;
 use super::session::Session;
-use super::train::{PartRows, Prepared};
-use crate::bundle::{Bundle, Golden, Prediction};
+use crate::bundle::{Bundle, Golden};
 use crate::config::ExperimentConfig;
-use crate::data::{Features, Input, Part, Task};
+use crate::data::{Features, Input, Part};
 use crate::drift::Reference;
+use crate::embeddings::TextReport;
 use crate::error::Result;
-use crate::features::Signal;
+use crate::features::{Batch, QueryBounds, Signal};
 use crate::fs::{crash_point, write_atomic};
 use crate::metrics::Evaluation;
-use crate::metrics::ranking::RankingEstimate;
 use crate::metrics::threshold::Chosen;
 use crate::models::Event;
 use crate::names::Version;
 use crate::registry::{Manifest, publish};
+use crate::runs::data_window::DataWindow;
+use crate::runs::record::{Recorder, write_json};
+use crate::runs::tags::code_tags;
+use crate::runs::timestamp::timestamp;
 use crate::tracking;
 
 /// What was heard during the fit.
@@ -110,12 +110,9 @@ fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
     }
 }
 
-/// The metrics and predictions of the parts.
+/// The metrics of the parts.
 pub(super) struct Judged<'a> {
     pub metrics: &'a BTreeMap<Part, Evaluation>,
-    pub predictions: Vec<(&'a PartRows, Prediction)>,
-    /// For ranking the values of each query, a list a part.
-    pub per_query: Vec<Vec<RankingEstimate>>,
     /// The threshold, where it was chosen.
     pub chosen: Option<&'a Chosen>,
 }
@@ -129,15 +126,11 @@ pub(super) fn write_run(
     history: &History,
     judged: &Judged<'_>,
 ) -> Result<BTreeMap<String, String>> {
-    match config.task {
-        Task::Classification => write_predictions(recorder, prepared, &judged.predictions)?,
-        Task::Ranking => write_rankings(recorder, prepared, judged)?,
-    }
     let parts: Vec<String> = prepared.rows.parts.iter().map(|part| part.name().to_owned()).collect();
     let rows = &prepared.rows;
     let queries: Vec<String> = (0..rows.ids.len()).filter_map(|at| rows.query(at).map(str::to_owned)).collect();
     recorder.rows(&queries, &rows.ids, &parts, &prepared.digests)?;
-    recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold, judged))?;
+    recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold(), judged))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;
     if let Some(weights) = bundle.model.importance() {
@@ -150,89 +143,22 @@ pub(super) fn write_run(
     ])
 }
 
-fn write_predictions(
-    recorder: &Recorder<'_>,
-    prepared: &Prepared,
-    predictions: &[(&PartRows, Prediction)],
-) -> Result<()> {
-    let rows = &prepared.rows;
-    let (mut ids, mut parts, mut labels, mut predicted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut scores, mut probabilities, mut positions) = (Vec::new(), Vec::new(), Vec::new());
-    // Training rows are left out: what a model says of rows that it has learned by heart decides nothing.
-    for (part, prediction) in predictions.iter().filter(|(part, _)| part.part != Part::Train) {
-        positions.extend(&part.positions);
-        for (row, position) in part.positions.iter().enumerate() {
-            ids.push(rows.ids[*position].clone());
-            parts.push(part.part.name().to_owned());
-            labels.push(rows.labels[part.truth[row]].clone());
-            predicted.push(rows.labels[prediction.classes[row]].clone());
-            scores.push(prediction.scores.row(row).to_vec());
-            probabilities.push(prediction.probabilities.row(row).to_vec());
-        }
-    }
-    recorder.predictions(&PredictionColumns {
-        ids: &ids,
-        parts: &parts,
-        labels: &labels,
-        predicted: &predicted,
-        classes: &rows.labels,
-        scores: &scores,
-        probabilities: &probabilities,
-        by: &values_by(rows, &positions),
-    })
-}
-
-/// The documents of validation and test queries with their scores, and the values of each query.
-fn write_rankings(recorder: &Recorder<'_>, prepared: &Prepared, judged: &Judged<'_>) -> Result<()> {
-    let rows = &prepared.rows;
-    let parts = judged.predictions.iter().zip(&judged.per_query).filter(|((part, _), _)| part.part != Part::Train);
-    let (mut ids, mut splits, mut queries) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut grades, mut scores, mut of_parts) = (Vec::new(), Vec::new(), Vec::new());
-    for ((part, prediction), estimates) in parts {
-        ids.extend(part.positions.iter().map(|position| rows.ids[*position].clone()));
-        splits.extend(part.positions.iter().map(|_| part.part.name().to_owned()));
-        queries.extend(part.positions.iter().map(|at| rows.query_ids[rows.queries[*at] as usize].clone()));
-        grades.extend(part.grades());
-        scores.extend(prediction.scores.column(0));
-        of_parts.push((part, part.query_ids(rows), part.grades(), estimates));
-    }
-    let Some(facts) = judged.metrics.get(&Part::Test).and_then(|test| test.ranking.as_ref()) else { return Ok(()) };
-    recorder.ranking_predictions(&RankedRows {
-        ids: &ids,
-        parts: &splits,
-        queries: &queries,
-        grades: &grades,
-        scores: &scores,
-        convention: &facts.convention,
-    })?;
-    let judged: Vec<JudgedQueries<'_>> = of_parts
-        .iter()
-        .map(|(part, ids, grades, estimates)| JudgedQueries {
-            part: part.part.name(),
-            ids,
-            starts: &part.starts,
-            grades,
-            estimates,
-        })
-        .collect();
-    recorder.per_query(&judged, &facts.convention)
-}
-
-/// What the model says of a few raw rows; for ranking `setting.queries` says of which queries they are.
-pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Signal) -> Result<Golden> {
-    let (texts, vectors) = match &rows {
+/// What the model says of a few raw rows.
+pub(super) fn golden_of(session: &Session<'_>, bundle: &Bundle, rows: Batch) -> Result<Golden> {
+    let (texts, vectors) = match &rows.signal {
         Signal::Texts(texts) => (texts.clone(), Vec::new()),
         Signal::Matrix(Features::Dense(matrix)) => {
             (Vec::new(), matrix.rows().into_iter().map(|row| row.to_vec()).collect())
         }
         Signal::Matrix(Features::Sparse(_)) => (Vec::new(), Vec::new()),
     };
-    // These texts have been told of: they are test rows.
-    let told = session.setting.report.take();
-    let predicted = bundle.predict(rows, &session.setting);
-    session.setting.report.replace(told);
-    let scores = predicted?.scores.rows().into_iter().map(|row| row.to_vec()).collect();
-    let starts = session.setting.queries.borrow().clone();
+    let starts = match &rows.queries {
+        QueryBounds::Starts(starts) => starts.to_vec(),
+        QueryBounds::Absent => Vec::new(),
+    };
+    // These texts are test rows, which have been reported: there is no second report.
+    let (prediction, _) = bundle.predict(rows, &session.embedding)?;
+    let scores = prediction.scores.rows().into_iter().map(|row| row.to_vec()).collect();
     Ok(Golden { format_version: 1, texts, vectors, scores, starts })
 }
 
@@ -299,13 +225,6 @@ pub(super) fn publish_version(
     Ok(version)
 }
 
-/// A time in UTC, to the second.
-#[must_use]
-pub fn timestamp(now_ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(now_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 /// What goes into the database before the version is published: a version always has its metrics.
 pub(super) struct Log<'a> {
     pub prepared: &'a Prepared,
@@ -318,8 +237,7 @@ pub(super) struct Log<'a> {
 }
 
 /// What a sentence encoder has to say of the texts: how many were cut, and how many tokens it does not know.
-fn texts_seen(session: &Session<'_>) -> impl Iterator<Item = (&'static str, f64)> {
-    let report = session.setting.report.borrow();
+fn texts_seen(report: &TextReport) -> impl Iterator<Item = (&'static str, f64)> {
     let seen = report.truncation.as_ref().map(|truncation| {
         let unknown = report.unknown as f64 / report.tokens.max(1) as f64;
         [("texts_truncated", truncation.truncated as f64), ("unknown_token_rate", unknown)]
@@ -340,7 +258,7 @@ pub(super) fn log(
         metrics.extend(recorder.metrics_of(*part, evaluation));
     }
     metrics.extend(log.facts.iter().map(|(name, value)| recorder.metric(name, *value)));
-    metrics.extend(texts_seen(session).map(|(name, value)| recorder.metric(name, value)));
+    metrics.extend(texts_seen(&prepared.texts).map(|(name, value)| recorder.metric(name, value)));
     let now = session.project.now_ms();
     let step = |(key, value, step): &(String, f64, usize)| tracking::Metric {
         key: key.clone(),

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mlops::catalog::{Params, find};
 use mlops::data::{Csr, Dataset, Features, Targets, Task};
-use mlops::embeddings::Setting;
+use mlops::embeddings::EmbedContext;
 use mlops::error::{ErrorKind, Result};
-use mlops::features::{STEPS, Signal};
+use mlops::features::{Batch, QueryBounds, STEPS, Signal};
 use mlops::metrics::ranking::{Convention, Draws, Queries, Wanted, evaluate};
 use mlops::models::{Event, FAMILIES, Family, FitContext, Model};
 use mlops::onnx::{Facts, Graph, Kind, Runtime};
@@ -115,7 +115,10 @@ fn default_steps_are_steps_that_fit_a_matrix() {
         for name in family.default_steps() {
             let kind = find("feature step", STEPS, name).unwrap();
             let step = kind.configure(&Params::checked(kind.params(), &BTreeMap::new()).unwrap()).unwrap();
-            step.fit_transform(Signal::Matrix(queries(0, 2).features), &Setting::bare(".".as_ref())).unwrap();
+            let features = queries(0, 2).features;
+            let bounds = QueryBounds::single(features.n_rows());
+            let train = Batch::new(Signal::Matrix(features), bounds, None);
+            step.fit_transform(train, &EmbedContext::bare(".".as_ref())).unwrap();
         }
         let names: Vec<&str> = family.params().iter().chain(family.training()).map(|param| param.name).collect();
         let mut unique = names.clone();

@@ -107,7 +107,7 @@ fn crash_and_heal(point: &str, command: &[&str], by_name: Answers, by_link: Answ
     let (expected_by_name, expected_by_link) = (expected(by_name), expected(by_link));
     assert_ne!(ask(&project, "points/2"), ask(&project, wanted));
 
-    let crashed = project.run_with("MLOPS_CRASH_AT", point, command);
+    let crashed = project.crash_at(point, command);
     assert_eq!(crashed.signal, Some(6), "{point} is not reached by {command:?}: {crashed:?}");
     assert_eq!(ask(&project, "production/points/active"), expected_by_link, "{point}: the link");
     assert_eq!(ask(&project, "points"), expected_by_name, "{point}: the ledger");
@@ -160,7 +160,7 @@ fn a_crash_during_rollback_is_healed() {
 fn the_next_promotion_heals_without_a_doctor() {
     for point in ["publish.before_rename", "promote.before_rows", "promote.after_rows", "mirror.between_links"] {
         let project = three_versions();
-        assert_eq!(project.run_with("MLOPS_CRASH_AT", point, PROMOTE).signal, Some(6), "{point}");
+        assert_eq!(project.crash_at(point, PROMOTE).signal, Some(6), "{point}");
         project.run(PROMOTE).ok();
         assert_eq!(
             (project.link("active").as_deref(), project.link("previous").as_deref()),
@@ -174,13 +174,13 @@ fn the_next_promotion_heals_without_a_doctor() {
 #[test]
 fn the_next_command_of_any_kind_heals_and_a_rollback_is_not_made_twice() {
     let project = three_versions();
-    assert_eq!(project.run_with("MLOPS_CRASH_AT", "promote.after_rows", PROMOTE).signal, Some(6));
+    assert_eq!(project.crash_at("promote.after_rows", PROMOTE).signal, Some(6));
     assert_eq!(project.link("active").as_deref(), Some("v2"));
     let told = project.run(&["predict", "points", "--input", "data/points.csv", "--output", "out.csv"]).ok().stderr;
     assert!(told.contains("`production/points/active` pointed to v2, now to v3"), "{told}");
     assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v3"), Some("v2")));
 
-    assert_eq!(project.run_with("MLOPS_CRASH_AT", "rollback.after_rows", ROLLBACK).signal, Some(6));
+    assert_eq!(project.crash_at("rollback.after_rows", ROLLBACK).signal, Some(6));
     let again = project.run(ROLLBACK).ok();
     assert!(again.stderr.contains("finished a rollback that was interrupted"), "{}", again.stderr);
     assert_eq!(project.link("active").as_deref(), Some("v2"));
@@ -191,5 +191,15 @@ fn the_next_command_of_any_kind_heals_and_a_rollback_is_not_made_twice() {
 #[test]
 fn an_unknown_crash_point_crashes_nothing() {
     let project = TestProject::with_points();
-    project.run_with("MLOPS_CRASH_AT", "no.such.point", TRAIN).ok();
+    project.crash_at("no.such.point", TRAIN).ok();
+}
+
+#[test]
+fn a_crash_point_that_the_parent_has_not_armed_crashes_nothing() {
+    let project = TestProject::with_points();
+    // What a shell or a service file may have left behind: no process, or one that is not the parent.
+    for value in ["run.started", "run.started@1"] {
+        project.run_with("MLOPS_CRASH_AT", value, TRAIN).ok();
+    }
+    assert_eq!(project.crash_at("run.started", TRAIN).signal, Some(6));
 }

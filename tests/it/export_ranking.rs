@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::support::TestProject;
+use super::support::{RANKING_KINDS, TestProject};
 
 fn document(project: &TestProject, name: &str) -> Value {
     serde_json::from_str(&project.read(name)).unwrap()
@@ -129,17 +129,6 @@ fn onnx_runtime(project: &TestProject, folder: &str) -> Option<BTreeMap<(String,
 
 #[test]
 fn onnx_runtime_agrees_on_every_kind_and_scaling() {
-    let kinds = [
-        "lambdamart",
-        "ranknet",
-        "lambdarank",
-        "lambdaloss",
-        "listnet",
-        "listmle",
-        "approxndcg",
-        "neuralndcg",
-        "pointwise_mse",
-    ];
     let scalings = [
         "[{standardize: {clip: 1}}]",
         "[{min_max: {}}]",
@@ -148,10 +137,10 @@ fn onnx_runtime_agrees_on_every_kind_and_scaling() {
         "[]",
         "[{per_query: {}}, {standardize: {}}]",
     ];
-    let project = TestProject::with_rankings(&kinds);
+    let project = TestProject::with_rankings(RANKING_KINDS);
     let networks = "model.params={hidden_dims: [8, 4], batch_norm: true, activation: gelu, dropout: 0.1}";
     let mut version = 0;
-    for (at, kind) in kinds.into_iter().enumerate() {
+    for (at, kind) in RANKING_KINDS.iter().copied().enumerate() {
         // Each kind with two scalings, the trees with all.
         let of_kind =
             scalings.into_iter().enumerate().filter(|(scaling, _)| kind == "lambdamart" || (at + scaling) % 3 == 0);

@@ -181,7 +181,7 @@ fn a_removal_that_was_killed_is_finished_by_gc_or_doctor() {
             project.run(&["promote", "points/1", "--to", "staging"]).ok();
             versions(&project, 1);
             project.run(&["models", "archive", "points/1"]).ok();
-            assert_eq!(project.run_with("MLOPS_CRASH_AT", point, command).signal, Some(6), "{point}");
+            assert_eq!(project.crash_at(point, command).signal, Some(6), "{point}");
             // The row decides: it is gone for everybody, and its folders are what is left to be removed.
             let gone = project.run(&["predict", "points/1", "--input", "data/points.csv", "--no-record"]).code(4);
             assert!(gone.stderr.contains("v1 was "), "{}", gone.stderr);

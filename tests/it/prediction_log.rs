@@ -127,7 +127,7 @@ fn a_process_that_dies_around_the_write_loses_its_own_rows_at_most() {
     let project = project();
     project.run(LOG).ok();
     for (point, logged) in CRASH_POINTS.iter().zip([200, 400]) {
-        let died = project.run_with("MLOPS_CRASH_AT", point, LOG);
+        let died = project.crash_at(point, LOG);
         assert_eq!(died.signal, Some(6), "{point} was not reached");
         assert_eq!((records(&project).len(), window(&project, 1000).total), (logged, logged as u64), "{point}");
     }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::support::{TestProject, config};
+use super::support::{TestProject, armed, config};
 
 pub const RETRAIN: &str = "
 name: monthly
@@ -376,7 +376,14 @@ fn a_wrong_config_tells_all_its_problems() {
     6 | prune: {older_than: 6m}
       |
 
-    error: 7 problems in `retrain.yaml`
+    error: unknown key `notfy`
+     --> retrain.yaml:7  notfy
+      |
+    7 | notfy: []
+      |
+    hint: did you mean `notify`?
+
+    error: 8 problems in `retrain.yaml`
     ");
     let missing = project.run(&["retrain", "nothing.yaml"]).code(2);
     insta::assert_snapshot!(missing.stderr, @r"
@@ -416,7 +423,7 @@ notify:
         let mut command = project.command(ARGUMENTS);
         command.env("MLOPS_NOW", moment).env("SLACK", format!("{address}/hook"));
         if !point.is_empty() {
-            command.env("MLOPS_CRASH_AT", point);
+            command.env("MLOPS_CRASH_AT", armed(point));
         }
         command.output().unwrap().into()
     };

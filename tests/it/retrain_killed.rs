@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::retrain::{ARGUMENTS, AUGUST, RETRAIN, SEPTEMBER, ask, at, project, rows};
-use super::support::TestProject;
+use super::support::{TestProject, armed};
 
 /// The crash points between a roll-back and the note of it, and between the end and the notices.
 pub const CRASH_POINTS: [&str; 2] = ["retrain.rolled_back", "retrain.before_notices"];
@@ -18,8 +18,12 @@ fn what_does_not_serve_is_rolled_back() {
     project.write("data/rows.csv", rows(&[(9, 1)]));
     project.write("probe.sh", "echo \"$MLOPS_MODEL $MLOPS_VERSION\" > asked; echo 'no answer on port 80' >&2; exit 7");
     project.write("retrain.yaml", format!("{RETRAIN}verify: [sh, probe.sh]\n"));
-    let crashed =
-        project.command(ARGUMENTS).env("MLOPS_NOW", SEPTEMBER).env("MLOPS_CRASH_AT", CRASH_POINTS[0]).output().unwrap();
+    let crashed = project
+        .command(ARGUMENTS)
+        .env("MLOPS_NOW", SEPTEMBER)
+        .env("MLOPS_CRASH_AT", armed(CRASH_POINTS[0]))
+        .output()
+        .unwrap();
     assert!(crashed.status.code().is_none());
     assert_eq!(project.link("active").unwrap(), active);
     let back = at(&project, SEPTEMBER, ARGUMENTS).code(1).json();
@@ -64,7 +68,7 @@ fn a_retrain_that_was_cut_short_is_closed_by_the_next_period() {
     project.write("data/rows.csv", rows(&[(9, 1)]));
     let kill = |moment: &str, point: &str| {
         let mut command = project.command(ARGUMENTS);
-        command.env("MLOPS_NOW", moment).env("MLOPS_CRASH_AT", point);
+        command.env("MLOPS_NOW", moment).env("MLOPS_CRASH_AT", armed(point));
         assert!(command.status().unwrap().code().is_none(), "{point}");
     };
     let state = |period: &str| -> Value {
@@ -95,7 +99,8 @@ fn promotions(project: &TestProject) -> usize {
 /// Kills a retrain at a crash point of a month that has a version in production, and goes on.
 fn crash_and_go_on((base, promoted): (&TestProject, usize), point: &str, before: &str) {
     let project = base.copy();
-    let crashed = project.command(ARGUMENTS).env("MLOPS_NOW", SEPTEMBER).env("MLOPS_CRASH_AT", point).output().unwrap();
+    let crashed =
+        project.command(ARGUMENTS).env("MLOPS_NOW", SEPTEMBER).env("MLOPS_CRASH_AT", armed(point)).output().unwrap();
     assert!(crashed.status.code().is_none(), "{point} is not reached");
     // What answers is what was in production, or what has been decided on.
     let decided = promotions(&project) > promoted;
@@ -161,7 +166,7 @@ fn another_config_is_another_training() {
     let project = project();
     // Killed when both candidates were trained.
     let mut crash = project.command(ARGUMENTS);
-    crash.env("MLOPS_NOW", AUGUST).env("MLOPS_CRASH_AT", "retrain.before_decide");
+    crash.env("MLOPS_NOW", AUGUST).env("MLOPS_CRASH_AT", armed("retrain.before_decide"));
     assert!(crash.status().unwrap().code().is_none());
     assert_eq!(project.stages().len(), 2);
     let lr = project.read("experiments/lr/config.yaml");

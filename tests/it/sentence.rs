@@ -140,7 +140,7 @@ fn a_process_that_dies_while_it_caches_leaves_a_cache_that_works() {
     let project = project();
     let model = model("tiny-bert-mean");
     let arguments = [&TEXTS[..], &["--model", &model, "--output", "v.npy"]].concat();
-    assert_eq!(project.run_with("MLOPS_CRASH_AT", CRASH_POINT, &arguments).signal, Some(6));
+    assert_eq!(project.crash_at(CRASH_POINT, &arguments).signal, Some(6));
     assert!(!project.path("v.npy").exists());
     project.run(&arguments).ok();
     let again = project.run(&[&["--json"], &arguments[..]].concat()).ok().json();

@@ -14,6 +14,19 @@ pub const REVIEWS: &str = include_str!("../../data/reviews.csv");
 /// The config that learns them with tf-idf and logistic regression.
 pub const REVIEWS_LR: &str = include_str!("../../experiments/reviews_lr/config.yaml");
 
+/// Every kind of model that ranks.
+pub const RANKING_KINDS: &[&str] = &[
+    "lambdamart",
+    "ranknet",
+    "lambdarank",
+    "lambdaloss",
+    "listnet",
+    "listmle",
+    "approxndcg",
+    "neuralndcg",
+    "pointwise_mse",
+];
+
 /// A project in a temporary folder.
 pub struct TestProject {
     folder: tempfile::TempDir,
@@ -168,6 +181,11 @@ impl TestProject {
         self.command(arguments).env(name, value).output().unwrap().into()
     }
 
+    /// Runs until the process aborts at this crash point.
+    pub fn crash_at(&self, point: &str, arguments: &[&str]) -> Answer {
+        self.run_with("MLOPS_CRASH_AT", &armed(point), arguments)
+    }
+
     /// Runs with this on stdin.
     pub fn pipe(&self, input: &str, arguments: &[&str]) -> Answer {
         let mut command = self.command(arguments);
@@ -234,6 +252,11 @@ impl TestProject {
     pub fn redact(&self, text: &str) -> String {
         redact(&text.replace(&self.root().display().to_string(), "<root>"))
     }
+}
+
+/// The value of `MLOPS_CRASH_AT` for a process that this one starts: only the parent may arm a crash point.
+pub fn armed(point: &str) -> String {
+    format!("{point}@{}", std::process::id())
 }
 
 /// A Parquet file, whole.

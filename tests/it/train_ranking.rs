@@ -2,19 +2,7 @@
 
 use serde_json::Value;
 
-use super::support::{Parquet, TestProject, letor};
-
-const KINDS: &[&str] = &[
-    "lambdamart",
-    "ranknet",
-    "lambdarank",
-    "lambdaloss",
-    "listnet",
-    "listmle",
-    "approxndcg",
-    "neuralndcg",
-    "pointwise_mse",
-];
+use super::support::{Parquet, RANKING_KINDS, TestProject, letor};
 
 /// The run's folder of an outcome, as a path in the project.
 fn run_folder(project: &TestProject, trained: &Value) -> String {
@@ -24,8 +12,8 @@ fn run_folder(project: &TestProject, trained: &Value) -> String {
 
 #[test]
 fn every_kind_learns_the_order() {
-    let project = TestProject::with_rankings(KINDS);
-    for kind in KINDS {
+    let project = TestProject::with_rankings(RANKING_KINDS);
+    for kind in RANKING_KINDS {
         let trained = project.train(kind, &[]);
         let test = &trained["metrics"]["test"];
         let ndcg = test["metrics"]["ndcg@10"]["value"].as_f64().unwrap();
@@ -107,7 +95,7 @@ fn a_resumed_training_ends_with_the_bytes_of_an_uninterrupted_one() {
     let project = TestProject::with_rankings(&["listmle"]);
     let config = "experiments/listmle/config.yaml";
     project.train("listmle", &[]);
-    let killed = project.run_with("MLOPS_CRASH_AT", "train.epoch_4", &["train", config]);
+    let killed = project.crash_at("train.epoch_4", &["train", config]);
     assert_eq!(killed.signal, Some(6), "{}", killed.stderr);
     let resumed = project.train("listmle", &["--resume"]);
     assert!(resumed["resumed"].is_string());
@@ -129,7 +117,7 @@ fn a_resumed_training_ends_with_the_bytes_of_an_uninterrupted_one() {
 fn another_config_or_other_rows_are_not_resumed() {
     let project = TestProject::with_rankings(&["ranknet"]);
     let config = "experiments/ranknet/config.yaml";
-    project.run_with("MLOPS_CRASH_AT", "train.epoch_3", &["train", config]);
+    project.crash_at("train.epoch_3", &["train", config]);
     let other = project.run(&["train", config, "--resume", "--set", "seed=2"]).code(4);
     assert!(other.stderr.contains("one is of another config"), "{}", other.stderr);
     project.write("data/vali.txt", letor(25, 8));

@@ -1,104 +1,61 @@
 //! What changes a model's versions, or checks them: alias, pin, archive, delete, verify.
 
-use serde_json::json;
-
-use crate::cli::door::Door;
+use crate::cli::door::{Door, Records};
 use crate::cli::ui::format;
-use crate::error::{Error, Result};
-use crate::project::{Prefer, Project};
-use crate::tracking::removable;
-use crate::workflows::prune;
-use crate::workflows::versions::{archive as archive_version, named_version};
+use crate::error::Result;
+use crate::workflows::models::{self, AliasRequest, PinRequest};
 
 /// Checks one version, or with a bare name all of the model's.
-pub fn verify(door: &Door, project: &Project, named: &str) -> Result<()> {
-    let selectors: Vec<String> = match crate::registry::Selector::parse(named)? {
-        crate::registry::Selector::Name(model) => {
-            let versions = project.reader()?.versions(model.as_str())?;
-            versions.iter().map(|row| format!("{model}/{}", row.version.0)).collect()
-        }
-        _ => vec![named.to_owned()],
-    };
-    if selectors.is_empty() {
-        return Err(Error::not_found(format!("model `{named}` has no versions")));
-    }
-    let found = selectors.iter().map(|one| project.locate(one, Prefer::Latest)).collect::<Result<Vec<_>>>()?;
-    let document: Vec<_> = found
-        .iter()
-        .map(|one| json!({"model": one.model, "version": one.version, "folder": one.folder, "whole": true}))
-        .collect();
-    door.answer("models verify", &document, || {
-        found.iter().map(|one| format!("{} {} is whole\n", one.model, one.version)).collect()
+pub fn verify(door: &Door, version: &str) -> Result<()> {
+    let verified = door.work(Records::Nothing, |session| models::verify(session, version))?;
+    door.answer("models verify", &verified, || {
+        verified.iter().map(|one| format!("{} {} is whole\n", one.model, one.version)).collect()
     })
 }
 
 /// Gives a version a name, or takes it away.
-pub fn alias(door: &Door, project: &Project, version: &str, alias: &str, remove: bool) -> Result<()> {
-    let located = project.locate(version, Prefer::Latest)?;
-    let (tracker, actor) = (project.tracker()?, &project.surroundings.actor);
-    let model = located.model.as_str();
-    if remove {
-        tracker.remove_alias(model, alias, actor, project.now_ms())?;
-    } else {
-        if ["latest", "production", "staging", "archived", "none"].contains(&alias.to_lowercase().as_str()) {
-            return Err(
-                Error::invalid(format!("`{alias}` cannot be an alias")).hint("it names a stage or the newest version")
-            );
-        }
-        tracker.set_alias(model, alias, located.version, actor, project.now_ms())?;
-    }
-    let document = json!({"model": located.model, "version": located.version, "alias": alias, "removed": remove});
-    door.answer("models alias", &document, || {
-        if remove { format!("{model}@{alias} is gone\n") } else { format!("{model}@{alias} is {}\n", located.version) }
+pub fn alias(door: &Door, request: &AliasRequest) -> Result<()> {
+    let change = door.work(Records::Nothing, |session| models::alias(session, request))?;
+    door.answer("models alias", &change, || {
+        let name = format!("{}@{}", change.model, change.alias);
+        if change.removed { format!("{name} is gone\n") } else { format!("{name} is {}\n", change.version) }
     })
 }
 
 /// Moves a version to Archived.
-pub fn archive(door: &Door, project: &Project, version: &str, reason: &str) -> Result<()> {
-    let located = project.locate(version, Prefer::Latest)?;
-    let current = project.production_version(&located.model)?;
-    if current == Some(located.version) {
-        door.confirm(&format!(
-            "{} {} is in production; archive it and leave nothing there?",
-            located.model, located.version
-        ))?;
-    }
-    let reason = if reason.is_empty() { "archived by hand" } else { reason };
-    archive_version(project, &located.model, located.version, current, reason)?;
-    let document = json!({"model": located.model, "version": located.version, "stage": "Archived"});
-    door.answer("models archive", &document, || format!("{} {} is archived\n", located.model, located.version))
+pub fn archive(door: &Door, version: &str, reason: &str) -> Result<()> {
+    let archived = door.work(Records::Nothing, |session| {
+        let archival = models::plan_archival(session, version)?;
+        if archival.empties_production() {
+            let version = format!("{} {}", archival.model, archival.version);
+            door.confirm(&format!("{version} is in production; archive it and leave nothing there?"))?;
+        }
+        models::archive_by_hand(session, &archival, reason)
+    })?;
+    door.answer("models archive", &archived, || format!("{} {} is archived\n", archived.model, archived.version))
 }
 
 /// Removes a version for good.
-pub fn delete(door: &Door, project: &Project, version: &str) -> Result<()> {
-    let crate::registry::Selector::Version(model, version) = crate::registry::Selector::parse(version)? else {
-        return Err(Error::invalid(format!("`{version}` names no version")).hint("mlops models delete reviews/3"));
-    };
-    removable(&project.tracker()?.version(model.as_str(), version)?)?;
-    let previous = project.previous_production(&model)? == Some(version);
-    let loss = if previous { "; a rollback goes to it" } else { "" };
-    door.confirm(&format!("delete {model} {version} and its folders for good{loss}?"))?;
-    let bytes = prune::delete(project, &model, version)?;
-    let freed = format::count(usize::try_from(bytes).unwrap_or(usize::MAX));
-    door.answer("models delete", &json!({"model": model, "version": version, "bytes": bytes}), || {
-        format!("deleted {model} {version}, {freed} bytes\n")
-    })
+pub fn delete(door: &Door, version: &str) -> Result<()> {
+    let deleted = door.work(Records::Nothing, |session| {
+        let deletion = models::plan_deletion(session, version)?;
+        let loss = if deletion.is_rollback_target { "; a rollback goes to it" } else { "" };
+        door.confirm(&format!("delete {} {} and its folders for good{loss}?", deletion.model, deletion.version))?;
+        models::delete(session, &deletion)
+    })?;
+    let freed = format::count(usize::try_from(deleted.bytes).unwrap_or(usize::MAX));
+    door.answer("models delete", &deleted, || format!("deleted {} {}, {freed} bytes\n", deleted.model, deleted.version))
 }
 
 /// Keeps a version from being removed, or lets it go again.
-pub fn pin(door: &Door, project: &Project, version: &str, reason: &str, remove: bool) -> Result<()> {
-    let (model, version) = named_version(project, version)?;
-    let (tracker, actor, now_ms) = (project.tracker()?, &project.surroundings.actor, project.now_ms());
-    let reason = reason.trim();
-    if remove {
-        tracker.unpin_version(model.as_str(), version, reason, actor, now_ms)?;
-    } else {
-        tracker.pin_version(model.as_str(), version, reason, actor, now_ms)?;
-    }
-    let document = json!({"model": model, "version": version, "reason": reason, "removed": remove});
-    door.answer("models pin", &document, || {
-        let what =
-            if remove { "is no longer pinned" } else { "is pinned: neither `gc` nor `models delete` removes it" };
-        format!("{model} {version} {what}\n")
+pub fn pin(door: &Door, request: &PinRequest) -> Result<()> {
+    let change = door.work(Records::Nothing, |session| models::pin(session, request))?;
+    door.answer("models pin", &change, || {
+        let what = if change.removed {
+            "is no longer pinned"
+        } else {
+            "is pinned: neither `gc` nor `models delete` removes it"
+        };
+        format!("{} {} {what}\n", change.model, change.version)
     })
 }

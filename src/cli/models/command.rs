@@ -6,7 +6,7 @@ use super::{change, history, show};
 use crate::cli::door::{Door, Records};
 use crate::cli::ui::moment::moment;
 use crate::error::Result;
-use crate::workflows::versions;
+use crate::workflows::models::{self, AliasRequest, PinRequest};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,38 +97,36 @@ pub enum Command {
 }
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
-    let command = args.command.as_ref().unwrap_or(&Command::List);
-    // A moment that is none is told before the project is opened.
-    let at_ms = match command {
-        Command::Show { at: Some(at), .. } => Some(moment(at)?),
-        _ => None,
-    };
-    door.work(Records::Nothing, |session| {
-        let project = session.project;
-        match command {
-            Command::List => {
-                let models = versions::list(project)?;
-                door.answer("models list", &models, || show::list(&models))
-            }
-            Command::Show { model, .. } => {
-                if let Some(at_ms) = at_ms {
-                    let then = versions::at(project, model, at_ms)?;
-                    return door.answer("models show", &then, || show::then(&then, door.global.verbose));
-                }
-                let shown = versions::show(project, model)?;
-                door.answer("models show", &shown, || show::model(&shown))
-            }
-            Command::History { model, evidence } => {
-                let entries = project.reader()?.history(model)?;
-                let told = *evidence || door.global.verbose;
-                door.answer("models history", &entries, || history::draw(&entries, told))
-            }
-            Command::Alias { version, alias, remove } => change::alias(door, project, version, alias, *remove),
-            Command::Pin { version, reason, remove } => change::pin(door, project, version, reason, *remove),
-            Command::Archive { version, reason } => change::archive(door, project, version, reason),
-            Command::Delete { version } => change::delete(door, project, version),
-            Command::Verify { version } => change::verify(door, project, version),
+    match args.command.as_ref().unwrap_or(&Command::List) {
+        Command::List => {
+            let listed = door.work(Records::Nothing, models::list)?;
+            door.answer("models list", &listed, || show::list(&listed))
         }
-    })?;
+        Command::Show { model, at: Some(at) } => {
+            // A moment that is none is told before the project is opened.
+            let at_ms = moment(at)?;
+            let then = door.work(Records::Nothing, |session| models::at(session.project, model, at_ms))?;
+            door.answer("models show", &then, || show::then(&then, door.global.verbose))
+        }
+        Command::Show { model, at: None } => {
+            let shown = door.work(Records::Nothing, |session| models::show(session.project, model))?;
+            door.answer("models show", &shown, || show::model(&shown))
+        }
+        Command::History { model, evidence } => {
+            let entries = door.work(Records::Nothing, |session| models::history(session, model))?;
+            door.answer("models history", &entries, || history::draw(&entries, *evidence || door.global.verbose))
+        }
+        Command::Alias { version, alias, remove } => {
+            let request = AliasRequest { selector: version.clone(), alias: alias.clone(), remove: *remove };
+            change::alias(door, &request)
+        }
+        Command::Pin { version, reason, remove } => {
+            let request = PinRequest { selector: version.clone(), reason: reason.clone(), remove: *remove };
+            change::pin(door, &request)
+        }
+        Command::Archive { version, reason } => change::archive(door, version, reason),
+        Command::Delete { version } => change::delete(door, version),
+        Command::Verify { version } => change::verify(door, version),
+    }?;
     Ok(ExitCode::SUCCESS)
 }

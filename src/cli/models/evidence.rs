@@ -45,7 +45,7 @@ pub fn lines(evidence: &Value, indent: &str) -> String {
                         rows.extend(candidates.iter().map(|one| named("candidate", &facts(one, &[]))));
                     }
                     // The gate's lines say them.
-                    ("rules" | "verdict", _) => {}
+                    ("rules" | "verdict" | "format_version", _) => {}
                     ("release", Value::Object(release)) => rows.push(named("release", &parity(release))),
                     _ => spread(name, value, 1, &mut rows),
                 }

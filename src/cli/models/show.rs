@@ -6,7 +6,7 @@ use crate::cli::ui::style::{bad, bold, dim};
 use crate::cli::ui::{Align, table};
 use crate::names::Version;
 use crate::tracking::{LedgerEntry, Stage};
-use crate::workflows::versions::{Listed, Place, Shown, ShownVersion, Then, readable};
+use crate::workflows::models::{Listed, Place, Shown, ShownVersion, Then, readable};
 
 /// All models, one line each.
 pub fn list(models: &[Listed]) -> String {

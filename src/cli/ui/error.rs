@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use super::print as print_out;
+use super::output::print as print_out;
 use super::style::{alarm, remark};
 use crate::error::{Error, Problem};
 

@@ -2,22 +2,7 @@
 
 use crate::metrics::Estimate;
 pub use crate::report::numbers::{count, estimate, optional, plural, value};
-
-/// A text that somebody else wrote, on one line and harmless on a terminal: control characters and those that turn the
-/// direction of writing are shown, not obeyed.
-pub fn plain(text: &str) -> String {
-    let turns =
-        |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\n' | '\r' | '\t' => shown.push(' '),
-            letter if letter.is_control() || turns(letter) => shown.extend(letter.escape_unicode()),
-            letter => shown.push(letter),
-        }
-    }
-    shown
-}
+pub use crate::text::plain;
 
 /// An estimate's interval.
 pub fn interval(estimate: &Estimate) -> String {
@@ -47,12 +32,6 @@ pub fn time(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_others_wrote_is_shown_and_not_obeyed() {
-        assert_eq!(plain("합격 – ok"), "합격 – ok");
-        assert_eq!(plain("a\nb\u{1b}[31m\u{202e}c\u{9b}"), "a b\\u{1b}[31m\\u{202e}c\\u{9b}");
-    }
 
     #[test]
     fn numbers_read_well() {

@@ -10,7 +10,7 @@ pub fn print(text: &str) {
         Ok(()) => {}
         Err(cause) if cause.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(cause) => {
-            super::error::say(&format!("error: cannot write to stdout\n  because: {cause}\n"));
+            let _ = writeln!(std::io::stderr().lock(), "error: cannot write to stdout\n  because: {cause}");
             std::process::exit(1);
         }
     }

@@ -1,9 +1,8 @@
 //! A text file in blocks that end at a line break: bounded memory for files of any size.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
+use crate::data::content::Content;
 use crate::error::{Context, Error, Result};
 
 /// Bytes that are read at a time.
@@ -11,9 +10,9 @@ const BLOCK_BYTES: usize = 16 << 20;
 /// A line longer than this is no line of such a file.
 const LINE_LIMIT: usize = 1 << 30;
 
-/// An open file.
-pub struct Blocks {
-    file: File,
+/// An open text.
+pub struct Blocks<'a> {
+    reader: Box<dyn Read + Send + 'a>,
     name: String,
     size: u64,
     /// What follows the last line break of the block before.
@@ -21,19 +20,17 @@ pub struct Blocks {
     is_start: bool,
 }
 
-impl Blocks {
-    /// Opens a file.
+impl<'a> Blocks<'a> {
+    /// Opens a text.
     ///
     /// # Errors
     /// `Failed` when it cannot be opened.
-    pub fn open(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let file = File::open(path).context(|| format!("cannot read `{name}`"))?;
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
-        Ok(Self { file, name, size, rest: Vec::new(), is_start: true })
+    pub fn open(content: Content<'a>) -> Result<Self> {
+        let (name, size) = (content.to_string(), content.size());
+        Ok(Self { reader: content.open()?, name, size, rest: Vec::new(), is_start: true })
     }
 
-    /// The file's size in bytes.
+    /// The size in bytes; 0 where it is not known.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
@@ -50,7 +47,7 @@ impl Blocks {
         block.append(&mut self.rest);
         let mut wanted = BLOCK_BYTES;
         loop {
-            let read = (&self.file).take(wanted as u64).read_to_end(block);
+            let read = self.reader.by_ref().take(wanted as u64).read_to_end(block);
             let read = read.context(|| format!("cannot read `{}`", self.name))?;
             if std::mem::take(&mut self.is_start) {
                 self.look_at_start(block)?;

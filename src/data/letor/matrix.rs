@@ -8,7 +8,6 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::piece::Piece;
-use super::read::Layout;
 use super::settings::Base;
 use crate::data::dataset::{Csr, Features};
 use crate::error::{Error, Result};
@@ -19,6 +18,18 @@ const SMALL: usize = 256 << 20;
 const LARGEST: usize = 1 << 38;
 /// Where fewer than one value in so many is there, a large matrix is kept sparse.
 const RARE: usize = 8;
+
+/// How the features are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// Dense, unless that is above 256 MiB with less than one value in eight.
+    #[default]
+    Auto,
+    /// Rows in full.
+    Dense,
+    /// Compressed rows.
+    Sparse,
+}
 
 /// Rows that have been read so far.
 #[derive(Debug)]

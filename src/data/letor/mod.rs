@@ -18,5 +18,6 @@ mod settings;
 mod tests;
 
 pub use documents::Documents;
-pub use read::{Layout, Letor, Options, Order, read, read_all};
+pub use matrix::Layout;
+pub use read::{Letor, Options, Order, read, read_all};
 pub use settings::{Base, Missing, Others, Settings};

@@ -3,32 +3,19 @@
 //! A row is a document. Labels are whole numbers of 0 to 31; a feature that is not written is 0. Wrong lines are errors
 //! with file and line. Memory stays within the matrix, the ids, and two blocks with what is parsed of one.
 
-use std::path::Path;
-
 use rayon::prelude::*;
 
 use super::blocks::Blocks;
 use super::documents::Documents;
 use super::groups::{group, inverse, merged, reordered};
-use super::matrix::{Matrix, widened};
+use super::matrix::{Layout, Matrix, widened};
 use super::nulls::{fill_minimum, fill_zero};
 use super::piece::Piece;
 use super::settings::{Base, Missing};
+use crate::data::content::Content;
 use crate::data::dataset::Features;
 use crate::error::{Error, Result};
 use crate::text::counted;
-
-/// How the features are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layout {
-    /// Dense, unless that is above 256 MiB with less than one value in eight.
-    #[default]
-    Auto,
-    /// Rows in full.
-    Dense,
-    /// Compressed rows.
-    Sparse,
-}
 
 /// In which order the rows are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,16 +68,16 @@ pub struct Letor {
 ///
 /// # Errors
 /// `Failed` when it cannot be read; `Invalid`, with file and line, when a line is wrong, or when there are no documents.
-pub fn read(path: &Path, options: Options) -> Result<Letor> {
-    Ok(read_all(&[path], options)?.pop().expect("one file gives one result"))
+pub fn read<'c>(content: impl Into<Content<'c>> + Copy, options: Options) -> Result<Letor> {
+    Ok(read_all(&[content], options)?.pop().expect("one file gives one result"))
 }
 
 /// Reads files that belong together (train, validation, test): their columns mean the same.
 ///
 /// # Errors
 /// As `read`.
-pub fn read_all(paths: &[&Path], options: Options) -> Result<Vec<Letor>> {
-    let mut all = paths.iter().map(|path| read_alone(path, options)).collect::<Result<Vec<_>>>()?;
+pub fn read_all<'c>(contents: &[impl Into<Content<'c>> + Copy], options: Options) -> Result<Vec<Letor>> {
+    let mut all = contents.iter().map(|content| read_alone((*content).into(), options)).collect::<Result<Vec<_>>>()?;
     let starts_at_zero = all.iter().any(|letor| letor.starts_at_zero);
     let left = |letor: &Letor| usize::from(starts_at_zero && !letor.starts_at_zero);
     let width = all.iter().map(|letor| letor.features.n_features() + left(letor)).max().unwrap_or_default();
@@ -259,11 +246,11 @@ impl Reading {
     }
 }
 
-fn read_alone(path: &Path, options: Options) -> Result<Letor> {
-    let mut blocks = Blocks::open(path)?;
+fn read_alone(content: Content<'_>, options: Options) -> Result<Letor> {
+    let mut blocks = Blocks::open(content)?;
     let size = blocks.size();
     let mut reading = Reading {
-        name: path.display().to_string(),
+        name: content.to_string(),
         options,
         n_lines: 0,
         n_nulls: 0,

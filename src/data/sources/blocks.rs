@@ -1,13 +1,12 @@
 //! Reading large text files in bounded memory: blocks that end at a record, parsed in parallel, joined in order.
 
-use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::piece::{Builder, Piece};
+use crate::data::content::Content;
 use crate::error::{Context, Error, Result};
 
 /// Bytes that are read at a time: large enough to keep the cores busy, small beside any matrix that matters.
@@ -66,24 +65,23 @@ fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize
     (found, start)
 }
 
-/// A file, read block by block.
-pub struct Blocks {
-    file: File,
+/// A text, read block by block.
+pub struct Blocks<'a> {
+    reader: Box<dyn Read + Send + 'a>,
     name: String,
     kind: Records,
     buffer: Vec<u8>,
     finished: bool,
 }
 
-impl Blocks {
-    /// Opens a file; a byte-order mark is skipped, UTF-16 is refused.
+impl<'a> Blocks<'a> {
+    /// Opens a text; a byte-order mark is skipped, UTF-16 is refused.
     ///
     /// # Errors
     /// `Failed` when it cannot be read, `Invalid` for UTF-16.
-    pub fn open(path: &Path, kind: Records) -> Result<Self> {
-        let name = path.display().to_string();
-        let file = File::open(path).context(|| format!("cannot read `{name}`"))?;
-        let mut blocks = Self { file, name, kind, buffer: Vec::new(), finished: false };
+    pub fn open(content: Content<'a>, kind: Records) -> Result<Self> {
+        let (name, reader) = (content.to_string(), content.open()?);
+        let mut blocks = Self { reader, name, kind, buffer: Vec::new(), finished: false };
         blocks.fill(3)?;
         if blocks.buffer.starts_with(&[0xEF, 0xBB, 0xBF]) {
             blocks.buffer.drain(..3);
@@ -95,7 +93,7 @@ impl Blocks {
 
     fn fill(&mut self, bytes: usize) -> Result<()> {
         let wanted = (bytes - self.buffer.len().min(bytes)) as u64;
-        let read = (&self.file).take(wanted).read_to_end(&mut self.buffer);
+        let read = self.reader.by_ref().take(wanted).read_to_end(&mut self.buffer);
         let read = read.context(|| format!("cannot read `{}`", self.name))?;
         self.finished = (read as u64) < wanted;
         Ok(())

@@ -3,7 +3,6 @@
 //! A whole table keeps each cell as a text of its own; here a cell costs eight bytes, and a file of any length goes
 //! through in the memory of one block. What does not read as a number where numbers are wanted is counted, not refused.
 
-use super::source::Request;
 use crate::data::table::Table;
 use crate::error::Result;
 
@@ -129,13 +128,6 @@ impl Chunk {
 
 /// Who looks at chunks: several at a time, in the order of their rows.
 pub type Visit<'v> = dyn FnMut(Vec<Chunk>) -> Result<()> + 'v;
-
-/// The request that reads the asked columns as text.
-#[must_use]
-pub fn as_request(asked: &[Ask], query: Option<&str>) -> Request {
-    let columns = asked.iter().map(|ask| ask.name.clone()).collect();
-    Request { columns, query: query.map(str::to_owned), ..Request::default() }
-}
 
 /// The chunk of a whole table.
 ///

@@ -12,6 +12,7 @@ use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension, whole};
 use crate::catalog::Named;
+use crate::data::content::Content;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Error, Result};
 
@@ -79,8 +80,9 @@ fn text(field: Field<'_>) -> Result<Cow<'_, str>, usize> {
     Ok(if doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) })
 }
 
-fn delimiter(path: &Path) -> u8 {
-    if has_extension(path, &[".tsv", ".tab"]) { b'\t' } else { b',' }
+fn delimiter(content: Content<'_>) -> u8 {
+    let is_tabbed = matches!(content, Content::File(path) if has_extension(path, &[".tsv", ".tab"]));
+    if is_tabbed { b'\t' } else { b',' }
 }
 
 fn header(name: &str, record: &[u8], delimiter: u8) -> Result<Vec<String>> {
@@ -209,35 +211,40 @@ impl Source for Csv {
         has_extension(path, &[".csv", ".tsv", ".tab"])
     }
 
-    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
-        let name = path.display().to_string();
+    fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
+        let name = content.to_string();
         let mut columns = Vec::new();
-        Blocks::open(path, Records::Quoted(delimiter(path)))?.next(|block, records| {
+        Blocks::open(content, Records::Quoted(delimiter(content)))?.next(|block, records| {
             let first = records.first().ok_or_else(|| Error::invalid(format!("`{name}` is empty")))?;
-            columns = header(&name, &block[first.clone()], delimiter(path))?;
+            columns = header(&name, &block[first.clone()], delimiter(content))?;
             Ok(())
         })?;
         Ok(columns)
     }
 
-    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        whole(|visit| parts(path, request, usize::MAX, visit))
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
+        whole(|visit| parts(content, request, usize::MAX, visit))
     }
 
-    fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
-        parts(path, request, PART_ROWS, visit)
+    fn read_parts(
+        &self,
+        content: Content<'_>,
+        request: &Request,
+        visit: &mut dyn FnMut(Table) -> Result<()>,
+    ) -> Result<()> {
+        parts(content, request, PART_ROWS, visit)
     }
 
-    fn scan(&self, path: &Path, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+    fn scan(&self, content: Content<'_>, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
         use rayon::prelude::*;
-        let name = path.display().to_string();
-        let columns = self.columns(path, None)?;
+        let name = content.to_string();
+        let columns = self.columns(content, None)?;
         if let Some(ask) = asked.iter().find(|ask| !columns.contains(&ask.name)) {
             return Err(no_such_column(&name, &ask.name, &columns));
         }
         let places = columns.iter().map(|column| asked.iter().position(|ask| ask.name == *column)).collect();
-        let stream = Stream { name: &name, delimiter: delimiter(path), asked, places };
-        let mut blocks = Blocks::open(path, Records::Quoted(stream.delimiter))?;
+        let stream = Stream { name: &name, delimiter: delimiter(content), asked, places };
+        let mut blocks = Blocks::open(content, Records::Quoted(stream.delimiter))?;
         let (mut header_seen, mut first_row) = (false, 0);
         let mut more = true;
         while more {
@@ -257,9 +264,14 @@ impl Source for Csv {
 }
 
 /// Reads the file in tables of at least `rows` rows; the last may have fewer.
-fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
-    let name = path.display().to_string();
-    let columns = Csv.columns(path, None)?;
+fn parts(
+    content: Content<'_>,
+    request: &Request,
+    rows: usize,
+    visit: &mut dyn FnMut(Table) -> Result<()>,
+) -> Result<()> {
+    let name = content.to_string();
+    let columns = Csv.columns(content, None)?;
     let request = &*request.of_columns(&name, &columns)?;
     let slots = slots(request);
     let fields = slots.iter().map(|(wanted, _)| {
@@ -267,9 +279,9 @@ fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Tabl
         found.ok_or_else(|| no_such_column(&name, wanted, &columns))
     });
     let fields = fields.collect::<Result<Vec<usize>>>()?;
-    let layout = Layout { name: &name, delimiter: delimiter(path), n_fields: columns.len(), slots, fields, request };
+    let layout = Layout { name: &name, delimiter: delimiter(content), n_fields: columns.len(), slots, fields, request };
     let mut builder = Builder::new(&name, request);
-    let mut blocks = Blocks::open(path, Records::Quoted(layout.delimiter))?;
+    let mut blocks = Blocks::open(content, Records::Quoted(layout.delimiter))?;
     let mut header_seen = false;
     loop {
         let more = blocks.next(|block, records| {
@@ -301,7 +313,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, content).unwrap();
-        Csv.read(&path, request)
+        Csv.read((&path).into(), request)
     }
 
     fn texts(columns: &[&str]) -> Request {
@@ -351,7 +363,7 @@ mod tests {
         std::fs::write(&path, content).unwrap();
         let asked: Vec<Ask> = asked.iter().map(|(name, form)| Ask { name: (*name).to_owned(), form: *form }).collect();
         let mut all = Vec::new();
-        Csv.scan(&path, &asked, None, &mut |chunks| {
+        Csv.scan((&path).into(), &asked, None, &mut |chunks| {
             all.extend(chunks);
             Ok(())
         })?;
@@ -399,7 +411,7 @@ mod tests {
         std::fs::write(&path, format!("a,b\n{text}")).unwrap();
         let request = texts(&["b"]);
         let mut seen = Vec::new();
-        parts(&path, &request, 3, &mut |table| {
+        parts((&path).into(), &request, 3, &mut |table| {
             let cells: Vec<String> = table.cells("b")?.flatten().map(str::to_owned).collect();
             seen.push((table.before(), table.place(0, "b").row, cells));
             Ok(())

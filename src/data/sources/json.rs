@@ -13,8 +13,9 @@ use super::blocks::{Blocks, Records, parse_records};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension};
 use crate::catalog::Named;
+use crate::data::content::Content;
 use crate::data::table::{Table, no_such_column};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// One JSON object per line.
 pub struct Ndjson;
@@ -99,10 +100,10 @@ impl Source for Ndjson {
         has_extension(path, &[".ndjson", ".jsonl"])
     }
 
-    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
-        let name = path.display().to_string();
+    fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
+        let name = content.to_string();
         let mut known = Vec::new();
-        Blocks::open(path, Records::Lines)?.next(|block, records| {
+        Blocks::open(content, Records::Lines)?.next(|block, records| {
             let objects = records.iter().take(KEY_ROWS).enumerate();
             let objects = objects.map(|(row, record)| parse_line(&name, row + 1, &block[record.clone()]));
             known = keys_of(objects.collect::<Result<Vec<_>>>()?.iter());
@@ -111,13 +112,13 @@ impl Source for Ndjson {
         Ok(known)
     }
 
-    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        let name = path.display().to_string();
-        let known = self.columns(path, None)?;
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
+        let name = content.to_string();
+        let known = self.columns(content, None)?;
         let request = &*request.of_columns(&name, &known)?;
         check_columns(&name, request, &known)?;
         let mut builder = Builder::new(&name, request);
-        let mut blocks = Blocks::open(path, Records::Lines)?;
+        let mut blocks = Blocks::open(content, Records::Lines)?;
         while blocks.next(|block, records| {
             parse_records(&mut builder, records, |records, first_row, width| {
                 let objects = records.iter().enumerate();
@@ -129,11 +130,11 @@ impl Source for Ndjson {
     }
 }
 
-fn read_array(path: &Path) -> Result<Vec<Map<String, Value>>> {
-    let text = crate::fs::read_text(path)?;
+fn read_array(content: Content<'_>) -> Result<Vec<Map<String, Value>>> {
+    let text = content.text()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     serde_json::from_str(text).map_err(|cause| {
-        Error::invalid(format!("`{}` is not a JSON array of objects", path.display()))
+        Error::invalid(format!("`{content}` is not a JSON array of objects"))
             .caused_by(cause)
             .hint("one object per line is NDJSON: name the file .ndjson")
     })
@@ -144,15 +145,15 @@ impl Source for JsonArray {
         has_extension(path, &[".json"])
     }
 
-    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
-        Ok(keys_of(read_array(path)?.iter().take(KEY_ROWS)))
+    fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
+        Ok(keys_of(read_array(content)?.iter().take(KEY_ROWS)))
     }
 
-    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        let name = path.display().to_string();
-        let objects = read_array(path)?;
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
+        let name = content.to_string();
+        let objects = read_array(content)?;
         if objects.is_empty() {
-            return Err(Error::invalid(format!("`{name}` has no rows")));
+            return Err(Error::invalid(format!("`{name}` has no rows")).because(Cause::NoRows));
         }
         let known = keys_of(objects.iter().take(KEY_ROWS));
         let request = &*request.of_columns(&name, &known)?;

@@ -8,7 +8,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use ndarray::Array2;
 
 use super::source::{Request, Source, VectorColumns, has_extension};
 use crate::catalog::Named;
+use crate::data::content::Content;
 use crate::data::dataset::{Csr, Features};
 use crate::data::labels::HIGHEST_GRADE;
 use crate::data::letor::{self, Options, Order, Others};
@@ -49,10 +49,9 @@ impl Named for Letor {
 }
 
 /// The start of a file: its whole lines.
-fn start(path: &Path) -> Result<String> {
+fn start(content: Content<'_>) -> Result<String> {
     let mut bytes = Vec::new();
-    let file = File::open(path).context(|| format!("cannot read `{}`", path.display()))?;
-    let read = file.take(START).read_to_end(&mut bytes).context(|| format!("cannot read `{}`", path.display()))?;
+    let read = content.open()?.take(START).read_to_end(&mut bytes).context(|| format!("cannot read `{content}`"))?;
     if read as u64 == START {
         bytes.truncate(memchr::memrchr(b'\n', &bytes).unwrap_or(bytes.len()));
     }
@@ -83,7 +82,7 @@ impl Source for Letor {
         if has_extension(path, &[".letor", ".svm", ".svmlight", ".libsvm"]) {
             return true;
         }
-        let Ok(text) = start(path) else { return false };
+        let Ok(text) = start(Content::File(path)) else { return false };
         match lines(&text).next() {
             Some(line) => line.split_ascii_whitespace().nth(1).is_some_and(|word| word.starts_with("qid:")),
             // Comments without a document are told by the reader.
@@ -92,8 +91,8 @@ impl Source for Letor {
     }
 
     /// The features are those of the first lines.
-    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
-        let text = start(path)?;
+    fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
+        let text = start(content)?;
         let words = lines(&text).flat_map(|line| line.split_ascii_whitespace().skip(2));
         let indices = words.filter_map(|word| word.split_once(':')).filter_map(|(index, _)| index.parse::<u32>().ok());
         let mut seen: BTreeSet<u32> = indices.collect();
@@ -104,8 +103,8 @@ impl Source for Letor {
         Ok(NAMES.into_iter().map(str::to_owned).chain(seen.iter().map(u32::to_string)).collect())
     }
 
-    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        let name = path.display().to_string();
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
+        let name = content.to_string();
         let known = match &request.vectors {
             Some(VectorColumns::Numbers(names)) if request.letor.others == Others::Refuse => run(names),
             _ => None,
@@ -117,7 +116,7 @@ impl Source for Letor {
             known,
             ..Options::default()
         };
-        let mut read = letor::read(path, options)?;
+        let mut read = letor::read(content, options)?;
         let mut warnings = std::mem::take(&mut read.warnings);
         if let Some(unknown) = request.columns.iter().find(|name| !is_column(name, &read)) {
             return Err(no_such_column(&name, unknown, &all_columns(&read)));
@@ -301,7 +300,7 @@ mod tests {
 
     fn read_text(text: &str, request: &Request) -> Result<Table> {
         let (_folder, path) = written(text);
-        Letor.read(&path, request)
+        Letor.read((&path).into(), request)
     }
 
     const TEXT: &str = "\u{feff}# made\r\n2 qid:b 1:0.5 3:1 # docid = d1 inc = 1\r\n0 qid:a 2:-4\r\n1 qid:b 1:7";
@@ -313,7 +312,11 @@ mod tests {
         let (_folder, path) = written("# only\n");
         assert!(
             Letor.reads(&path)
-                && Letor.read(&path, &request(&[], Some(all()))).unwrap_err().message.ends_with("has no documents")
+                && Letor
+                    .read((&path).into(), &request(&[], Some(all())))
+                    .unwrap_err()
+                    .message
+                    .ends_with("has no documents")
         );
         for other in ["id,text\n1,qid:2\n", "", "\n", "2 1:0.5 2:1\n", "qid:1 1:2\n"] {
             let (_folder, path) = written(other);
@@ -325,9 +328,9 @@ mod tests {
     #[test]
     fn columns_are_those_of_the_first_lines() {
         let (_folder, path) = written(TEXT);
-        assert_eq!(Letor.columns(&path, None).unwrap(), ["label", "qid", "docid", "1", "2", "3"]);
+        assert_eq!(Letor.columns((&path).into(), None).unwrap(), ["label", "qid", "docid", "1", "2", "3"]);
         let (_folder, path) = written("1 qid:1 0:1 2:3\n");
-        assert_eq!(Letor.columns(&path, None).unwrap()[3..], ["0", "1", "2"]);
+        assert_eq!(Letor.columns((&path).into(), None).unwrap()[3..], ["0", "1", "2"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod chunk;
 mod csv;
 mod json;
 mod letor;
+mod memory;
 mod parquet;
 mod piece;
 mod read;
@@ -13,7 +14,8 @@ mod sqlite;
 pub mod sqlite_column;
 
 pub use chunk::{Ask, Cells, Chunk, Form};
-pub use read::{column_names, read, read_parts, resolve, scan};
+pub use memory::Memory;
+pub use read::{Location, column_names, read, read_parts, resolve, scan};
 pub use source::{Request, Source, VectorColumns};
 
 /// Every source, by name.

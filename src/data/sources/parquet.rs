@@ -10,6 +10,7 @@ use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, VectorColumns, has_extension, whole};
 use crate::catalog::Named;
+use crate::data::content::Content;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Context, Error, Result};
 
@@ -125,20 +126,27 @@ impl Source for Parquet {
         has_extension(path, &[".parquet", ".pq"])
     }
 
-    fn columns(&self, path: &Path, _query: Option<&str>) -> Result<Vec<String>> {
+    fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
+        let path = content.file()?;
         let schema = reader(path)?.schema().map_err(|cause| not_parquet(path, cause))?;
         Ok(schema.iter_values().map(|field: &ArrowField| field.name.to_string()).collect())
     }
 
-    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
-        whole(|visit| parts(path, request, usize::MAX, visit))
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
+        whole(|visit| parts(content.file()?, request, usize::MAX, visit))
     }
 
-    fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
-        parts(path, request, PART_ROWS, visit)
+    fn read_parts(
+        &self,
+        content: Content<'_>,
+        request: &Request,
+        visit: &mut dyn FnMut(Table) -> Result<()>,
+    ) -> Result<()> {
+        parts(content.file()?, request, PART_ROWS, visit)
     }
 
-    fn scan(&self, path: &Path, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+    fn scan(&self, content: Content<'_>, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+        let path = content.file()?;
         let name = path.display().to_string();
         let wanted: Vec<String> = asked.iter().map(|ask| ask.name.clone()).collect();
         check_columns(path, &name, &wanted)?;
@@ -179,7 +187,7 @@ const STREAMED: usize = 262_144;
 const PART_ROWS: usize = 16_384;
 
 fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
-    let known = Parquet.columns(path, None)?;
+    let known = Parquet.columns(Content::File(path), None)?;
     match wanted.iter().find(|column| !known.contains(column)) {
         Some(column) => Err(no_such_column(name, column, &known)),
         None => refuse_half_floats(path, wanted),
@@ -190,7 +198,7 @@ fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
 fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
     let name = path.display().to_string();
     let request = &*match &request.vectors {
-        Some(VectorColumns::All { .. }) => request.of_columns(&name, &Parquet.columns(path, None)?)?,
+        Some(VectorColumns::All { .. }) => request.of_columns(&name, &Parquet.columns(Content::File(path), None)?)?,
         _ => Cow::Borrowed(request),
     };
     let slots = slots(request);
@@ -241,7 +249,7 @@ mod tests {
         let asked = [ask("t", Form::Word), ask("n", Form::Number), ask("t", Form::Number)];
         let mut seen = Vec::new();
         Parquet
-            .scan(&path, &asked[..2], None, &mut |chunks| {
+            .scan((&path).into(), &asked[..2], None, &mut |chunks| {
                 seen.extend(chunks);
                 Ok(())
             })
@@ -256,14 +264,14 @@ mod tests {
         assert!(found[0] == 1.5 && found[1].is_nan() && found[2] == -2.0 && wrong == 0);
         let mut texts = Vec::new();
         Parquet
-            .scan(&path, &asked[2..], None, &mut |chunks| {
+            .scan((&path).into(), &asked[2..], None, &mut |chunks| {
                 texts.extend(chunks);
                 Ok(())
             })
             .unwrap();
         let (found, wrong) = values(&texts[0].columns[0]);
         assert!(found[0] == 7.0 && found[1].is_nan() && found[2].is_nan() && wrong == 1);
-        let missing = Parquet.scan(&path, &[ask("m", Form::Word)], None, &mut |_| Ok(())).unwrap_err();
+        let missing = Parquet.scan((&path).into(), &[ask("m", Form::Word)], None, &mut |_| Ok(())).unwrap_err();
         assert!(missing.message.contains("has no column `m`"));
     }
 }

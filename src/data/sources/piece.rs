@@ -3,7 +3,7 @@
 use super::source::{Request, VectorColumns};
 use crate::data::table::Table;
 use crate::data::vectors::{Place, Vectors};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::text::cut;
 
 /// The parsed cells of consecutive rows.
@@ -265,7 +265,7 @@ impl<'a> Builder<'a> {
     /// `Invalid` when there is no row.
     pub fn finish(self) -> Result<Table> {
         if self.rows == 0 {
-            return Err(Error::invalid(format!("`{}` has no rows", self.source)));
+            return Err(Error::invalid(format!("`{}` has no rows", self.source)).because(Cause::NoRows));
         }
         let columns = self.request.columns.iter().cloned().zip(self.columns).collect();
         let names = match &self.request.vectors {

@@ -1,14 +1,68 @@
 //! From a location to a table: which source reads it, globs, several files one after the other.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::SOURCES;
 use super::chunk::{Ask, Chunk};
+use super::memory::Memory;
 use super::piece::Builder;
 use super::source::{Request, Source, has_extension};
+use crate::data::content::Content;
 use crate::data::table::Table;
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
+
+/// Where rows are: what a person has written (a path, a glob, or `format:path`), or memory.
+#[derive(Debug, Clone, Copy)]
+pub enum Location<'a> {
+    /// A path, a glob, or `format:path`.
+    Written(&'a str),
+    /// Rows that are in memory already.
+    Memory(&'a Memory),
+}
+
+impl<'a> From<&'a str> for Location<'a> {
+    fn from(written: &'a str) -> Self {
+        Self::Written(written)
+    }
+}
+
+impl<'a> From<&'a String> for Location<'a> {
+    fn from(written: &'a String) -> Self {
+        Self::Written(written)
+    }
+}
+
+impl<'a> From<&'a Memory> for Location<'a> {
+    fn from(memory: &'a Memory) -> Self {
+        Self::Memory(memory)
+    }
+}
+
+impl fmt::Display for Location<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Written(written) => written,
+            Self::Memory(memory) => memory.name(),
+        })
+    }
+}
+
+/// What a location names: one or more files, or memory.
+enum Found<'a> {
+    Files(Vec<PathBuf>),
+    Memory(&'a Memory),
+}
+
+impl Found<'_> {
+    fn contents(&self) -> Vec<Content<'_>> {
+        match self {
+            Self::Files(paths) => paths.iter().map(Content::from).collect(),
+            Self::Memory(memory) => vec![memory.content()],
+        }
+    }
+}
 
 /// The source of a location, where its name says it (`sqlite:data.bin`), and the path itself.
 fn named_source(location: &str) -> Result<(Option<&'static dyn Source>, PathBuf)> {
@@ -88,6 +142,14 @@ fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBu
     of_files(files)
 }
 
+/// What a location names, and the source that reads it.
+fn find<'l>(location: Location<'l>, root: &Path) -> Result<(&'static dyn Source, Found<'l>)> {
+    match location {
+        Location::Written(written) => files(written, root).map(|(source, files)| (source, Found::Files(files))),
+        Location::Memory(memory) => Ok((memory.source(), Found::Memory(memory))),
+    }
+}
+
 /// The files of a location, with the name of the source that reads them.
 ///
 /// # Errors
@@ -101,28 +163,30 @@ pub fn resolve(location: &str, root: &Path) -> Result<(&'static str, Vec<PathBuf
 ///
 /// # Errors
 /// `Invalid` when there is no such file or it is not of its format.
-pub fn column_names(location: &str, query: Option<&str>, root: &Path) -> Result<Vec<String>> {
-    let (source, files) = files(location, root)?;
-    source.columns(&files[0], query)
+pub fn column_names<'l>(location: impl Into<Location<'l>>, query: Option<&str>, root: &Path) -> Result<Vec<String>> {
+    let (source, found) = find(location.into(), root)?;
+    source.columns(found.contents()[0], query)
 }
 
-/// Reads the requested columns of a location: a path, a glob, or `format:path`.
+/// Reads the requested columns of a location.
 ///
 /// # Errors
 /// `Invalid` with file, row and column when the data do not fit the request.
-pub fn read(location: &str, request: &Request, root: &Path) -> Result<Table> {
-    let (source, files) = files(location, root)?;
-    if let [only] = files.as_slice() {
-        return source.read(only, request);
+pub fn read<'l>(location: impl Into<Location<'l>>, request: &Request, root: &Path) -> Result<Table> {
+    let location = location.into();
+    let (source, found) = find(location, root)?;
+    let contents = found.contents();
+    if let [only] = contents.as_slice() {
+        return source.read(*only, request);
     }
-    let (first, others) = files.split_first().expect("a location has a file");
-    let first = source.read(first, request)?;
+    let (first, others) = contents.split_first().expect("a location has a file");
+    let first = source.read(*first, request)?;
     // The first file says which features all of them have.
     let request = &*request.of_features(first.feature_names());
-    let mut builder = Builder::new(location, request);
+    let mut builder = Builder::new(&location.to_string(), request);
     builder.append_table(first)?;
-    for file in others {
-        builder.append_table(source.read(file, request)?)?;
+    for content in others {
+        builder.append_table(source.read(*content, request)?)?;
     }
     builder.finish()
 }
@@ -131,20 +195,20 @@ pub fn read(location: &str, request: &Request, root: &Path) -> Result<Table> {
 ///
 /// # Errors
 /// As `read`, and what `visit` says.
-pub fn read_parts(
-    location: &str,
+pub fn read_parts<'l>(
+    location: impl Into<Location<'l>>,
     request: &Request,
     root: &Path,
     visit: &mut dyn FnMut(Table) -> Result<()>,
 ) -> Result<()> {
-    let (source, files) = files(location, root)?;
+    let (source, found) = find(location.into(), root)?;
     let mut names: Option<Vec<String>> = None;
-    for file in &files {
+    for content in found.contents() {
         let request = match &names {
             Some(names) => request.of_features(names),
             None => Cow::Borrowed(request),
         };
-        source.read_parts(file, &request, &mut |table| {
+        source.read_parts(content, &request, &mut |table| {
             names.get_or_insert_with(|| table.feature_names().to_vec());
             visit(table)
         })?;
@@ -157,18 +221,19 @@ pub fn read_parts(
 ///
 /// # Errors
 /// `Invalid` when a column is not there or there is no row, and what `visit` says.
-pub fn scan(
-    location: &str,
+pub fn scan<'l>(
+    location: impl Into<Location<'l>>,
     asked: &[Ask],
     query: Option<&str>,
     root: &Path,
     visit: &mut dyn FnMut(Vec<Chunk>) -> Result<()>,
 ) -> Result<u64> {
-    let (source, files) = files(location, root)?;
+    let location = location.into();
+    let (source, found) = find(location, root)?;
     let mut rows = 0;
-    for file in &files {
+    for content in found.contents() {
         let before = rows;
-        source.scan(file, asked, query, &mut |mut chunks| {
+        source.scan(content, asked, query, &mut |mut chunks| {
             for chunk in &mut chunks {
                 chunk.first_row += before;
                 rows += chunk.rows as u64;
@@ -177,7 +242,7 @@ pub fn scan(
         })?;
     }
     if rows == 0 {
-        return Err(Error::invalid(format!("`{location}` has no rows")));
+        return Err(Error::invalid(format!("`{location}` has no rows")).because(Cause::NoRows));
     }
     Ok(rows)
 }

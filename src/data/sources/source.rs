@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::chunk::{self, Ask, Visit};
 use crate::catalog::Named;
+use crate::data::content::Content;
 use crate::data::letor::{Others, Settings};
 use crate::data::table::Table;
 use crate::error::{Error, Result};
@@ -55,6 +56,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// The request that reads the asked columns as text.
+    #[must_use]
+    pub(super) fn of_asked(asked: &[Ask], query: Option<&str>) -> Self {
+        let columns = asked.iter().map(|ask| ask.name.clone()).collect();
+        Self { columns, query: query.map(str::to_owned), ..Self::default() }
+    }
+
     /// The request to a source with these columns: where all are wanted, these are they.
     ///
     /// # Errors
@@ -95,28 +103,33 @@ pub trait Source: Named + Sync {
     ///
     /// # Errors
     /// `Invalid` when the file is empty or not of this format, `Failed` when it cannot be read.
-    fn columns(&self, path: &Path, query: Option<&str>) -> Result<Vec<String>>;
+    fn columns(&self, content: Content<'_>, query: Option<&str>) -> Result<Vec<String>>;
 
     /// Reads the requested columns; rows keep their order.
     ///
     /// # Errors
     /// `Invalid` with the row and the column when a cell does not fit.
-    fn read(&self, path: &Path, request: &Request) -> Result<Table>;
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table>;
 
     /// Reads the requested columns in tables of bounded size, one after the other; a format that cannot do so gives one.
     ///
     /// # Errors
     /// As `read`, and what `visit` says.
-    fn read_parts(&self, path: &Path, request: &Request, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
-        visit(self.read(path, request)?)
+    fn read_parts(
+        &self,
+        content: Content<'_>,
+        request: &Request,
+        visit: &mut dyn FnMut(Table) -> Result<()>,
+    ) -> Result<()> {
+        visit(self.read(content, request)?)
     }
 
     /// Streams columns in chunks; rows are numbered from 0. A format that cannot stream reads all.
     ///
     /// # Errors
     /// As `read`, and what `visit` says.
-    fn scan(&self, path: &Path, asked: &[Ask], query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
-        let table = self.read(path, &chunk::as_request(asked, query))?;
+    fn scan(&self, content: Content<'_>, asked: &[Ask], query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+        let table = self.read(content, &Request::of_asked(asked, query))?;
         visit(vec![chunk::of_table(&table, asked)?])
     }
 }

@@ -10,6 +10,7 @@ use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension};
 use super::sqlite_column::quoted;
 use crate::catalog::Named;
+use crate::data::content::Content;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Context, Error, Result};
 
@@ -80,14 +81,16 @@ impl Source for Sqlite {
         has_extension(path, &[".db", ".sqlite", ".sqlite3"])
     }
 
-    fn columns(&self, path: &Path, query: Option<&str>) -> Result<Vec<String>> {
+    fn columns(&self, content: Content<'_>, query: Option<&str>) -> Result<Vec<String>> {
+        let path = content.file()?;
         let connection = open(path)?;
         let query = query_of(&connection, path, query)?;
         let statement = connection.prepare(&query).map_err(|cause| wrong_query(path, cause))?;
         Ok(statement.column_names().map(str::to_owned).collect())
     }
 
-    fn read(&self, path: &Path, request: &Request) -> Result<Table> {
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
+        let path = content.file()?;
         let name = path.display().to_string();
         let connection = open(path)?;
         let query = query_of(&connection, path, request.query.as_deref())?;

@@ -71,7 +71,7 @@ impl Encoder {
     /// Whether a sequence, `at` in its list, can be encoded.
     ///
     /// # Errors
-    /// Those of [`Places::check`].
+    /// Those of `Places::check`.
     pub fn check(&self, at: usize, tokens: &Tokens) -> Result<()> {
         self.places.check(at, tokens)
     }

@@ -2,8 +2,8 @@
 //!
 //! `model_folder` is the door. `document` reads one JSON file, `encoder_config` the network's sizes, `recipe` the `modules`; `mapped`,
 //! `safetensors_file`, `torch_file` and `pickle` find the tensors in the weights files and `weights` hands them out;
-//! `tokenizer_files` builds the tokenizer and `tokenizer` turns texts into token ids, very long ones by `pieces`; `hub`
-//! finds a folder by a model's name, `download` fetches it; `digests` hashes what the vectors depend on.
+//! `tokenizer_files` builds the tokenizer and `tokenizer` turns texts into token ids, very long ones by `pieces`; `lookup`
+//! finds a folder by a model's name in the cache of the `hub`, `download` fetches it; `digests` hashes what the vectors depend on.
 
 mod digests;
 mod document;
@@ -12,6 +12,7 @@ mod encoder_config;
 #[cfg(test)]
 pub(in crate::embeddings) mod fixtures;
 mod hub;
+mod lookup;
 mod mapped;
 mod model_folder;
 mod modules;

@@ -132,6 +132,12 @@ pub struct Convention {
 }
 
 impl Convention {
+    /// How many of these documents are relevant.
+    #[must_use]
+    pub fn relevant(&self, grades: &[u8]) -> usize {
+        grades.iter().filter(|grade| **grade >= self.relevant_from).count()
+    }
+
     /// The defaults, with the highest grade of the training labels.
     #[must_use]
     pub fn new(highest_grade: u8) -> Self {

@@ -12,7 +12,7 @@ use super::list::Ranked;
 use super::metric::RankingMetric;
 use super::{RANKING_METRICS, letor};
 use crate::catalog::{find, known_hint};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::stats::bootstrap;
 
 /// A metric with its cut.
@@ -96,6 +96,17 @@ pub struct Draws {
     pub level: f64,
 }
 
+impl Draws {
+    /// No interval.
+    pub const NONE: Self = Self::of(0, 0);
+
+    /// So many replicates for a 95 % interval.
+    #[must_use]
+    pub const fn of(replicates: usize, seed: u64) -> Self {
+        Self { replicates, seed, level: 0.95 }
+    }
+}
+
 /// All metrics that are wanted, over all queries.
 ///
 /// # Errors
@@ -151,8 +162,9 @@ pub fn ranked<'a>(queries: &Queries<'_>, convention: &'a Convention) -> Result<V
     }
     let one = |(query, ends): (usize, &[usize])| {
         let here = ends[0]..ends[1];
-        Ranked::new(&scores[here.clone()], &grades[here], convention)
-            .map_err(|error| Error::invalid(format!("query {}: {}", query + 1, error.message)))
+        Ranked::new(&scores[here.clone()], &grades[here], convention).map_err(|error| {
+            Error::invalid(format!("query {}: {}", query + 1, error.message)).because(Cause::InQuery(query))
+        })
     };
     // The first error in the order of queries, whoever finds one first.
     let lists: Vec<Result<Ranked<'a>>> = starts.par_windows(2).enumerate().map(one).collect();

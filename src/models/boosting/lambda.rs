@@ -28,41 +28,16 @@ use super::objective::Objective;
 use crate::error::{Error, Result};
 
 mod pairs;
+mod rules;
 mod table;
 
 use pairs::Pairs;
+use rules::gain;
+pub use rules::{Rules, Sigmoid};
 use table::Table;
 
 /// Labels above this one are refused.
 const LARGEST_LABEL: u8 = 31;
-
-/// How p is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sigmoid {
-    /// To the last digits.
-    Exact,
-    /// By LightGBM's table, and with its f32 sums.
-    Table,
-}
-
-/// The parameters of λ.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rules {
-    /// σ, above 0.
-    pub sigma: f64,
-    /// `lambdarank_truncation_level`, at least 1.
-    pub truncation: usize,
-    /// `lambdarank_norm`.
-    pub norm: bool,
-    /// How p is computed.
-    pub sigmoid: Sigmoid,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self { sigma: 1.0, truncation: 30, norm: true, sigmoid: Sigmoid::Table }
-    }
-}
 
 /// A query as the sums over pairs see it.
 #[derive(Debug)]
@@ -83,11 +58,6 @@ pub struct Lambda {
     table: Option<Table>,
     /// The processor's abilities; the sums are the same whatever they are.
     pub(super) arch: Arch,
-}
-
-/// 2^label − 1 for each label.
-fn gain(label: u8) -> f64 {
-    ((1_u64 << label) - 1) as f64
 }
 
 impl Lambda {

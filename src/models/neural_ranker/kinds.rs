@@ -17,14 +17,6 @@ use crate::models::nn::losses::{
     LossKind, approxndcg, lambdaloss, lambdarank, listmle, listnet, mse, neuralndcg, ranknet,
 };
 
-const fn float(name: &'static str, min: f64, inclusive: bool, default: &'static str, about: &'static str) -> Param {
-    Param { name, kind: ParamKind::Float { min, inclusive }, default, about }
-}
-
-const fn integer(name: &'static str, min: i64, default: &'static str, about: &'static str) -> Param {
-    Param { name, kind: ParamKind::Integer { min }, default, about }
-}
-
 const fn choice(
     name: &'static str,
     words: &'static [&'static str],
@@ -65,12 +57,12 @@ const NETWORK: &[Param] = &[
 
 /// The parameters of the training loop.
 const TRAINING: &[Param] = &[
-    integer("epochs", 1, "100", "epochs at most"),
-    integer("batch_size", 1, "16", "queries of a step"),
+    Param::integer("epochs", 1, "100", "epochs at most"),
+    Param::integer("batch_size", 1, "16", "queries of a step"),
     choice("optimizer", &["adam", "adamw", "sgd"], "\"adam\"", "how a gradient moves the weights"),
-    float("learning_rate", 0.0, false, "0.001", "the step size"),
-    float("momentum", 0.0, true, "0.0", "of sgd"),
-    float("weight_decay", 0.0, true, "0.0", "pull of all weights towards 0"),
+    Param::float("learning_rate", 0.0, false, "0.001", "the step size"),
+    Param::float("momentum", 0.0, true, "0.0", "of sgd"),
+    Param::float("weight_decay", 0.0, true, "0.0", "pull of all weights towards 0"),
     Param {
         name: "clip_norm",
         kind: ParamKind::Float { min: 0.0, inclusive: false },
@@ -78,12 +70,17 @@ const TRAINING: &[Param] = &[
         about: "the largest norm of a gradient; null: no limit",
     },
     choice("scheduler", &["constant", "cosine", "plateau"], "\"constant\"", "how the learning rate changes"),
-    integer("warmup_epochs", 0, "0", "epochs over which the learning rate rises to its full size"),
-    float("plateau_factor", 0.0, false, "0.5", "what a plateau makes of the learning rate, at most 1"),
-    integer("plateau_patience", 0, "5", "epochs without a better validation metric that make a plateau"),
-    float("min_learning_rate", 0.0, true, "0.0", "where cosine and plateau end"),
+    Param::integer("warmup_epochs", 0, "0", "epochs over which the learning rate rises to its full size"),
+    Param::float("plateau_factor", 0.0, false, "0.5", "what a plateau makes of the learning rate, at most 1"),
+    Param::integer("plateau_patience", 0, "5", "epochs without a better validation metric that make a plateau"),
+    Param::float("min_learning_rate", 0.0, true, "0.0", "where cosine and plateau end"),
     early_stopping::param(r#"{"metric": "ndcg@10", "patience": 10}"#),
-    integer("checkpoint_every", 1, "5", "epochs between two checkpoints; an interruption writes one at any time"),
+    Param::integer(
+        "checkpoint_every",
+        1,
+        "5",
+        "epochs between two checkpoints; an interruption writes one at any time",
+    ),
 ];
 
 /// Two lists as one, of `N` parameters.
@@ -180,6 +177,10 @@ impl Family for NeuralKind {
 
     fn training(&self) -> &'static [Param] {
         TRAINING
+    }
+
+    fn keeps_checkpoints(&self) -> bool {
+        true
     }
 
     fn default_steps(&self) -> &'static [&'static str] {

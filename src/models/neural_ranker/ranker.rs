@@ -9,9 +9,10 @@ use std::path::Path;
 use ndarray::Array2;
 
 use crate::data::dataset::Features;
-use crate::error::{Context as _, Error, Result};
-use crate::fs::write_atomic;
+use crate::error::{Error, Result};
+use crate::fs::read_document;
 use crate::models::family::Model;
+use crate::models::head::write_head;
 use crate::models::nn::activation::Activation;
 use crate::models::nn::matrix::Matrix;
 use crate::models::nn::{Network, Scorer, Shape};
@@ -76,13 +77,7 @@ impl NeuralRanker {
     /// # Errors
     /// `Failed` when a file is missing, damaged, or of a newer format.
     pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(HEAD);
-        let text = std::fs::read(&path).context(|| format!("cannot read `{}`", path.display()))?;
-        let head: Head = serde_json::from_slice(&text).context(|| format!("`{}` is damaged", path.display()))?;
-        if head.format_version > FORMAT_VERSION {
-            let message = format!("`{}` has format version {}", path.display(), head.format_version);
-            return Err(Error::failed(message).hint("it was written by a newer `mlops`"));
-        }
+        let head: Head = read_document(&folder.join(HEAD), FORMAT_VERSION)?;
         let mut tensors = Tensors::load(&folder.join(WEIGHTS))?;
         let mut network = Network::zeros(&head.shape);
         if !network.set_named(|name| tensors.take_f32(name).ok().map(|(_, values)| values)) {
@@ -152,8 +147,7 @@ impl Model for NeuralRanker {
         tensors.save(&folder.join(WEIGHTS))?;
         let shape = self.network.shape.clone();
         let head = Head { format_version: FORMAT_VERSION, shape, trained: self.trained.clone() };
-        let text = serde_json::to_vec_pretty(&head).context(|| format!("cannot write `{HEAD}`"))?;
-        write_atomic(&folder.join(HEAD), &text)
+        write_head(&folder.join(HEAD), &head)
     }
 }
 
@@ -204,7 +198,8 @@ mod tests {
         std::fs::write(folder.path().join(HEAD), head.replace("\"format_version\": 1", "\"format_version\": 2"))
             .unwrap();
         let newer = NeuralRanker::load(folder.path()).unwrap_err();
-        assert_eq!(newer.hint.as_deref(), Some("it was written by a newer `mlops`"));
+        assert!(newer.message.ends_with("has format 2, this build reads 1"), "{newer}");
+        assert_eq!(newer.hint.as_deref(), Some("use a newer mlops"));
         std::fs::write(folder.path().join(HEAD), head.replace("64", "63")).unwrap();
         assert!(NeuralRanker::load(folder.path()).unwrap_err().message.ends_with("does not fit `ranker.json`"));
     }

@@ -2,8 +2,6 @@
 //!
 //! gelu and its slope are computed in f64 (`kernels`). `ReLU` is part of the products (`kernels::Then`).
 
-#![expect(clippy::inline_always, reason = "what is compiled for the processor at hand must be inlined there")]
-
 use pulp::Arch;
 
 use crate::kernels::{Real, gelu_f64, gelu_slope};

@@ -2,7 +2,8 @@
 //! bytes for any number of threads, resumption.
 //!
 //! `trajectories.json` is of made-up data (what made it stands in the file). The project's other trajectories are of five queries of
-//! MQ2008, which may not be copied into the repository: those tests read the folder `MLOPS_SHARED_DATA`, and do nothing without it.
+//! MQ2008, which may not be copied into the repository: the ignored tests read them from the folder `MLOPS_SHARED_DATA`
+//! (`MLOPS_SHARED_DATA=… cargo test --release --lib -- --ignored shared`).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +20,10 @@ use crate::kernels::Real;
 
 const TRAJECTORIES: &str = include_str!("../../../tests/fixtures/ranking/trajectories.json");
 
-/// A file of the project's shared data, where there are any.
-fn shared(path: &str) -> Option<String> {
-    let folder = std::env::var("MLOPS_SHARED_DATA").ok()?;
-    Some(std::fs::read_to_string(Path::new(&folder).join(path)).expect("the shared data are whole"))
+/// A file of the project's shared data.
+fn shared(path: &str) -> String {
+    let folder = std::env::var("MLOPS_SHARED_DATA").expect("MLOPS_SHARED_DATA names the folder of the shared data");
+    std::fs::read_to_string(Path::new(&folder).join(path)).expect("the shared data are whole")
 }
 
 fn loss(kind: &str, params: &Value) -> Box<dyn Loss> {
@@ -64,9 +65,9 @@ fn settings(rule: Rule, learning_rate: f64) -> Settings {
     }
 }
 
-/// The five queries, or none where the shared data are not there.
-fn five_queries<T: Real>() -> Option<Lists<T>> {
-    let text = shared("golden/ranking_train.txt")?;
+/// The five queries of the shared data.
+fn five_queries<T: Real>() -> Lists<T> {
+    let text = shared("golden/ranking_train.txt");
     let (mut features, mut grades, mut starts, mut last) = (Vec::new(), Vec::new(), vec![], String::new());
     for line in text.lines() {
         let mut fields = line.split('#').next().unwrap().split_whitespace();
@@ -88,7 +89,7 @@ fn five_queries<T: Real>() -> Option<Lists<T>> {
         let value: f64 = field.split_once(':').unwrap().1.parse().unwrap();
         lists.features.as_mut_slice()[at / 46 * pitch + at % 46] = T::of(value);
     }
-    Some(lists)
+    lists
 }
 
 fn set<T: Real>(network: &mut Network<T>, values: impl Fn(&str) -> Vec<f64>) {
@@ -107,8 +108,8 @@ fn close(name: &str, got: &[f64], expected: &[f64], tolerance: f64) {
 }
 
 fn sgd<T: Real>(tolerance: f64) {
-    let Some(lists) = five_queries::<T>() else { return };
-    let golden: Value = serde_json::from_str(&shared("golden/ranking.json").unwrap()).unwrap();
+    let lists = five_queries::<T>();
+    let golden: Value = serde_json::from_str(&shared("golden/ranking.json")).unwrap();
     for (name, run) in golden["sgd_trajectory"]["runs"].as_object().unwrap() {
         let loss = named(name);
         let mut network = Network::<T>::zeros(&shape(46, &[]));
@@ -138,8 +139,8 @@ fn sgd<T: Real>(tolerance: f64) {
 }
 
 fn adam<T: Real>(tolerance: f64) {
-    let Some(lists) = five_queries::<T>() else { return };
-    let golden: Value = serde_json::from_str(&shared("golden/ranking.json").unwrap()).unwrap();
+    let lists = five_queries::<T>();
+    let golden: Value = serde_json::from_str(&shared("golden/ranking.json")).unwrap();
     let start = |name: &str| -> Vec<f64> {
         let hidden = (0..8).map(f64::from);
         match name {
@@ -203,6 +204,11 @@ fn made<T: Real>(rule: Rule, key: &str, tolerance: f64) {
 fn trajectories_are_the_references_in_f64() {
     made::<f64>(Rule::ADAM, "adam", 1e-7);
     made::<f64>(Rule::Sgd { momentum: 0.9 }, "sgd", 1e-9);
+}
+
+#[test]
+#[ignore = "needs the folder MLOPS_SHARED_DATA"]
+fn trajectories_of_the_shared_data_are_the_references_in_f64() {
     sgd::<f64>(1e-9);
     adam::<f64>(1e-6);
 }
@@ -211,6 +217,11 @@ fn trajectories_are_the_references_in_f64() {
 fn trajectories_are_close_in_f32() {
     made::<f32>(Rule::ADAM, "adam", 1e-4);
     made::<f32>(Rule::Sgd { momentum: 0.9 }, "sgd", 1e-4);
+}
+
+#[test]
+#[ignore = "needs the folder MLOPS_SHARED_DATA"]
+fn trajectories_of_the_shared_data_are_close_in_f32() {
     sgd::<f32>(1e-4);
     adam::<f32>(1e-4);
 }

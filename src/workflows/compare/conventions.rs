@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ranking_files::CONVENTION_TAG;
 use super::column::Column;
 use super::paired_test::Tested;
 use crate::error::{Error, Result};
 use crate::metrics::ranking::Wanted;
 use crate::names::RunId;
+use crate::runs::ranking_files::CONVENTION_TAG;
 use crate::tracking::{Run, Tracker};
 
 /// The runs whose stored ranking metrics are not those of the others.

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::super::paired::Paired;
-use super::super::promote::read_config;
 use super::super::reading::read_training_rows;
 use super::super::session::Session;
 use crate::data::Input;
 use crate::data::rows::{Inputs, Labels};
 use crate::error::{ErrorKind, Result};
 use crate::names::{ExperimentName, RunId};
+use crate::runs::paired::Paired;
+use crate::runs::stored_config::read_config;
 use crate::tracking::Run;
 
 /// A row whose answer changed.
@@ -121,7 +121,7 @@ fn texts(session: &Session<'_>, run: &Run) -> Result<HashMap<String, String>> {
     match read_training_rows(session, &config, labels, &[]) {
         // Other data than then would show other texts under the same ids.
         Ok(rows) if run.tags.get("data_fingerprint").is_some_and(|then| *then != rows.fingerprint()) => {
-            project.note(format!("the texts are not shown: `{}` has changed since", config.data.source));
+            session.note(format!("the texts are not shown: `{}` has changed since", config.data.source));
             Ok(HashMap::new())
         }
         Ok(rows) => match rows.inputs {
@@ -130,7 +130,7 @@ fn texts(session: &Session<'_>, run: &Run) -> Result<HashMap<String, String>> {
         },
         Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
         Err(error) => {
-            project.note(format!("the texts cannot be shown: {}", error.message));
+            session.note(format!("the texts cannot be shown: {}", error.message));
             Ok(HashMap::new())
         }
     }

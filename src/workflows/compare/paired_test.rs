@@ -1,42 +1,17 @@
 //! The candidates against the baseline, on the stored answers of each: is the difference more than noise?
 
-use super::super::paired::{Overlap, answers, pair};
 use super::column::Column;
 use super::flips::{Flips, changed};
 use super::queries::{QueryChanges, moved};
-use super::table::Request;
-use crate::comparison::{Difference, Options, TestKind, Verdict, correct_for_many};
-use crate::data::Task;
-use crate::error::{Error, ErrorKind, Result};
+use super::request::{Made, Request};
+use crate::comparison::{Difference, Options, Verdict, correct_for_many};
+use crate::error::{Cause, Error, Result};
 use crate::metrics;
 use crate::names::RunId;
 use crate::project::Project;
+use crate::runs::paired::{Overlap, answers, pair};
+use crate::runs::tags::tested_elsewhere;
 use crate::tracking::Run;
-
-/// Which paired test is wished for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// The test.
-    pub test: TestKind,
-    /// Whether it is made.
-    pub made: Made,
-    /// The seed of what is drawn.
-    pub seed: u64,
-    /// Replicates or permutations.
-    pub replicates: usize,
-}
-
-/// Whether a paired test is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Made {
-    /// Where the runs allow it; what stands in its way is a remark for runs that were logged by hand, else an error.
-    #[default]
-    WherePossible,
-    /// Always: what stands in its way is an error.
-    Always,
-    /// Never: the table alone.
-    Never,
-}
 
 /// The paired tests of all candidates.
 #[derive(Default)]
@@ -67,13 +42,6 @@ impl Tested {
         let at = self.candidates.iter().position(|candidate| candidate == run)?;
         self.differences.get(at)
     }
-}
-
-/// The first run that was tested on other rows than the first of them.
-#[must_use]
-pub fn tested_elsewhere(runs: &[Run]) -> Option<&Run> {
-    let tested_on = |run: &Run| run.tags.get("test_ids").cloned();
-    runs.iter().find(|run| tested_on(run) != tested_on(&runs[0]))
 }
 
 /// The average and the positive label that a run was judged with, where they were asked for.
@@ -144,16 +112,21 @@ pub(super) fn differences(
     let made = all(project, request, metric, runs, baseline, &options);
     match made {
         // Runs that were logged by hand never had answers; those that were tested here have lost them.
-        Err(error) if error.kind == ErrorKind::Invalid && wish.made != Made::Always && !runs.iter().all(was_tested) => {
+        Err(error) if is_incomparable(&error) && wish.made != Made::Always && !runs.iter().all(was_tested) => {
             none(error.message)
         }
-        Err(error) if error.kind == ErrorKind::Invalid => {
+        Err(error) if is_incomparable(&error) => {
             let hint = error.hint.clone().unwrap_or_default();
             Err(error
                 .hint(format!("{hint}{}`--no-test` draws the table alone", if hint.is_empty() { "" } else { "; " })))
         }
         made => made,
     }
+}
+
+/// True where the runs have nothing that the test can compare.
+fn is_incomparable(error: &Error) -> bool {
+    error.cause() == Some(&Cause::NotComparable)
 }
 
 /// True for a run that answered test rows.
@@ -175,10 +148,10 @@ fn all(
     for run in runs.iter().filter(|run| run.id != baseline.id) {
         let paired = pair((baseline, &old), (run, &answers(project, run)?), overlap)?;
         tested.differences.push(paired.difference(metric, options)?);
-        match (request.why, paired.task()) {
+        match (request.why, paired.baseline.is_ranking()) {
             (false, _) => {}
-            (true, Task::Classification) => tested.flips.push(changed(baseline, run, &paired)),
-            (true, Task::Ranking) => tested.queries.push(moved(baseline, run, &paired, metric)?),
+            (true, false) => tested.flips.push(changed(baseline, run, &paired)),
+            (true, true) => tested.queries.push(moved(baseline, run, &paired, metric)?),
         }
         tested.candidates.push(run.id.clone());
     }

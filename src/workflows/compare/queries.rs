@@ -5,10 +5,10 @@
 
 use serde::Serialize;
 
-use super::super::paired::Paired;
 use crate::error::Result;
 use crate::metrics::ranking::{Discount, Wanted};
 use crate::names::RunId;
+use crate::runs::paired::Paired;
 use crate::stats::ranks::descending;
 use crate::tracking::Run;
 
@@ -139,7 +139,7 @@ fn documents(paired: &Paired, rows: std::ops::Range<usize>) -> Vec<MovedDocument
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflows::paired_ranking::tests::{run, sample};
+    use crate::runs::paired_ranking::tests::{run, sample};
 
     #[test]
     fn queries_that_moved_come_first_with_the_documents_that_moved_them() {

@@ -1,18 +1,19 @@
 //! From what a person names to runs.
 
+use super::super::session::Session;
 use super::column::direction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Direction;
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
-use crate::tracking::{Run, Search, View};
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// Finds a run: an id or a unique prefix, `@latest`, `@best:f1`.
 ///
 /// # Errors
 /// `NotFound` when there is none.
-pub fn find_run(project: &Project, named: &str) -> Result<Run> {
-    let tracker = project.reader()?;
+pub fn find_run(session: &Session<'_>, named: &str) -> Result<Run> {
+    let tracker = session.project.reader()?;
     if named == "@latest" {
         return tracker.latest_run(None, None);
     }
@@ -23,7 +24,7 @@ pub fn find_run(project: &Project, named: &str) -> Result<Run> {
         })?;
         let (run, skipped) = tracker.best_run(metric, direction == Direction::Maximize, None)?;
         if skipped > 0 {
-            project.note(format!("@best:{metric}: {skipped} run(s) without a number were skipped"));
+            session.note(format!("@best:{metric}: {skipped} run(s) without a number were skipped"));
         }
         return Ok(run);
     }
@@ -49,9 +50,10 @@ pub(super) fn primary_of(project: &Project, runs: &[Run]) -> String {
 ///
 /// # Errors
 /// `NotFound` when it names nothing.
-pub fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
+pub fn runs_of(session: &Session<'_>, item: &str) -> Result<Vec<Run>> {
+    let project = session.project;
     let tracker = project.reader()?;
-    let not_a_run = match find_run(project, item) {
+    let not_a_run = match find_run(session, item) {
         Ok(run) => return Ok(vec![run]),
         Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
         Err(error) => error,
@@ -59,9 +61,9 @@ pub fn runs_of(project: &Project, item: &str) -> Result<Vec<Run>> {
     if ExperimentName::parse(item).is_ok()
         && let Ok(experiment) = tracker.experiment(item)
     {
-        let filter = "command = 'train' AND status = 'FINISHED'";
+        let filter = Filter::command("train").and(Filter::status(Status::Finished));
         let (experiments, limit) = (&[experiment.id], usize::MAX >> 1);
-        let search = Search { experiments, filter, order: &[], limit, offset: 0, view: View::Active };
+        let search = Search { experiments, filter: Some(&filter), order: &[], limit, offset: 0, view: View::Active };
         let runs = tracker.search_runs(&search)?;
         return if runs.is_empty() {
             Err(Error::not_found(format!("experiment `{item}` has no finished training run")))

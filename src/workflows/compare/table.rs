@@ -4,44 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::super::record::{Light, light, pairs};
+use super::super::light::{Light, light};
 use super::super::session::Session;
 use super::column::Column;
 use super::conventions::Conventions;
 use super::flips::{Flips, tell};
-use super::paired_test::{Tested, Wish, check_same_rows, check_same_view, differences};
+use super::paired_test::{Tested, check_same_rows, check_same_view, differences};
 use super::queries::QueryChanges;
+use super::request::Request;
 use super::select::{primary_of, runs_of};
 use crate::comparison::{Difference, Verdict};
 use crate::error::{Error, Result};
 use crate::metrics::Direction;
 use crate::project::Project;
+use crate::runs::tags::pairs;
 use crate::tracking::{Run, Status};
-
-/// What to compare.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// Runs, experiments or model versions.
-    pub items: Vec<String>,
-    /// What the runs are judged by: a metric or `min loss`; the first run's primary metric when absent.
-    pub metric: Option<String>,
-    /// What the rows are sorted by, when not by `metric`.
-    pub sort: Option<String>,
-    /// Whether a higher or a lower value of `metric` is better, where nobody knows.
-    pub order: Option<Direction>,
-    /// More columns.
-    pub columns: Vec<String>,
-    /// The item that the others are held against; the first of two when absent.
-    pub baseline: Option<String>,
-    /// How many rows of the table at most.
-    pub top: usize,
-    /// Compare runs that were tested on different rows.
-    pub allow_different_data: bool,
-    /// The paired test, and whether it must be made.
-    pub test: Wish,
-    /// Name the rows whose answer changed, or the queries that moved.
-    pub why: bool,
-}
 
 /// One run in the table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,7 +81,7 @@ pub struct Outcome {
 pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let project = session.project;
     let started_ms = project.now_ms();
-    let (runs, baseline) = chosen(project, request)?;
+    let (runs, baseline) = chosen(session, request)?;
     if !request.allow_different_data {
         check_same_rows(&runs)?;
     }
@@ -133,10 +110,10 @@ pub fn compare(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 }
 
 /// The runs in the order in which they were named, and the one that the others are held against.
-fn chosen(project: &Project, request: &Request) -> Result<(Vec<Run>, Option<Run>)> {
+fn chosen(session: &Session<'_>, request: &Request) -> Result<(Vec<Run>, Option<Run>)> {
     let mut runs: Vec<Run> = Vec::new();
     let mut seen = BTreeSet::new();
-    for run in request.items.iter().map(|item| runs_of(project, item)).collect::<Result<Vec<_>>>()?.concat() {
+    for run in request.items.iter().map(|item| runs_of(session, item)).collect::<Result<Vec<_>>>()?.concat() {
         if seen.insert(run.id.clone()) {
             runs.push(run);
         }
@@ -145,7 +122,7 @@ fn chosen(project: &Project, request: &Request) -> Result<(Vec<Run>, Option<Run>
         None if runs.len() == 2 => Some(runs[0].clone()),
         None => None,
         Some(item) => {
-            let mut found = runs_of(project, item)?;
+            let mut found = runs_of(session, item)?;
             if found.len() > 1 {
                 return Err(Error::invalid(format!("the baseline `{item}` is {} runs", found.len()))
                     .hint("name one run or one model version"));

@@ -46,7 +46,7 @@ fn span_of(chunk: &Chunk, cells: &Cells, (source, column, now_ms): (&str, &str, 
         if time > now_ms + AHEAD_MS {
             return Err(wrong(&format!(
                 "`{cell}` lies in the future: it is {} now",
-                super::super::training_record::timestamp(now_ms)
+                crate::runs::timestamp::timestamp(now_ms)
             ))
             .hint("correct the data or this machine's clock, or leave `--time` out"));
         }

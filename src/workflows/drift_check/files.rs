@@ -20,7 +20,8 @@ use crate::drift::sampler::Sampler;
 use crate::drift::{Column, Role, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::project::Project;
-use crate::workflows::record::{COMMANDS, Light, light, pairs};
+use crate::runs::tags::pairs;
+use crate::workflows::light::{COMMANDS, Light, light};
 use crate::workflows::session::Session;
 
 /// What to compare.

@@ -10,18 +10,19 @@ use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
 use super::written::Written;
 use crate::bundle::{Bundle, Schema};
-use crate::data::Task;
 use crate::data::sources::{column_names, resolve};
-use crate::drift::findings::FEW;
+use crate::drift::statistic::FEW;
 use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
 use crate::project::{Located, Prefer};
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::{pairs, version_tags};
+use crate::tasks::kind_of;
 use crate::text::{DAY_MS, thousands};
 use crate::tracking::{DriftEvent, Severity, prediction_log};
 use crate::workflows::drift_events::advice;
-use crate::workflows::promote::{stored_config, version_tags};
-use crate::workflows::record::{Light, light, pairs};
+use crate::workflows::light::{Light, light};
 use crate::workflows::session::Session;
 
 /// The current rows.
@@ -105,7 +106,7 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
 
 /// A ranker's scores mean something within a query only: their distribution over all rows says nothing about drift.
 fn refuse_ranking(located: &Located) -> Result<()> {
-    if Schema::read(&located.folder)?.task != Task::Ranking {
+    if kind_of(Schema::read(&located.folder)?.task()).is_monitored() {
         return Ok(());
     }
     Err(Error::invalid(format!("{} {} ranks: drift of a ranker is not checked", located.model, located.version))
@@ -245,7 +246,7 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> usize 
         return 0;
     }
     if project.tracker_for_reading().is_none() {
-        project.note("there is no tracking database: no drift event was recorded".to_owned());
+        session.note("there is no tracking database: no drift event was recorded".to_owned());
         return 0;
     }
     let hour_ms = DAY_MS / 24;
@@ -289,7 +290,7 @@ fn record(session: &Session<'_>, located: &Located, outcome: &Outcome) -> usize 
     match project.tracker().and_then(|tracker| tracker.add_drift_events(&events)) {
         Ok(new) => new,
         Err(error) => {
-            project.note(format!("no drift event was recorded: {}", error.message));
+            session.note(format!("no drift event was recorded: {}", error.message));
             0
         }
     }

@@ -16,7 +16,7 @@ use crate::drift::{Finding, Reference, Role, Seen};
 use crate::error::{ErrorKind, Result};
 use crate::features::Signal;
 use crate::tracking::Severity;
-use crate::workflows::reading::signal;
+use crate::workflows::reading::batch;
 use crate::workflows::reference::score;
 use crate::workflows::session::Session;
 
@@ -62,17 +62,22 @@ impl Pass<'_> {
             return Ok(());
         }
         let positions: Vec<usize> = (0..rows.ids.len()).collect();
-        let input = signal(&rows, &positions);
-        self.session.setting.rows.replace(rows.numbers.clone());
+        let input = batch(&rows, &positions);
         drop(rows);
-        if let Signal::Texts(texts) = &input {
+        if let Signal::Texts(texts) = &input.signal {
             let lengths: Vec<f64> = texts.iter().map(|text| text.chars().count() as f64).collect();
             self.add(Role::TextLength, first_row, &lengths);
         }
         let features = match &self.reference.vectors {
-            None => self.bundle.transform(input, &self.session.setting)?,
+            None => {
+                let (features, report) = self.bundle.transform(input, &self.session.embedding)?;
+                self.session.note_texts(report);
+                features
+            }
             Some(sample) => {
-                let vectors = self.bundle.features.vectors(input, &self.session.setting)?;
+                let queries = input.queries.clone();
+                let (vectors, report) = self.bundle.features.vectors(input, &self.session.embedding)?;
+                self.session.note_texts(report);
                 let of = |value: &dyn Fn(ndarray::ArrayView1<'_, f32>) -> f64| {
                     vectors.outer_iter().map(value).collect::<Vec<f64>>()
                 };
@@ -82,7 +87,7 @@ impl Pass<'_> {
                 for (row, vector) in (first_row..).zip(vectors.outer_iter()) {
                     self.vectors.add(row, vector.to_vec());
                 }
-                self.bundle.features.of_vectors(vectors, &self.session.setting)?
+                self.bundle.features.of_vectors(vectors, queries, &self.session.embedding)?
             }
         };
         self.score(first_row, &features)

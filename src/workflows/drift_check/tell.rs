@@ -39,7 +39,7 @@ pub fn tell(session: &Session<'_>, outcome: &Outcome, to: &Tell, news: bool) {
             statistics: outcome.columns.iter().filter_map(value).collect(),
         };
         if let Err(error) = write_textfile(folder, &format!("mlops_drift_{model}"), &drift_metrics(&facts)) {
-            session.project.note(format!("no metrics were written: {}", error.message));
+            session.note(format!("no metrics were written: {}", error.message));
         }
     }
     if outcome.drift_detected && news && !to.channels.is_empty() {

@@ -1,10 +1,9 @@
 //! A version held against numbers: bounds on metrics, and how many rows they rest on.
 
-use super::super::paired::Paired;
 use super::check::{Check, Kind, Verdict};
 use crate::config::{Bound, Minimum, Require};
-use crate::data::Task;
-use crate::metrics::{Estimate, Evaluation};
+use crate::metrics::{Detail, Estimate, Evaluation, QueryDetail};
+use crate::runs::paired::Paired;
 
 /// A rule in words: `>= 0.55`, `lower bound >= 0.55`.
 fn words(rule: &Require) -> String {
@@ -74,23 +73,22 @@ struct Counted {
 /// queries.
 #[must_use]
 pub fn minimum(wanted: &Minimum, evaluation: Option<&Evaluation>) -> Vec<Check> {
-    let counted = evaluation.map_or_else(Counted::default, |evaluation| match &evaluation.ranking {
-        None => Counted { rows: Some(evaluation.rows), positives: positive(&evaluation.support), queries: None },
-        Some(facts) => {
-            let grades = evaluation.labels.iter().map(|label| label.parse::<u8>().unwrap_or_default());
-            let relevant = grades.zip(&evaluation.support);
-            let relevant = relevant.filter(|(grade, _)| *grade >= facts.convention.relevant_from);
-            let positives = relevant.map(|(_, documents)| *documents).sum();
+    let counted = evaluation.map_or_else(Counted::default, |evaluation| match &evaluation.detail {
+        Detail::Classes(classes) => {
+            Counted { rows: Some(evaluation.rows), positives: positive(&classes.support), queries: None }
+        }
+        Detail::Queries(QueryDetail { grades, facts }) => {
+            let positives = grades.range(facts.convention.relevant_from..).map(|(_, documents)| documents).sum();
             Counted { rows: Some(evaluation.rows), positives: Some(positives), queries: Some(facts.queries) }
         }
     });
-    held("test", wanted, counted, evaluation.is_some_and(|evaluation| evaluation.ranking.is_some()))
+    held("test", wanted, counted, evaluation.is_some_and(|evaluation| evaluation.queries().is_some()))
 }
 
 /// The same of the rows on which two versions are compared, where those are others than the test rows.
 #[must_use]
 pub fn compared(wanted: &Minimum, rows: &Paired) -> Vec<Check> {
-    let ranks = rows.task() == Task::Ranking;
+    let ranks = rows.baseline.is_ranking();
     let positives = if ranks {
         let from = rows.baseline.convention.map_or(1, |convention| usize::from(convention.relevant_from));
         Some(rows.truth().iter().filter(|grade| **grade >= from).count())

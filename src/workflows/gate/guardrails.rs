@@ -1,8 +1,6 @@
 //! What must not get worse while the main metric gets better: subgroups, calibration, size. (Latency is measured by the
 //! caller, who has both models open: see `judge`.)
 
-use super::super::paired::Paired;
-use super::super::predictions::Predictions;
 use super::absolute::require;
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
@@ -13,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::metrics::subgroups::grouped;
 use crate::metrics::{Direction, Estimate, METRICS, Metric, Scored};
 use crate::project::Project;
+use crate::runs::paired::Paired;
+use crate::runs::predictions::Predictions;
 
 /// The value of a metric over rows.
 pub(super) fn score(metric: &dyn Metric, rows: &Predictions) -> Option<f64> {

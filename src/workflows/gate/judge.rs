@@ -2,19 +2,18 @@
 
 use serde::Serialize;
 
-use super::super::export::checked;
-use super::super::parity::TOLERANCE;
-use super::super::release::{Measured, measured};
+use super::super::release::measured;
+use super::super::release::parity::TOLERANCE;
 use super::super::session::Session;
 use super::absolute::{compared, minimum, require};
 use super::check::{Check, Kind, Verdict};
 use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
 use super::versus::{ComparedOn, rows_of_both, versus};
-use crate::bundle::Bundle;
-use crate::config::{LatencyRule, PromotionSection, Require};
-use crate::error::{Error, ErrorKind, Result};
+use crate::config::{LatencyRule, PromotionSection, Quantile, Require};
+use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::metrics::Estimate;
+use crate::runs::opened::Opened;
 
 /// What the gate says, and on which rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -65,7 +64,7 @@ pub fn judge(
     for rule in &rails.subgroups {
         match candidate.answers(project) {
             Ok(answers) => subgroups(rule, answers, both.as_ref(), &mut checks)?,
-            Err(error) if error.kind == ErrorKind::Invalid => {
+            Err(error) if error.cause() == Some(&Cause::NotComparable) => {
                 let name = format!("{} by {}", rule.metric, rule.column);
                 let line = Check::new(Kind::Subgroup, name, None, "needs stored answers".into(), Verdict::Fail);
                 checks.push(line.detail(error.message));
@@ -86,12 +85,11 @@ pub fn judge(
     Ok(Gate { checks, compared_on: paired.map(|(rows, _)| rows.clone()) })
 }
 
-/// The exported file against the model, on the golden rows. It is made here and kept nowhere.
+/// The exported file against the model, on the golden rows.
 fn parity(session: &Session<'_>, candidate: &Subject) -> Result<Check> {
     let line = |value, verdict| Check::new(Kind::Parity, "ONNX parity", value, format!("<= {TOLERANCE:.0e}"), verdict);
     session.stage("exporting and checking")?;
-    let bundle = Bundle::load(&candidate.located.folder)?;
-    match checked(session, &bundle, &candidate.located) {
+    match candidate.export(session).map(|export| &export.exported.parity) {
         Ok(found) => {
             let detail = format!("{} golden rows, {}", found.rows, found.runtime);
             Ok(line(Some(found.worst), Verdict::Pass).detail(detail))
@@ -114,28 +112,27 @@ fn speed(
     production: Option<&Subject>,
 ) -> Result<Check> {
     let words = format!("<= {} x production", rule.max_ratio);
-    let name = format!("latency {}", rule.quantile);
+    let name = format!("latency {}", rule.quantile.as_str());
     let line = |value, verdict| Check::new(Kind::Latency, &name, value, words.clone(), verdict);
     let Some(production) = production else {
         return Ok(line(None, Verdict::NotApplicable).detail("nothing in production"));
     };
     session.stage("measuring latency")?;
     let size = usize::try_from(rule.batch).unwrap_or(usize::MAX);
-    let load = |subject: &Subject| Bundle::load(&subject.located.folder);
-    let (new_bundle, old_bundle) = (load(candidate)?, load(production)?);
-    let time = |bundle: &Bundle, subject: &Subject| {
-        let latency = measured(session, bundle, &subject.located, &[size], Measured::Model)?;
+    let (new_model, old_model) = (candidate.opened()?, production.opened()?);
+    let time = |model: &Opened| {
+        let latency = measured(session, model, &[size], None)?;
         let timing = latency.timing("model", size).ok_or_else(|| Error::failed("a size was not measured"))?;
-        Ok::<_, Error>(match rule.quantile.as_str() {
-            "p50" => timing.p50_us,
-            "p99" => timing.p99_us,
-            _ => timing.p95_us,
+        Ok::<_, Error>(match rule.quantile {
+            Quantile::P50 => timing.p50_us,
+            Quantile::P95 => timing.p95_us,
+            Quantile::P99 => timing.p99_us,
         })
     };
     // In turn, several times: what else the machine does falls on both.
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        match (time(&new_bundle, candidate), time(&old_bundle, production)) {
+        match (time(new_model), time(old_model)) {
             (Ok(new), Ok(old)) => rounds.push((new, old)),
             (Err(error), _) | (_, Err(error)) if error.kind == ErrorKind::Invalid => {
                 return Ok(line(None, Verdict::Fail).detail(error.message));

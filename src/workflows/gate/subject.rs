@@ -5,18 +5,21 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::super::known_rows::KnownRows;
-use super::super::paired::{all_answers, answers};
-use super::super::predictions::Predictions;
-use super::super::promote::stored_config;
+use super::super::release::export::Export;
+use super::super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 use crate::fs::read_text;
 use crate::metrics::Evaluation;
 use crate::names::ExperimentName;
 use crate::project::{Located, Project};
 use crate::registry::Manifest;
-use crate::tracking::{Run, Search, View};
+use crate::runs::known_rows::KnownRows;
+use crate::runs::opened::Opened;
+use crate::runs::paired::{all_answers, answers};
+use crate::runs::predictions::Predictions;
+use crate::runs::stored_config::stored_config;
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// A version with its run, its config and, on demand, its answers.
 pub struct Subject {
@@ -28,6 +31,8 @@ pub struct Subject {
     pub config: ExperimentConfig,
     evaluation: OnceCell<Option<Evaluation>>,
     answers: OnceCell<Predictions>,
+    opened: OnceCell<Opened>,
+    export: OnceCell<Export>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +49,41 @@ impl Subject {
         let row = project.reader()?.version(located.model.as_str(), located.version)?;
         let run = row.run_id.as_ref().map(|run| project.reader()?.run(run.as_str())).transpose()?;
         let config = stored_config(&located)?;
-        Ok(Self { located, run, config, evaluation: OnceCell::new(), answers: OnceCell::new() })
+        let (evaluation, answers, opened, export) = Default::default();
+        Ok(Self { located, run, config, evaluation, answers, opened, export })
+    }
+
+    /// A version whose model is open already.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn of(project: &Project, opened: Opened) -> Result<Self> {
+        let subject = Self::open(project, opened.located.clone())?;
+        Ok(Self { opened: OnceCell::from(opened), ..subject })
+    }
+
+    /// The model itself, opened when it is first asked for.
+    ///
+    /// # Errors
+    /// `Failed` when it is damaged.
+    pub fn opened(&self) -> Result<&Opened> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = Opened::open(self.located.clone())?;
+        Ok(self.opened.get_or_init(|| opened))
+    }
+
+    /// Its exported file, made and compared with the model when it is first asked for.
+    ///
+    /// # Errors
+    /// As `Export::build`.
+    pub fn export(&self, session: &Session<'_>) -> Result<&Export> {
+        if let Some(export) = self.export.get() {
+            return Ok(export);
+        }
+        let export = Export::build(session, self.opened()?)?;
+        Ok(self.export.get_or_init(|| export))
     }
 
     /// The value of a metric on its test rows.
@@ -89,6 +128,7 @@ impl Subject {
         let run = self.run.as_ref().ok_or_else(|| {
             let (model, version) = (&self.located.model, self.located.version);
             Error::invalid(format!("the run that made {model} {version} is gone, and its answers with it"))
+                .because(Cause::NotComparable)
         })?;
         let read = answers(project, run)?;
         Ok(self.answers.get_or_init(|| read))
@@ -110,12 +150,13 @@ impl Subject {
     /// # Errors
     /// `Failed` when the database cannot be read.
     pub fn answered(&self, project: &Project) -> Result<Vec<Run>> {
-        let (model, version) = (&self.located.model, self.located.version.0);
-        let filter = format!(
-            "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{model}' AND tags.version = '{version}'"
-        );
+        let filter = Filter::command("evaluate")
+            .and(Filter::status(Status::Finished))
+            .and(Filter::tag("model").equals(self.located.model.as_str()))
+            .and(Filter::tag("version").equals(self.located.version.0.to_string()));
         let limit = usize::MAX >> 1;
-        let search = Search { experiments: &[], filter: &filter, order: &[], limit, offset: 0, view: View::Active };
+        let search =
+            Search { experiments: &[], filter: Some(&filter), order: &[], limit, offset: 0, view: View::Active };
         let mut runs = project.reader()?.search_runs(&search)?;
         runs.extend(self.run.clone());
         Ok(runs)

@@ -1,28 +1,28 @@
 //! A candidate against the version in production, row by row on rows that both have answered; rankings query by query.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::super::known_rows::KnownRows;
-use super::super::paired::{Overlap, Paired, answers, pair};
-use super::super::ranking_files::CONVENTION_TAG;
 use super::check::{Check, Kind, Verdict};
 use super::subject::Subject;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
-use crate::data::{Part, Task};
-use crate::error::{ErrorKind, Result};
+use crate::data::Part;
+use crate::error::{Cause, Result};
 use crate::names::RunId;
 use crate::project::Project;
+use crate::runs::known_rows::KnownRows;
+use crate::runs::paired::{Overlap, Paired, answers, pair};
+use crate::runs::ranking_files::CONVENTION_TAG;
 use crate::stats::sample_size::Aim;
 use crate::tracking::Run;
 
 /// The rows of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComparedOn {
     /// How many rows; of rankings, documents.
     pub rows: usize,
     /// Of rankings, how many queries.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queries: Option<usize>,
     /// Rows that were left out: one of the two has learned from them, or of rankings from a document of their query.
     pub learned: usize,
@@ -74,7 +74,7 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
                 }
             },
             // Other classes, or answers that were deleted: the line of the gate says it.
-            Err(error) if error.kind == ErrorKind::Invalid => return Ok(Err(error.message)),
+            Err(error) if error.cause() == Some(&Cause::NotComparable) => return Ok(Err(error.message)),
             Err(error) => return Err(error),
         }
     }
@@ -87,7 +87,7 @@ pub(super) fn rows_of_both(project: &Project, candidate: &Subject, production: &
     };
     let (candidate, production) = (new.id.clone(), old.id.clone());
     let test_ids = tested_on(new).unwrap_or_default();
-    let queries = (paired.task() == Task::Ranking).then(|| paired.baseline.starts().len() - 1);
+    let queries = paired.baseline.is_ranking().then(|| paired.baseline.starts().len() - 1);
     Ok(Ok((ComparedOn { rows: paired.ids().len(), queries, learned, candidate, production, test_ids }, paired)))
 }
 
@@ -130,7 +130,7 @@ fn unseen(
 
 /// The rows to keep: those that are fresh; of rankings those of queries that are fresh as a whole.
 fn whole(paired: &Paired, mut fresh: Vec<bool>) -> Vec<usize> {
-    if paired.task() == Task::Ranking {
+    if paired.baseline.is_ranking() {
         for ends in paired.baseline.starts().windows(2) {
             let all = fresh[ends[0]..ends[1]].iter().all(|fresh| *fresh);
             fresh[ends[0]..ends[1]].fill(all);

@@ -1,18 +1,20 @@
 //! The report of an experiment: its runs best first, what they differ in, and the best of them in detail.
 
-use super::stored::Stored;
-use super::{by_metric, one};
+use super::one;
 use crate::error::{ErrorKind, Result};
 use crate::impact::study::Finding;
+use crate::metrics::Direction;
 use crate::report::document::{Align, Block, Document, Figure, Table, Tone};
 use crate::report::numbers::{count, plural, told};
 use crate::report::plots::comparison::{self, Comparison, Entry};
 use crate::report::sections::{self, ImpactRow, ImpactSection};
+use crate::runs::stored::Stored;
+use crate::runs::tags::tested_elsewhere;
+use crate::runs::timestamp::timestamp;
 use crate::tracking::Run;
 use crate::workflows::Session;
-use crate::workflows::compare::{differing, tested_elsewhere};
+use crate::workflows::compare::{differing, direction};
 use crate::workflows::impact;
-use crate::workflows::training_record::timestamp;
 
 /// Rows of the leaderboard; the others are counted.
 const SHOWN: usize = 100;
@@ -130,9 +132,9 @@ fn plot(stored: &[Stored], name: &str, metric: &str) -> Result<Figure> {
     };
     let entries: Vec<Entry> = stored.iter().filter_map(entry).collect();
     let shown = entries.len().min(comparison::MOST);
-    let rows = stored[0].judged().map_or_else(String::new, |(part, one)| match &one.ranking {
+    let rows = stored[0].judged().map_or_else(String::new, |(part, one)| match one.queries() {
         None => format!(", {part} rows, n = {}", count(one.rows)),
-        Some(facts) => format!(", {} {part} queries", count(facts.queries)),
+        Some(queries) => format!(", {} {part} queries", count(queries.facts.queries)),
     });
     let title = format!("{metric} of the runs of {name}");
     let subtitle = format!("{} best first{rows}, whiskers: 95 % interval", plural(shown, "run"));
@@ -157,5 +159,16 @@ fn differences(document: &mut Document, stored: &[Stored], params: &[String]) {
     document.push(Block::Table(table));
     if params.len() > shown.len() {
         document.note(format!("… and {} more: {}", params.len() - shown.len(), params[shown.len()..].join(", ")));
+    }
+}
+
+/// The value of a metric in a run, as it can be ordered: best first, numbers before none, then the earlier run.
+fn by_metric(metric: &str) -> impl Fn(&Run, &Run) -> std::cmp::Ordering + '_ {
+    let sign = if direction(metric).is_ok_and(|direction| direction == Direction::Minimize) { 1.0 } else { -1.0 };
+    let key = move |run: &Run| {
+        run.metrics.get(metric).filter(|value| !value.is_nan()).map_or(f64::INFINITY, |value| sign * value)
+    };
+    move |left, right| {
+        key(left).total_cmp(&key(right)).then(left.start_ms.cmp(&right.start_ms)).then(left.id.cmp(&right.id))
     }
 }

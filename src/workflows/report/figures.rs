@@ -1,7 +1,7 @@
 //! Plots of a run, from its predictions and its history.
 
-use super::stored::{Feature, Stored};
 use crate::error::Result;
+use crate::report::calibration::ece;
 use crate::report::document::{Block, Document, Figure};
 use crate::report::numbers::{count, plural, told};
 use crate::report::plots::confusion::{Confusion, confusion};
@@ -11,7 +11,8 @@ use crate::report::plots::learning::{Learning, learning};
 use crate::report::plots::precision_recall::{PrecisionRecall, precision_recall};
 use crate::report::plots::reliability::{Reliability, reliability};
 use crate::report::plots::roc::{Roc, roc};
-use crate::workflows::predictions::Predictions;
+use crate::runs::predictions::Predictions;
+use crate::runs::stored::{Feature, Stored};
 
 /// The most classes that have a curve of their own.
 const MOST_CURVES: usize = 10;
@@ -60,8 +61,8 @@ fn matrix(document: &mut Document, stored: &Stored) -> Result<()> {
         evaluation.metrics.get("accuracy").map_or_else(String::new, |one| format!(", accuracy {}", told(one)));
     let subtitle = format!("{part} rows, n = {}{accuracy}", count(evaluation.rows));
     let title = titled("Confusion matrix", stored);
-    let given =
-        Confusion { title: &title, subtitle: &subtitle, labels: &evaluation.labels, counts: &evaluation.confusion };
+    let Some(classes) = evaluation.classes() else { return Ok(()) };
+    let given = Confusion { title: &title, subtitle: &subtitle, labels: &classes.labels, counts: &classes.confusion };
     add(document, "confusion", &title, &subtitle, confusion(&given)?);
     Ok(())
 }
@@ -118,8 +119,9 @@ fn areas(document: &mut Document, stored: &Stored, part: &str, rows: &Prediction
 /// Reliability of what a person sees as probability, as the evaluation found it: of the positive class, of more classes
 /// that of the called one.
 fn calibration(document: &mut Document, stored: &Stored) -> Result<()> {
-    let judged =
-        stored.judged().and_then(|(part, evaluation)| Some((part, evaluation.rows, evaluation.reliability.as_ref()?)));
+    let judged = stored
+        .judged()
+        .and_then(|(part, evaluation)| Some((part, evaluation.rows, evaluation.classes()?.reliability.as_ref()?)));
     let Some((part, rows, found)) = judged else {
         document.note("No reliability: the run is of an older build, or its metrics.json is not stored.");
         return Ok(());
@@ -135,18 +137,6 @@ fn calibration(document: &mut Document, stored: &Stored) -> Result<()> {
     add(document, "reliability", &title, &subtitle, svg);
     document.text(ece(found));
     Ok(())
-}
-
-/// The calibration error beside what chance alone makes of it.
-pub fn ece(found: &crate::metrics::Reliability) -> String {
-    let ece = format!("Expected calibration error {:.4} over {} bins of equal count", found.ece, found.bins.len());
-    match &found.null {
-        Some(null) => format!(
-            "{ece}; a perfectly calibrated model would show {:.4} on average and at most {:.4} in 95 of 100 cases.",
-            null.mean, null.high
-        ),
-        None => format!("{ece}."),
-    }
 }
 
 /// The features that weigh most, where the model says so.

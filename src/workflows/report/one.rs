@@ -1,21 +1,22 @@
 //! The report of one run, or of a model version and the run that made it.
 
-use super::stored::Stored;
 use super::{figures, ranking};
 use crate::comparison::Options;
 use crate::error::{ErrorKind, Result};
-use crate::metrics::{Direction, Evaluation};
+use crate::metrics::{Detail, Direction, Evaluation};
 use crate::names::Version;
 use crate::project::{Located, Project};
 use crate::report::document::{Align, Block, Document, Table, Tone};
 use crate::report::numbers::{count, percent, told, value};
 use crate::report::sections::{self, ComparisonRow, ComparisonSection};
+use crate::runs::paired::{Overlap, Paired, answers, pair};
+use crate::runs::stored::Stored;
+use crate::runs::stored_config::stored_config;
+use crate::runs::tags::tested_elsewhere;
+use crate::runs::timestamp::timestamp;
 use crate::tracking::{LedgerEntry, ModelVersion, Run, Stage, Status};
-use crate::workflows::compare::{direction, tested_elsewhere};
-use crate::workflows::gate::{Check, Kind, Verdict, overall, refusal, require};
-use crate::workflows::paired::{Overlap, Paired, answers, pair};
-use crate::workflows::promote::stored_config;
-use crate::workflows::training_record::timestamp;
+use crate::workflows::compare::direction;
+use crate::workflows::gate::{Check, Evidence, Kind, Verdict, overall, refusal, require};
 
 /// A model version, with its place in the registry.
 struct Versioned {
@@ -59,10 +60,7 @@ pub fn of_version(project: &Project, located: Located, run: Run) -> Result<Docum
     let held = |rule| require(rule, stored.estimate(&rule.metric).as_ref());
     let lines: Vec<LedgerEntry> = history.into_iter().filter(|entry| entry.version == located.version).collect();
     // The last decision with its evidence says more than the config's bounds: it looked at production, too.
-    let decided = lines.iter().rev().find_map(|entry| {
-        let checks = entry.evidence.get("checks")?;
-        serde_json::from_value::<Vec<Check>>(checks.clone()).ok().filter(|checks| !checks.is_empty())
-    });
+    let decided = lines.iter().rev().filter_map(Evidence::of).map(|found| found.checks).find(|one| !one.is_empty());
     let versioned = Versioned {
         row: tracker.version(located.model.as_str(), located.version).ok(),
         ledger: lines,
@@ -126,9 +124,9 @@ fn run_verdict(stored: &Stored) -> (Tone, String) {
 /// The primary metric in words, after `before`; empty where there is none.
 fn primary(stored: &Stored, before: &str) -> String {
     let Some(estimate) = stored.estimate(&stored.primary) else { return String::new() };
-    let rows = stored.judged().map_or_else(String::new, |(part, one)| match &one.ranking {
+    let rows = stored.judged().map_or_else(String::new, |(part, one)| match one.queries() {
         None => format!(" on {} {part} rows", count(one.rows)),
-        Some(facts) => format!(" {} ({part})", facts.behind(&stored.primary)),
+        Some(queries) => format!(" {} ({part})", queries.facts.behind(&stored.primary)),
     });
     format!("{before}{} {}{rows}", stored.primary, told(&estimate))
 }
@@ -146,8 +144,8 @@ fn version_verdict(versioned: &Versioned, stored: &Stored) -> (Tone, String) {
             format!("{} {told} {}", check.metric, check.rule)
         });
         let held: Vec<String> = held.collect();
-        let facts = stored.judged().and_then(|(_, judged)| judged.ranking.as_ref());
-        let over = facts.map_or_else(String::new, |facts| format!(", {}", facts.behind(&stored.primary)));
+        let queries = stored.judged().and_then(|(_, judged)| judged.queries());
+        let over = queries.map_or_else(String::new, |queries| format!(", {}", queries.facts.behind(&stored.primary)));
         let held = if held.is_empty() { primary(stored, ": ") } else { format!(": {}{over}", held.join(", ")) };
         let gate = if versioned.decided { "meets its gate" } else { "meets the bounds of its config" };
         return (Tone::Good, format!("{name} {gate}{held}; {standing}"));
@@ -352,9 +350,9 @@ fn metrics(document: &mut Document, stored: &Stored) {
         .iter()
         .map(|(part, evaluation)| {
             let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
-            let n = match &evaluation.ranking {
+            let n = match evaluation.queries() {
                 None => format!("n = {}", count(evaluation.rows)),
-                Some(facts) => format!("{} queries", count(facts.queries)),
+                Some(queries) => format!("{} queries", count(queries.facts.queries)),
             };
             format!("{part}{}, {n}", if sure { " [95 % interval]" } else { "" })
         })
@@ -367,19 +365,20 @@ fn metrics(document: &mut Document, stored: &Stored) {
         table.rows.push(std::iter::once(name.clone()).chain(stored.parts.iter().map(cell)).collect());
     }
     document.push(Block::Table(table));
-    if let Some(facts) = &judged.ranking {
-        ranking::conventions(document, stored, facts);
-        return;
-    }
-    let positive = judged.positive.as_ref().map_or_else(String::new, |label| format!("; positive class {label}"));
-    let support = judged.labels.iter().zip(&judged.support).take(20);
+    let classes = match &judged.detail {
+        Detail::Classes(classes) => classes,
+        Detail::Queries(queries) => return ranking::conventions(document, stored, queries),
+    };
+    let positive = classes.positive.as_ref().map_or_else(String::new, |label| format!("; positive class {label}"));
+    let support = classes.labels.iter().zip(&classes.support).take(20);
     let support = support.map(|(label, rows)| format!("{label}: {}", count(*rows))).collect::<Vec<_>>().join(", ");
-    document.text(format!("Average: {}{positive}. Rows by class: {support}.", judged.average));
+    document.text(format!("Average: {}{positive}. Rows by class: {support}.", classes.average));
 }
 
 /// The primary metric in each subgroup of each column.
 fn subgroups(document: &mut Document, stored: &Stored) {
-    let Some((_, judged)) = stored.judged().filter(|(_, judged)| !judged.subgroups.is_empty()) else { return };
+    let classes = stored.judged().and_then(|(_, judged)| judged.classes());
+    let Some(classes) = classes.filter(|classes| !classes.subgroups.is_empty()) else { return };
     document.section("Subgroups");
     let mut table = Table::of(&[
         ("column", Align::Left),
@@ -387,7 +386,7 @@ fn subgroups(document: &mut Document, stored: &Stored) {
         ("rows", Align::Right),
         (&format!("{} [95 % interval]", stored.primary), Align::Right),
     ]);
-    for (column, found) in &judged.subgroups {
+    for (column, found) in &classes.subgroups {
         for group in &found.groups {
             let cell = group.metrics.get(&stored.primary).map_or("–".into(), told);
             let few = if group.few { " (few)" } else { "" };

@@ -2,18 +2,17 @@
 //! queries that are ranked worst. All of it from the stored predictions, by the conventions that are stored with them.
 
 use super::figures::{add, titled};
-use super::stored::Stored;
-use crate::data::Task;
 use crate::error::Result;
-use crate::metrics::RankingFacts;
+use crate::metrics::QueryDetail;
 use crate::metrics::ranking::{Convention, Queries, RankingEstimate, Wanted, evaluate};
 use crate::report::document::{Align, Block, Document, Table};
 use crate::report::numbers::{count, plural, value};
 use crate::report::plots::by_rank::{ByRank, Cut, by_rank};
 use crate::report::plots::spread::{Spread, spread};
+use crate::runs::predictions::Predictions;
+use crate::runs::stored::Stored;
 use crate::stats::quantile::quantile;
 use crate::stats::ranks::descending;
-use crate::workflows::predictions::Predictions;
 
 /// The deepest rank in the plot of NDCG.
 const DEEPEST: usize = 10;
@@ -24,7 +23,8 @@ const TOP: usize = 5;
 
 /// Under the table of metrics: what the numbers rest on, and each metric by the three ways to count queries without relevant
 /// documents.
-pub fn conventions(document: &mut Document, stored: &Stored, facts: &RankingFacts) {
+pub fn conventions(document: &mut Document, stored: &Stored, queries: &QueryDetail) {
+    let QueryDetail { grades, facts } = queries;
     let Some((part, judged)) = stored.judged() else { return };
     let line = |name: &str| {
         let estimate = judged.metrics.get(name)?;
@@ -37,8 +37,7 @@ pub fn conventions(document: &mut Document, stored: &Stored, facts: &RankingFact
         document.text(line);
     }
     document.text(format!("Conventions: {}.", facts.convention.told()));
-    let support = judged.labels.iter().zip(&judged.support);
-    let support = support.map(|(label, documents)| format!("{label}: {}", count(*documents))).collect::<Vec<_>>();
+    let support = grades.iter().map(|(grade, documents)| format!("{grade}: {}", count(*documents))).collect::<Vec<_>>();
     document.text(format!("{part}: {} by grade: {}.", plural(judged.rows, "document"), support.join(", ")));
     if facts.empty == 0 {
         return;
@@ -125,9 +124,7 @@ fn lie(document: &mut Document, stored: &Stored, part: &str, found: &RankingEsti
 /// The queries with the lowest values; those without relevant documents say nothing of the model.
 fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, convention: Convention) {
     let (starts, grades) = (rows.starts(), rows.grades());
-    let relevant = |query: usize| {
-        grades[starts[query]..starts[query + 1]].iter().filter(|grade| **grade >= convention.relevant_from).count()
-    };
+    let relevant = |query: usize| convention.relevant(&grades[starts[query]..starts[query + 1]]);
     let mut order: Vec<usize> =
         (0..found.per_query.len()).filter(|query| relevant(*query) > 0 && !found.per_query[*query].is_nan()).collect();
     order.sort_by(|left, right| found.per_query[*left].total_cmp(&found.per_query[*right]).then(left.cmp(right)));
@@ -160,6 +157,6 @@ fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, c
 
 /// Whether a run is one of ranking: as its metrics say it, else its predictions.
 pub fn is_ranking(stored: &Stored) -> bool {
-    let judged = stored.judged().map(|(_, judged)| judged.ranking.is_some());
-    judged.unwrap_or_else(|| stored.predictions.as_ref().is_ok_and(|rows| rows.task == Task::Ranking))
+    let judged = stored.judged().map(|(_, judged)| judged.queries().is_some());
+    judged.unwrap_or_else(|| stored.predictions.as_ref().is_ok_and(Predictions::is_ranking))
 }

@@ -1,8 +1,9 @@
 //! Where a retrain begins: the state of its period, and those of earlier periods that were cut short.
 
 use super::super::session::Session;
-use super::run::{Outcome, Request};
-use super::state::{End, Ended, State};
+use super::outcome::Outcome;
+use super::request::Request;
+use super::state::{Conclusion, End, Ended, State};
 use super::tell;
 use super::work::Work;
 use crate::error::{Error, Result};
@@ -67,13 +68,14 @@ pub(super) fn close_older(session: &Session<'_>, request: &Request, outcome: &Ou
         let mut work = Work { session, request, experiments: Vec::new(), policy: None, state };
         if decided {
             work.ended()?;
-            project.note(format!("{} {period} had been cut short and was finished", config.name));
+            session.note(format!("{} {period} had been cut short and was finished", config.name));
         } else {
             work.state.ended = Some(Ended { how: End::Abandoned, at_ms: project.now_ms() });
-            project.note(format!("{} {period} had been cut short before a decision; its period is over", config.name));
+            session.note(format!("{} {period} had been cut short before a decision; its period is over", config.name));
         }
         let how = work.state.ended.map_or(End::Abandoned, |ended| ended.how);
-        let older = Outcome { period, outcome: how.code(), state: Some(work.state.clone()), ..outcome.clone() };
+        let older =
+            Outcome { period, outcome: Conclusion::Ended(how), state: Some(work.state.clone()), ..outcome.clone() };
         if how != End::Abandoned {
             tell::end(session, request, &older);
         }

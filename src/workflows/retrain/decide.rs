@@ -3,20 +3,22 @@
 use serde_json::Value;
 
 use super::super::evaluate::{Request as Evaluation, evaluate};
-use super::super::known_rows::KnownRows;
-use super::super::predictions;
-use super::super::promote::{Request, promote, stored_config};
+use super::super::gate::{Evidence, Verdict};
+use super::super::promote::{Request, promote};
 use super::super::session::Session;
 use super::state::{Decided, End, State, Trained};
 use super::train::TAG;
-use crate::config::{Bound, Mode, Policy, PromotionSection, Versus};
+use crate::config::{Bound, Inconclusive, Mode, Policy, PromotionSection, Versus};
 use crate::data::Part;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fs::sha256;
 use crate::metrics;
 use crate::names::Version;
 use crate::project::{Prefer, Project};
-use crate::tracking::{LedgerEntry, Run, Search, Stage, View};
+use crate::runs::known_rows::KnownRows;
+use crate::runs::predictions;
+use crate::runs::stored_config::stored_config;
+use crate::tracking::{Filter, LedgerEntry, Run, Search, Stage, Status, View};
 
 /// The best candidate: by the primary metric of the first one on the validation rows, where all have them; the earlier
 /// of equals. The test rows are for the gate.
@@ -51,7 +53,7 @@ pub(super) fn decide(session: &Session<'_>, policy: Option<&Policy>, state: &Sta
     let (best, version, chosen_on) = best(&state.trained)?;
     if chosen_on == "test" && state.trained.iter().filter(|one| one.version.is_some()).count() > 1 {
         let why = "the best of several candidates was chosen on the test rows that the gate judges by";
-        project.note(format!("{why}, and looks better than it is: give the split validation rows"));
+        session.note(format!("{why}, and looks better than it is: give the split validation rows"));
     }
     let production = project.production_version(&state.model)?;
     let mut decided = Decided {
@@ -117,7 +119,7 @@ fn default_policy(
     Ok(Some(Policy {
         file: "the retrain's own rule: not clearly worse than production".to_owned(),
         sha256: sha256(text.as_bytes()),
-        gate: PromotionSection { versus_production: vec![versus], inconclusive: "promote".to_owned(), ..gate },
+        gate: PromotionSection { versus_production: vec![versus], inconclusive: Inconclusive::Promote, ..gate },
     }))
 }
 
@@ -129,29 +131,30 @@ fn made(project: &Project, state: &State, version: Version) -> Result<Option<Led
 }
 
 fn told(project: &Project, state: &State, decided: Decided, line: &LedgerEntry) -> Result<Decided> {
-    let inconclusive = line.evidence["verdict"].as_str() == Some("inconclusive");
+    let evidence = Evidence::of(line).ok_or_else(|| {
+        let what = format!("the ledger's evidence about {} {} cannot be read", state.model, line.version);
+        Error::failed(what).hint("it was written by another build of `mlops`")
+    })?;
+    let inconclusive = evidence.verdict == Verdict::Inconclusive;
     let decision = match (line.action.as_str(), inconclusive) {
         ("promoted", _) if line.to == Some(Stage::Production) => End::Promoted,
         ("promoted", _) => End::Staged,
         (_, true) => End::Inconclusive,
         (_, false) => End::Refused,
     };
-    let on = &line.evidence["compared_on"];
-    let rows = on["rows"].as_u64().and_then(|rows| usize::try_from(rows).ok());
+    let on = evidence.compared_on.as_ref();
     // On the rows that were compared, which may be fewer than the candidate's test rows.
-    let metric = decided.metric.as_str();
-    let tested = line.evidence["checks"].as_array().into_iter().flatten();
-    let baseline =
-        tested.filter(|check| check["metric"] == metric).find_map(|check| check["difference"]["baseline"].as_f64());
-    let whole = on["learned"].as_u64() == Some(0);
+    let tested = evidence.checks.iter().filter(|check| check.metric == decided.metric);
+    let baseline = tested.filter_map(|check| check.difference.as_ref()).find_map(|difference| difference.baseline);
+    let whole = on.is_some_and(|on| on.learned == 0);
     let production_value = baseline.or(decided.production_value.filter(|_| whole));
     let row = project.tracker()?.version(state.model.as_str(), decided.version)?;
     Ok(Decided {
         decision,
         stage: row.stage.as_str().to_owned(),
-        checks: line.evidence["checks"].clone(),
+        checks: serde_json::to_value(&evidence.checks).context(|| "cannot write the checks".into())?,
         reason: line.reason.clone(),
-        compared_rows: rows,
+        compared_rows: on.map(|on| on.rows),
         production_value,
         ..decided
     })
@@ -183,7 +186,7 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
         Err(error) if error.kind == crate::error::ErrorKind::Invalid => {
             let kind = stored_config(&located).map_or_else(|_| String::new(), |config| config.model.kind);
             let holder = format!("{} {holder} ({kind})", state.model);
-            project.note(format!("{holder} cannot answer the new rows: {}", error.message));
+            session.note(format!("{holder} cannot answer the new rows: {}", error.message));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -193,11 +196,13 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
 /// An evaluation of a version on the test rows of a run, from before a crash.
 fn answered(project: &Project, state: &State, version: Version, run: &Run) -> Result<Option<Run>> {
     let Some(rows) = run.tags.get("test_ids") else { return Ok(None) };
-    let filter = format!(
-        "command = 'evaluate' AND status = 'FINISHED' AND tags.model = '{}' AND tags.version = '{}' AND tags.test_ids = '{rows}'",
-        state.model, version.0
-    );
-    let search = Search { experiments: &[], filter: &filter, order: &[], limit: 1, offset: 0, view: View::Active };
+    let filter = Filter::command("evaluate")
+        .and(Filter::status(Status::Finished))
+        .and(Filter::tag("model").equals(state.model.as_str()))
+        .and(Filter::tag("version").equals(version.0.to_string()))
+        .and(Filter::tag("test_ids").equals(rows));
+    let search =
+        Search { experiments: &[], filter: Some(&filter), order: &[], limit: 1, offset: 0, view: View::Active };
     let found = project.reader()?.search_runs(&search)?.pop();
     let whole = |found: &Run| {
         let folder =

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::known_rows::KnownRows;
-use super::super::promote::stored_config;
 use super::super::reading::{From, read_rows};
-use super::super::record::write_json;
 use super::super::session::Session;
 use crate::config::{Experiment, RetrainConfig};
 use crate::data::rows::{Blank, Labels, TimeWindow};
@@ -16,13 +13,13 @@ use crate::data::snapshot::{Facts, Layout, write};
 use crate::data::sources::{Request, VectorColumns, column_names, read};
 use crate::data::split::parse_time;
 use crate::data::{Table, parquet_file};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::fs::{create_dir, sha256_file};
 use crate::names::ModelName;
 use crate::project::Prefer;
-
-/// How the error of a source without rows ends.
-const NO_ROWS: &str = "has no rows";
+use crate::runs::known_rows::KnownRows;
+use crate::runs::record::write_json;
+use crate::runs::stored_config::stored_config;
 
 /// Rows as they were at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +106,7 @@ pub(super) fn extract(
         ..Request::default()
     };
     // No rows are too few rows: the answer is no, and nothing is wrong with the request.
-    let none = |error: Error| if error.message.ends_with(NO_ROWS) { Error::refused(error.message) } else { error };
+    let none = |error: Error| if error.cause() == Some(&Cause::NoRows) { Error::refused(error.message) } else { error };
     let table = read(&expanded, &request, root).map_err(none)?;
     session.check()?;
     let (positions, time) = latest(session, config, &table)?;
@@ -189,7 +186,7 @@ fn latest(session: &Session<'_>, config: &RetrainConfig, table: &Table) -> Resul
     }
     let note = |count: usize, what: &str| {
         if count > 0 {
-            session.project.note(format!("{count} rows of `{}` were left out: {what}", table.source()));
+            session.note(format!("{count} rows of `{}` were left out: {what}", table.source()));
         }
     };
     note(without, &format!("they have no `{column}`"));
@@ -212,7 +209,7 @@ fn new_rows(session: &Session<'_>, model: &ModelName, snapshot: &str) -> Result<
     let rows = read_rows(
         session,
         From {
-            source: snapshot,
+            source: snapshot.into(),
             query: None,
             columns: &columns,
             split: None,

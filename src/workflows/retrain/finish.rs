@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::super::models::archive;
 use super::super::prune::{Policy, plan_model, prune_model};
 use super::super::rollback::rollback;
 use super::super::session::Session;
-use super::super::versions::archive;
 use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
@@ -37,7 +37,7 @@ pub(super) fn verify(
     let project = session.project;
     let serving = project.production_version(&state.model)?;
     if serving != Some(decided.version) {
-        return gone(project, state, decided.version);
+        return gone(session, state, decided.version);
     }
     session.stage("verifying")?;
     let why = match serves(session, config, state, decided.version) {
@@ -50,7 +50,7 @@ pub(super) fn verify(
     let reason = format!("{} {} does not serve: {why}", state.model, decided.version);
     if project.previous_production(&state.model)?.is_none() {
         // The first version of all: nothing is better than what does not answer.
-        archive(project, &state.model, decided.version, Some(decided.version), &reason)?;
+        archive(session, &state.model, decided.version, Some(decided.version), &reason)?;
         return Ok(Verified { golden_rows: 0, rolled_back: Some(format!("{reason}; nothing is in production now")) });
     }
     rollback(session, state.model.as_str(), &reason).map_err(|error| {
@@ -62,8 +62,8 @@ pub(super) fn verify(
 }
 
 /// The version is not in production any more: a rollback before a crash, or a person who has promoted another one since.
-fn gone(project: &Project, state: &State, version: Version) -> Result<Verified> {
-    let history = project.tracker()?.history(state.model.as_str())?;
+fn gone(session: &Session<'_>, state: &State, version: Version) -> Result<Verified> {
+    let history = session.project.tracker()?.history(state.model.as_str())?;
     let promoted = history.iter().rfind(|line| line.version == version && line.to == Some(Stage::Production));
     let since = promoted.map_or(i64::MAX, |line| line.id);
     let next = history.iter().find(|line| {
@@ -72,7 +72,7 @@ fn gone(project: &Project, state: &State, version: Version) -> Result<Verified> 
     });
     let rolled_back = next.filter(|line| line.action != "promoted").map(|line| line.reason.clone());
     if rolled_back.is_none() {
-        project.note(format!("{} {version} was promoted, and is not in production any more", state.model));
+        session.note(format!("{} {version} was promoted, and is not in production any more", state.model));
     }
     Ok(Verified { golden_rows: 0, rolled_back })
 }
@@ -87,7 +87,7 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
     }
     let folder = project.layout.production(&state.model, version);
     check_folder(&folder)?;
-    let rows = Bundle::load(&folder)?.check_golden(&folder, &session.setting.uncached())?;
+    let rows = Bundle::load(&folder)?.check_golden(&folder, &session.embedding.uncached())?;
     if let Some((program, arguments)) = config.verify.split_first() {
         let log = State::folder(&project.layout, &state.name, &state.period).join("verify.log");
         let said = || format!("cannot write `{}`", log.display());
@@ -148,7 +148,7 @@ fn policy(section: PruneSection) -> Policy {
 pub(super) fn prune(session: &Session<'_>, section: PruneSection, state: &State) -> Result<Pruned> {
     let project = session.project;
     session.stage("pruning")?;
-    let found = prune_model(project, &state.model, policy(section))?;
+    let found = prune_model(session, &state.model, policy(section))?;
     let mut pruned = Pruned { versions: found.old.iter().map(|old| old.version).collect(), snapshots: Vec::new() };
     for snapshot in old_snapshots(project, section, state)? {
         let path = project.layout.root().join(&snapshot);

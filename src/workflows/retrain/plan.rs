@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::session::Session;
 use super::extract::{origin, snapshot_path};
 use super::finish::would_go;
-use super::run::Request;
+use super::request::Request;
 use super::state::{STEPS, State};
 use super::trigger::{Answer, ask};
 use crate::config::Experiment;

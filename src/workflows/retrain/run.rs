@@ -1,67 +1,22 @@
 //! From the first step that is not done to the end, under the model's retrain lock.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use serde::Serialize;
+use std::time::Instant;
 
 use super::super::session::Session;
-use super::super::training_record::timestamp;
 use super::begin::{begin, close_older};
 use super::finish::check_production;
+use super::outcome::Outcome;
 use super::period::period_of;
-use super::plan::{Plan, plan};
-use super::state::{End, State};
+use super::plan::plan;
+use super::request::Request;
+use super::state::{Conclusion, End, State};
 use super::tell;
 use super::train::candidates;
 use super::work::{Work, record};
-use crate::config::{Experiment, Policy, Retrain, Trigger, load_policy};
+use crate::config::{Experiment, Policy, Trigger, load_policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Lock, crash_point};
-use crate::names::ModelName;
-use crate::notify::Delivery;
-
-/// What to retrain.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The config.
-    pub retrain: Retrain,
-    /// Only say what would be done.
-    pub dry_run: bool,
-    /// Again, although the period has had its retrain, and whatever the triggers say.
-    pub force: bool,
-    /// How long to wait for another retrain of the model.
-    pub wait: Duration,
-    /// Where `node_exporter` finds the numbers; the config's when absent.
-    pub textfile_dir: Option<PathBuf>,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Outcome {
-    /// The retrain's name.
-    pub name: String,
-    /// The model.
-    pub model: ModelName,
-    /// The period.
-    pub period: String,
-    /// `promoted`, `refused`, `inconclusive`, `rolled_back`, `skipped` (nothing to do), `planned` (`--dry-run`).
-    pub outcome: &'static str,
-    /// The period had its retrain before.
-    pub already_done: bool,
-    /// The first step that had to be done, where a retrain was gone on with.
-    pub resumed_at: Option<String>,
-    /// Why nothing was done.
-    pub reasons: Vec<String>,
-    /// What is known of it.
-    pub state: Option<State>,
-    /// What would be done.
-    pub plan: Option<Plan>,
-    /// Who was told, and whether it arrived.
-    pub notices: Vec<Delivery>,
-    /// Seconds in all.
-    pub seconds: f64,
-}
+use crate::runs::timestamp::timestamp;
 
 /// Retrains, or goes on with what was begun.
 ///
@@ -88,7 +43,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         name: config.name.to_string(),
         model: model.clone(),
         period: period.clone(),
-        outcome: "skipped",
+        outcome: Conclusion::Skipped,
         already_done: false,
         resumed_at: None,
         reasons: Vec::new(),
@@ -101,7 +56,7 @@ pub fn retrain(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let known = State::read(&State::folder(&project.layout, &config.name, &period))?;
         outcome.plan = Some(plan(session, request, &experiments, (&model, &period), known.as_ref())?);
         outcome.state = known;
-        outcome.outcome = "planned";
+        outcome.outcome = Conclusion::Planned;
         return Ok(outcome);
     }
     let note = format!("retrain {} since {}", config.name, timestamp(project.now_ms()));
@@ -151,7 +106,7 @@ fn under_lock(
                 outcome.reasons.push(format!("drift asks for one: {}", advice.reasons.join("; ")));
             }
         }
-        outcome.outcome = ended.how.code();
+        outcome.outcome = Conclusion::Ended(ended.how);
         outcome.state = Some(begun);
         return Ok(());
     }
@@ -165,23 +120,9 @@ fn under_lock(
     if let Some(reasons) = done? {
         outcome.reasons = reasons;
     } else {
-        outcome.outcome = work.state.ended.map_or(End::Refused, |ended| ended.how).code();
+        outcome.outcome = Conclusion::Ended(work.state.ended.map_or(End::Refused, |ended| ended.how));
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     record(&work, outcome);
     Ok(())
-}
-
-impl Outcome {
-    /// 0 promoted, done before or nothing to do; 1 rolled back, also when that was before; 3 refused; 5 inconclusive.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self.outcome {
-            "rolled_back" => 1,
-            _ if self.already_done => 0,
-            "refused" => 3,
-            "inconclusive" => 5,
-            _ => 0,
-        }
-    }
 }

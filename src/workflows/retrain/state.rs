@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::record::write_json;
 use super::extract::Extracted;
 use super::trigger::Triggered;
-use super::validate::Validated;
-use crate::error::{Context, Error, ErrorKind, Result};
-use crate::fs::read_text;
+use crate::error::{Cause, ErrorKind, Result};
+use crate::fs::{document, read_text};
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::registry::Layout;
+use crate::runs::record::write_json;
 
 /// The steps in order, as they are named everywhere.
 pub(super) const STEPS: [&str; 7] = ["trigger", "extract", "validate", "train", "decide", "verify", "prune"];
@@ -54,6 +53,18 @@ pub struct State {
     pub told: bool,
     /// Seconds of each step.
     pub seconds: BTreeMap<String, f64>,
+}
+
+/// What the rows are like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validated {
+    /// Rows with a label.
+    pub labelled: u64,
+    /// Rows of each class.
+    pub classes: BTreeMap<String, u64>,
+    /// The share of nulls of each column that the candidates use.
+    pub null_rates: BTreeMap<String, f64>,
 }
 
 /// A candidate that was tried.
@@ -166,6 +177,40 @@ impl End {
     }
 }
 
+/// What a call of `retrain` came to: the end of the period's retrain, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// Only the plan was asked for.
+    Planned,
+    /// There was nothing to do.
+    Skipped,
+    /// The retrain ended, now or before.
+    #[serde(untagged)]
+    Ended(End),
+}
+
+impl Conclusion {
+    /// Its stable name, which is also the one in JSON.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Skipped => "skipped",
+            Self::Ended(end) => end.code(),
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ended(end) => end.word(),
+            other => other.code(),
+        }
+    }
+}
+
 /// The end of a retrain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,13 +236,11 @@ impl State {
         let path = folder.join("state.json");
         match read_text(&path) {
             Ok(text) => {
-                let damaged = || format!("`{}` is damaged: remove it to begin the period anew", path.display());
-                let state: Self = serde_json::from_str(&text).context(damaged)?;
-                if state.format_version != 1 {
-                    let found = state.format_version;
-                    return Err(Error::failed(format!("`{}` has format {found}, this build knows 1", path.display())));
-                }
-                Ok(Some(state))
+                let state = document(&path.display().to_string(), &text, 1);
+                state.map(Some).map_err(|error| match error.cause() {
+                    Some(Cause::NewerFormat) => error,
+                    _ => error.hint("remove it to begin the period anew"),
+                })
             }
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -238,5 +281,20 @@ impl State {
             (verify, self.verified.is_some()),
             (prune, self.pruned.is_some()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conclusion_has_one_name_in_json_and_in_tags() {
+        let ends = [End::Promoted, End::Staged, End::Refused, End::Inconclusive, End::RolledBack, End::Abandoned];
+        let all = [Conclusion::Planned, Conclusion::Skipped].into_iter().chain(ends.map(Conclusion::Ended));
+        for conclusion in all {
+            assert_eq!(serde_json::to_value(conclusion).unwrap(), conclusion.code());
+            assert_eq!(conclusion.code().replace('_', " "), conclusion.word());
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::super::notices::notify;
 use super::super::session::Session;
-use super::run::{Outcome, Request};
-use super::state::{End, State};
+use super::outcome::Outcome;
+use super::request::Request;
+use super::state::{Conclusion, End, State};
 use crate::config::NotifyEvent;
 use crate::error::{Error, ErrorKind};
 use crate::notify::{Delivery, Notice};
@@ -30,12 +31,12 @@ pub(super) fn metrics(session: &Session<'_>, request: &Request, outcome: &Outcom
         completed_ms,
         steps: state.map(steps).unwrap_or_default(),
         rows: state.and_then(|state| state.extracted.as_ref()).map(|found| found.facts.written),
-        promoted: outcome.outcome == "promoted",
-        rolled_back: outcome.outcome == "rolled_back",
+        promoted: outcome.outcome == Conclusion::Ended(End::Promoted),
+        rolled_back: outcome.outcome == Conclusion::Ended(End::RolledBack),
         exit_code,
     };
     if let Err(error) = write_textfile(&folder, &stem, &retrain_metrics(&facts)) {
-        project.note(format!("no metrics were written: {}", error.message));
+        session.note(format!("no metrics were written: {}", error.message));
     }
 }
 
@@ -54,9 +55,13 @@ pub(super) fn end(session: &Session<'_>, request: &Request, outcome: &Outcome) -
     let version = format!("{} {}", outcome.model, decided.version);
     let before = decided.production.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
     let (event, summary) = match outcome.outcome {
-        "promoted" => (NotifyEvent::Success, format!("{version} is in production (before: {before}).")),
-        "staged" => (NotifyEvent::Success, format!("{version} waits in Staging. In production: {before}.")),
-        "rolled_back" => {
+        Conclusion::Ended(End::Promoted) => {
+            (NotifyEvent::Success, format!("{version} is in production (before: {before})."))
+        }
+        Conclusion::Ended(End::Staged) => {
+            (NotifyEvent::Success, format!("{version} waits in Staging. In production: {before}."))
+        }
+        Conclusion::Ended(End::RolledBack) => {
             let why = state.verified.as_ref().and_then(|verified| verified.rolled_back.clone()).unwrap_or_default();
             (NotifyEvent::Failure, format!("{why}. {before} is in production again."))
         }
@@ -77,7 +82,7 @@ pub(super) fn end(session: &Session<'_>, request: &Request, outcome: &Outcome) -
     fact("candidates that failed", (!failed.is_empty()).then(|| failed.join(", ")));
     let notice = Notice {
         event,
-        title: format!("{} {}: {}", outcome.name, state.period, outcome.outcome.replace('_', " ")),
+        title: format!("{} {}: {}", outcome.name, state.period, outcome.outcome.word()),
         summary,
         facts,
         model: outcome.model.to_string(),

@@ -6,11 +6,11 @@ use super::super::session::Session;
 use super::super::train::{Request, train};
 use super::state::{State, Trained};
 use crate::config::{Experiment, Override, RetrainConfig, load};
-use crate::data::Task;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::sha256;
 use crate::names::{ModelName, Version};
-use crate::tracking::{Run, Search, View};
+use crate::tasks::kind_of;
+use crate::tracking::{Filter, Run, Search, Status, View};
 
 /// The tag that says for which retrain a version was trained or asked; `tracking::Tracker::measured` knows it.
 pub(super) const TAG: &str = "retrain";
@@ -22,7 +22,7 @@ pub(super) const TAG: &str = "retrain";
 pub(super) fn candidates(root: &Path, config: &RetrainConfig) -> Result<Vec<Experiment>> {
     let experiments = (0..config.candidates.len()).map(|at| experiment(root, config, at, &[]));
     let experiments = experiments.collect::<Result<Vec<_>>>()?;
-    if let Some(at) = experiments.iter().position(|one| one.config.task == Task::Ranking) {
+    if let Some(at) = experiments.iter().position(|one| !kind_of(one.config.task).is_monitored()) {
         let path = &config.candidates[at].config;
         return Err(Error::invalid(format!("`{path}` is of the task ranking, and a retrain trains classifiers"))
             .hint("its new rows have no queries; `mlops train CONFIG --promote` trains and promotes a ranking model"));
@@ -116,9 +116,9 @@ fn mark(state: &State, at: usize, experiment: &Experiment) -> Result<String> {
 
 /// The finished training with this mark, and its version, where it is still there.
 fn done(session: &Session<'_>, model: &ModelName, mark: &str) -> Result<Option<(Run, Version)>> {
-    let mark = mark.replace('\'', "''");
-    let filter = format!("command = 'train' AND status = 'FINISHED' AND tags.{TAG} = '{mark}'");
-    let search = Search { experiments: &[], filter: &filter, order: &[], limit: 1, offset: 0, view: View::Active };
+    let filter = Filter::command("train").and(Filter::status(Status::Finished)).and(Filter::tag(TAG).equals(mark));
+    let search =
+        Search { experiments: &[], filter: Some(&filter), order: &[], limit: 1, offset: 0, view: View::Active };
     let tracker = session.project.tracker()?;
     let Some(run) = tracker.search_runs(&search)?.pop() else { return Ok(None) };
     let version = run.tags.get("version").map(|version| Version::parse(version)).transpose()?;

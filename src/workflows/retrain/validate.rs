@@ -3,29 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::super::session::Session;
 use super::extract::{Extracted, used};
-use super::state::State;
+use super::state::{State, Validated};
 use crate::config::{Experiment, RetrainConfig};
 use crate::data::labels;
 use crate::data::snapshot::{ColumnKind, Facts};
 use crate::data::sources::{Request, read};
 use crate::error::{Error, Result};
 use crate::fs::sha256_file;
-
-/// What the rows are like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Validated {
-    /// Rows with a label.
-    pub labelled: u64,
-    /// Rows of each class.
-    pub classes: BTreeMap<String, u64>,
-    /// The share of nulls of each column that the candidates use.
-    pub null_rates: BTreeMap<String, f64>,
-}
 
 /// Checks what was extracted.
 ///

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use super::super::record::{Light, light, pairs};
+use super::super::light::{Light, light};
 use super::super::session::Session;
 use super::decide::decide;
 use super::extract::{extract, statistics};
 use super::finish::{prune, verify};
-use super::run::{Outcome, Request};
+use super::outcome::Outcome;
+use super::request::Request;
 use super::state::{End, Ended, Pruned, State, Verified};
 use super::train::candidate;
 use super::trigger::{Answer, Triggered, ask};
@@ -15,6 +16,7 @@ use super::validate::validate;
 use crate::config::{Experiment, Policy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::crash_point;
+use crate::runs::tags::pairs;
 
 /// A retrain at work.
 pub(super) struct Work<'a> {
@@ -92,7 +94,7 @@ impl Work<'_> {
         self.step("extract", |state| state.extracted.is_some(), taken, |state, found| state.extracted = Some(found))?;
         if self.state.extracted.as_ref().is_some_and(|found| found.new_rows == Some(0)) {
             let source = self.state.extracted.as_ref().map_or("", |found| found.source.as_str());
-            project.note(format!("no row of `{source}` is new to the version in production: is it still filled?"));
+            session.note(format!("no row of `{source}` is new to the version in production: is it still filled?"));
         }
         self.validated()?;
         let wanted = if self.state.decided.is_some() { 0 } else { config.candidates.len() };
@@ -181,7 +183,7 @@ pub(super) fn record(work: &Work<'_>, outcome: &Outcome) {
     let mut tags = pairs([
         ("model", state.model.to_string()),
         ("period", state.period.clone()),
-        ("decision", outcome.outcome.to_owned()),
+        ("decision", outcome.outcome.code().to_owned()),
         ("config_sha256", state.config_sha256.clone()),
     ]);
     tags.extend(state.decided.as_ref().map(|decided| ("version".to_owned(), decided.version.0.to_string())));

@@ -7,8 +7,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::table::Added;
-use super::{Rules, gain};
+use super::rules::{Rules, gain};
 
 /// Sums over j go in so many lanes, so that they are the same on every processor.
 pub const LANES: usize = 8;
@@ -19,6 +18,17 @@ const WIDEST: f64 = 300.0;
 /// −0.0 and 0.0 tie.
 fn rank_key(score: f64) -> f64 {
     score + 0.0
+}
+
+/// Room for what one document and those behind it add, for `Table`.
+#[derive(Debug, Default)]
+pub struct Added {
+    /// Of one document with each of those behind it.
+    pub lambdas: Vec<f64>,
+    /// The second derivatives of the same.
+    pub seconds: Vec<f64>,
+    /// The sums by rank.
+    pub sums: Vec<[f32; 2]>,
 }
 
 /// Room for one query, in order of rank.

@@ -7,8 +7,8 @@
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::Rules;
-use super::pairs::Pairs;
+use super::pairs::{Added, Pairs};
+use super::rules::Rules;
 
 const PLACES: usize = 1 << 20;
 
@@ -18,15 +18,6 @@ pub struct Table {
     places: Box<[f64; PLACES]>,
     lowest: f64,
     factor: f64,
-}
-
-/// Room for what one document and those behind it add.
-#[derive(Debug, Default)]
-pub struct Added {
-    lambdas: Vec<f64>,
-    seconds: Vec<f64>,
-    /// The sums by rank.
-    sums: Vec<[f32; 2]>,
 }
 
 impl Table {

@@ -1,0 +1,75 @@
+//! Makes a release: the files of a checkpoint, and what other systems need to serve it: `model.onnx`, `preprocessor.json`,
+//! `model_metadata.json`, `model_card.md`. It is made beside the validated versions when a version is promoted to
+//! production; the parity of the exported file with the model is part of the gate.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::gate::Subject;
+use super::super::session::Session;
+use super::facts::Facts;
+use super::latency::{Benchmark, Latency, REPETITIONS, measure};
+use super::parity::Parity;
+use crate::error::Result;
+use crate::fs::write_atomic;
+use crate::onnx::Runtime;
+use crate::registry::{is_released, release};
+use crate::report::{metadata, model_card};
+use crate::runs::opened::Opened;
+
+/// What was released.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Released {
+    /// SHA-256 of the exported files.
+    pub files: BTreeMap<String, String>,
+    /// How near the exported file is to the model.
+    pub parity: Parity,
+    /// Microseconds of an answer from features to probabilities, one row: the median.
+    pub p50_us: f64,
+}
+
+/// Makes the release of a version that passed its gate or was forced through it; none when it has one already, whose parity
+/// was checked then.
+///
+/// # Errors
+/// `Refused` when the exported file does not say what the model says, `Invalid` for a kind that cannot be exported,
+/// `Failed` when the version is damaged or the disk refuses.
+pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> Result<Option<Released>> {
+    let project = session.project;
+    let (model, version) = (&subject.located.model, subject.located.version);
+    if is_released(&project.layout, model, version) {
+        return Ok(None);
+    }
+    session.stage("measuring latency")?;
+    let (opened, export) = (subject.opened()?, subject.export(session)?);
+    let latency = measured(session, opened, &[], Some(&export.runtime))?;
+    session.stage("exporting")?;
+    let exported = &export.exported;
+    release(&project.layout, model, version, |folder| {
+        export.write(folder)?;
+        let facts = Facts { forced, ..Facts::read(session, subject, &opened.bundle.schema, exported, &latency)? };
+        write_atomic(&folder.join(model_card::FILE), facts.card().written().as_bytes())?;
+        write_atomic(&folder.join(metadata::FILE), facts.metadata(folder)?.to_json()?.as_bytes())
+    })?;
+    let files = exported.files.iter().map(|(name, facts)| (name.clone(), facts.sha256.clone())).collect();
+    let p50_us = latency.timing("model", 1).map_or(f64::NAN, |timing| timing.p50_us);
+    Ok(Some(Released { files, parity: exported.parity.clone(), p50_us }))
+}
+
+/// Measures how long a version takes from its features to its answers, and the exported file where one is given; without
+/// sizes, the usual ones.
+///
+/// # Errors
+/// `Invalid` without golden rows, `Failed` when they cannot be read.
+pub fn measured(
+    session: &Session<'_>,
+    opened: &Opened,
+    batch_sizes: &[usize],
+    file: Option<&Runtime>,
+) -> Result<Latency> {
+    // A thousand texts through a sentence encoder would take half a minute.
+    let pipeline = file.is_some() && opened.bundle.features.embedder_identity().is_none();
+    let benchmark = Benchmark { repetitions: REPETITIONS, batch_sizes: batch_sizes.to_vec(), pipeline };
+    measure(session, &opened.bundle, file, opened.golden()?, &benchmark)
+}
