@@ -1,7 +1,5 @@
 //! Fetching a cache line before it is needed.
 
-#![expect(clippy::inline_always, reason = "one instruction")]
-
 /// Values of a cache line of f32.
 pub const LINE: usize = 16;
 
