@@ -49,6 +49,7 @@ pub mod fs;
 pub mod kernels;
 pub mod mounts;
 pub mod names;
+pub mod once;
 pub mod onnx;
 pub mod stats;
 pub mod tensors;

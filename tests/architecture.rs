@@ -27,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
     &["data", "embeddings", "registry", "retrieval"],
-    &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "onnx", "tensors", "text", "stats"],
+    &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "once", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];
 

@@ -21,6 +21,8 @@ pub struct Decoder<'a> {
     file: &'a str,
     lines: Vec<&'a str>,
     problems: RefCell<Vec<Problem>>,
+    /// The keys that their sections do not have.
+    unknown_keys: RefCell<Vec<Problem>>,
     /// Texts that must not be printed with the line that they stand in.
     secrets: RefCell<Vec<String>>,
     /// The task of the config, where it has one.
@@ -37,6 +39,7 @@ impl<'a> Decoder<'a> {
             file,
             lines: text.lines().collect(),
             problems: RefCell::default(),
+            unknown_keys: RefCell::default(),
             secrets: RefCell::default(),
             task: Cell::default(),
             stored: false,
@@ -51,17 +54,21 @@ impl<'a> Decoder<'a> {
 
     /// Notes a problem at a place.
     pub fn problem(&self, line: usize, column: usize, path: &str, message: impl Into<String>, hint: Option<String>) {
+        self.problems.borrow_mut().push(self.problem_at((line, column), path, &message.into(), hint));
+    }
+
+    /// Notes a key that its section does not have.
+    fn unknown_key(&self, place: (usize, usize), path: &str, key: &str, hint: String) {
+        let problem = self.problem_at(place, path, &format!("unknown key `{key}`"), Some(hint));
+        self.unknown_keys.borrow_mut().push(problem);
+    }
+
+    fn problem_at(&self, place: (usize, usize), path: &str, message: &str, hint: Option<String>) -> Problem {
+        let (line, column) = place;
         let snippet = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or_default();
         // A webhook's address is a secret, and a wrong line is printed.
-        self.problems.borrow_mut().push(Problem {
-            message: without_secrets(&message.into()),
-            file: self.file.to_owned(),
-            line,
-            column,
-            path: path.to_owned(),
-            snippet: without_secrets(snippet),
-            hint,
-        });
+        let (message, snippet) = (without_secrets(message), without_secrets(snippet));
+        Problem { message, file: self.file.to_owned(), line, column, path: path.to_owned(), snippet, hint }
     }
 
     /// Keeps a text out of what problems say and show.
@@ -74,7 +81,9 @@ impl<'a> Decoder<'a> {
     /// The problems in the order of the file.
     #[must_use]
     pub fn finish(self) -> Vec<Problem> {
+        // A section and its first key stand in the same place: what else is wrong there comes before an unknown key.
         let mut problems = self.problems.into_inner();
+        problems.extend(self.unknown_keys.into_inner());
         let mut secrets = self.secrets.into_inner();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         for problem in &mut problems {
@@ -313,8 +322,7 @@ impl<'d, 'n> At<'d, 'n> {
             let at = self.entry(&entry.0, Some(entry));
             let Some(field) = section.fields.iter().find(|field| field.name == entry.0) else {
                 let hint = known_hint(&entry.0, section.fields.iter().map(|field| field.name));
-                let message = format!("unknown key `{}`", entry.0);
-                self.decoder.problem(entry.1.line, entry.1.column, &at.path, message, Some(hint));
+                self.decoder.unknown_key((entry.1.line, entry.1.column), &at.path, &entry.0, hint);
                 continue;
             };
             if let Some(only) = field.only.filter(|_| at.is_given() && !self.has(field)) {

@@ -339,7 +339,11 @@ fn decode_target(fields: &Fields<'_, '_>) -> NotifyTarget {
     let (webhook, command, headers) = (fields.at("webhook"), fields.at("command"), fields.at("headers"));
     let given: Vec<&At<'_, '_>> = [&slack, &teams, &webhook, &command].into_iter().filter(|at| at.is_given()).collect();
     match given.as_slice() {
-        [] | [_] => {}
+        [] => fields.own().problem(
+            "a channel needs one of `slack`, `teams`, `webhook`, `command`",
+            Some("{slack: \"${SLACK_WEBHOOK_URL}\", on: [failure]}".into()),
+        ),
+        [_] => {}
         [_, second, ..] => second.problem("a channel goes to one place", Some("write another item".into())),
     }
     if headers.is_given() && !webhook.is_given() {
@@ -380,13 +384,6 @@ fn hide_secrets(item: &At<'_, '_>, node: &Node) {
 impl Value for NotifyChannel {
     fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
         at.node.into_iter().for_each(|node| hide_secrets(at, node));
-        // Said before an unknown key is, which may be one of these with a mistake in it.
-        if !["slack", "teams", "webhook", "command"].iter().any(|key| at.child(key).is_given()) {
-            at.problem(
-                "a channel needs one of `slack`, `teams`, `webhook`, `command`",
-                Some("{slack: \"${SLACK_WEBHOOK_URL}\", on: [failure]}".into()),
-            );
-        }
         let fields = at.section(&CHANNEL);
         Some(Self {
             target: decode_target(&fields),

@@ -9,7 +9,8 @@ use crate::config::ExperimentConfig;
 use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::Result;
 use crate::features::Batch;
-use crate::project::{Located, Prefer, Project};
+use crate::once::get_or_try_init;
+use crate::project::Located;
 
 /// A version of a model, loaded.
 pub struct Opened {
@@ -28,14 +29,6 @@ const _: fn() = || {
 };
 
 impl Opened {
-    /// Opens the version that a selector names.
-    ///
-    /// # Errors
-    /// `NotFound` without such a model, `Failed` when it is damaged.
-    pub fn find(project: &Project, selector: &str, prefer: Prefer) -> Result<Self> {
-        Self::open(project.locate(selector, prefer)?)
-    }
-
     /// Opens a version that was located.
     ///
     /// # Errors
@@ -50,11 +43,7 @@ impl Opened {
     /// # Errors
     /// `Failed` when the file is missing or damaged.
     pub fn golden(&self) -> Result<&Golden> {
-        if let Some(golden) = self.golden.get() {
-            return Ok(golden);
-        }
-        let read = Golden::read(&self.located.folder)?;
-        Ok(self.golden.get_or_init(|| read))
+        get_or_try_init(&self.golden, || Golden::read(&self.located.folder))
     }
 
     /// The config that it was trained with; read when it is first asked for.
@@ -62,11 +51,7 @@ impl Opened {
     /// # Errors
     /// `Failed` when the file is missing or damaged.
     pub fn config(&self) -> Result<&ExperimentConfig> {
-        if let Some(config) = self.config.get() {
-            return Ok(config);
-        }
-        let read = stored_config(&self.located)?;
-        Ok(self.config.get_or_init(|| read))
+        get_or_try_init(&self.config, || stored_config(&self.located))
     }
 
     /// What the model says of rows in memory.

@@ -108,8 +108,7 @@ impl TaskKind for Classification {
         let Answered { rows, part, prediction } = *answered;
         let by = values_by(rows, &part.positions);
         let answers = ClassAnswers { truth: part.truth.classes(), prediction, by: &by };
-        let evaluation =
-            judge(judging.experiment, judging.schema, self.has_intervals(part.part), &answers, judging.view)?;
+        let evaluation = judge(judging.experiment, judging.schema, part.is_tested(), &answers, judging.view)?;
         Ok(Judgement { evaluation, per_query: Vec::new(), letor_script: None })
     }
 

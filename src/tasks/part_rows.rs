@@ -26,10 +26,22 @@ impl PartRows {
         Self { part, positions, truth, starts }
     }
 
+    /// Whether these are test rows: only they have intervals, calibration and groups.
+    #[must_use]
+    pub fn is_tested(&self) -> bool {
+        self.part == Part::Test
+    }
+
     /// The ids of the rows.
     #[must_use]
     pub fn ids(&self, rows: &Rows) -> Vec<String> {
         self.positions.iter().map(|position| rows.ids[*position].clone()).collect()
+    }
+
+    /// The query of each row, where the rows have queries.
+    #[must_use]
+    pub fn queries(&self, rows: &Rows) -> Vec<String> {
+        self.positions.iter().filter_map(|position| rows.query(*position).map(str::to_owned)).collect()
     }
 
     /// The ids of the queries.

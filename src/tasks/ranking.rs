@@ -91,7 +91,7 @@ impl TaskKind for Ranking {
     fn judge(&self, judging: &Judging<'_>, answered: &Answered<'_>) -> Result<Judgement> {
         let Answered { rows, part, prediction } = *answered;
         let config = &judging.experiment.config;
-        let replicates = if self.has_intervals(part.part) { config.evaluation.bootstrap } else { 0 };
+        let replicates = if part.is_tested() { config.evaluation.bootstrap } else { 0 };
         let draws = Draws::of(replicates, stream(config.seed, "bootstrap"));
         let (scores, grades) = (prediction.scores.column(0).to_vec(), part.truth.grades());
         let wanted = wanted(&config.evaluation.metrics, &config.evaluation.primary)?;
@@ -121,7 +121,7 @@ impl TaskKind for Ranking {
         for JudgedPart { name, answered: Answered { rows, part, prediction }, .. } in parts {
             ids.extend(part.ids(rows));
             names.extend(part.positions.iter().map(|_| (*name).to_owned()));
-            queries.extend(part.positions.iter().map(|at| rows.query(*at).unwrap_or_default().to_owned()));
+            queries.extend(part.queries(rows));
             grades.extend(part.truth.grades());
             scores.extend(prediction.scores.column(0));
             query_ids.push(part.query_ids(rows));

@@ -8,7 +8,7 @@ use super::part_rows::PartRows;
 use crate::bundle::{Bundle, Prediction, Schema};
 use crate::config::{Experiment, ExperimentConfig};
 use crate::data::rows::{Labels, Rows};
-use crate::data::{Columns, Input, Part, Task, Truth};
+use crate::data::{Columns, Input, Task, Truth};
 use crate::error::Result;
 use crate::metrics::ranking::{Empty, LetorScript, RankingEstimate};
 use crate::metrics::{Average, Evaluation, View};
@@ -178,9 +178,4 @@ pub trait TaskKind: Sync {
 
     /// How far the model's probabilities can be trusted, in words.
     fn calibration(&self, evaluation: Option<&Evaluation>) -> Option<String>;
-
-    /// Whether intervals belong to a part.
-    fn has_intervals(&self, part: Part) -> bool {
-        part == Part::Test
-    }
 }

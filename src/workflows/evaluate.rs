@@ -21,7 +21,7 @@ use crate::runs::opened::Opened;
 use crate::runs::record::{Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::code_tags;
-use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, kind_of};
+use crate::tasks::{Answered, JudgedPart, Judgement, PartRows, kind_of};
 use crate::tracking::{self, Input};
 
 /// What came of it.
@@ -87,19 +87,18 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let digests = rows.digests();
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
-        let ids: Vec<String> = positions.iter().map(|position| rows.ids[*position].clone()).collect();
+        // Whatever part they are of: what is evaluated is judged as test rows are.
+        let answered_part = PartRows::of(&rows, Part::Test, positions);
+        let positions = &answered_part.positions;
         let parts = vec![part_name.to_owned(); positions.len()];
-        let queries: Vec<String> = positions.iter().filter_map(|at| rows.query(*at).map(str::to_owned)).collect();
         let digests: Vec<u64> = positions.iter().map(|position| digests[*position]).collect();
-        recorder.rows(&queries, &ids, &parts, &digests)?;
+        recorder.rows(&answered_part.queries(&rows), &answered_part.ids(&rows), &parts, &digests)?;
         let (prediction, report) = opened.predict(input, &session.embedding)?;
         session.note_texts(report);
-        let answered_part = PartRows::of(&rows, Part::Test, positions.clone());
         let answered = Answered { rows: &rows, part: &answered_part, prediction: &prediction };
         let remark = kind.remark(&experiment, &bundle.schema, &[&answered_part.truth]);
         remark.into_iter().for_each(|remark| session.note(remark));
-        let judging = Judging { view, ..request.judging(&experiment, &bundle.schema) };
-        let judgement = kind.judge(&judging, &answered)?;
+        let judgement = kind.judge(&request.judging(&experiment, &bundle.schema, view), &answered)?;
         session.check()?;
         kind.record(recorder, &[JudgedPart { name: part_name, answered, judgement: &judgement }])?;
         let Judgement { evaluation, letor_script, .. } = judgement;
@@ -123,7 +122,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         recorder.config(&experiment.config)?;
         recorder.json("metrics.json", &outcome)?;
         let environment = recorder.environment(&[("data_fingerprint", fingerprint.clone())])?;
-        let tested = rows.ids_digest(&positions);
+        let tested = rows.ids_digest(positions);
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
         data.extend(request.tags.iter().map(|(key, value)| (key.as_str(), value.clone())));
         // Only a view of its own is noted: runs without these tags were judged as the model is.

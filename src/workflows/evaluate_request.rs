@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use crate::bundle::Schema;
 use crate::config::Experiment;
 use crate::data::Part;
-use crate::metrics::Average;
 use crate::metrics::ranking::Empty;
+use crate::metrics::{Average, View};
 use crate::tasks::{Judging, Options};
 
 /// What to evaluate, on what.
@@ -49,9 +49,9 @@ impl Request {
         }
     }
 
-    /// By what the answers are judged, with the view of the config.
+    /// By what the answers are judged.
     #[must_use]
-    pub fn judging<'a>(&self, experiment: &'a Experiment, schema: &'a Schema) -> Judging<'a> {
-        Judging { empty: self.empty, letor_compat: self.letor_compat, ..Judging::of(experiment, schema) }
+    pub fn judging<'a>(&self, experiment: &'a Experiment, schema: &'a Schema, view: View) -> Judging<'a> {
+        Judging { experiment, schema, view, empty: self.empty, letor_compat: self.letor_compat }
     }
 }

@@ -1,7 +1,7 @@
 //! A version that stands before the gate, with what is stored of it.
 
-use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -12,6 +12,7 @@ use crate::error::{Cause, Context, Error, Result};
 use crate::fs::read_text;
 use crate::metrics::Evaluation;
 use crate::names::ExperimentName;
+use crate::once::get_or_try_init;
 use crate::project::{Located, Project};
 use crate::registry::Manifest;
 use crate::runs::known_rows::KnownRows;
@@ -29,10 +30,10 @@ pub struct Subject {
     pub run: Option<Run>,
     /// The config that it was trained with.
     pub config: ExperimentConfig,
-    evaluation: OnceCell<Option<Evaluation>>,
-    answers: OnceCell<Predictions>,
-    opened: OnceCell<Opened>,
-    export: OnceCell<Export>,
+    evaluation: OnceLock<Option<Evaluation>>,
+    answers: OnceLock<Predictions>,
+    opened: OnceLock<Opened>,
+    export: OnceLock<Export>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +60,7 @@ impl Subject {
     /// As `open`.
     pub fn of(project: &Project, opened: Opened) -> Result<Self> {
         let subject = Self::open(project, opened.located.clone())?;
-        Ok(Self { opened: OnceCell::from(opened), ..subject })
+        Ok(Self { opened: OnceLock::from(opened), ..subject })
     }
 
     /// The model itself, opened when it is first asked for.
@@ -67,11 +68,7 @@ impl Subject {
     /// # Errors
     /// `Failed` when it is damaged.
     pub fn opened(&self) -> Result<&Opened> {
-        if let Some(opened) = self.opened.get() {
-            return Ok(opened);
-        }
-        let opened = Opened::open(self.located.clone())?;
-        Ok(self.opened.get_or_init(|| opened))
+        get_or_try_init(&self.opened, || Opened::open(self.located.clone()))
     }
 
     /// Its exported file, made and compared with the model when it is first asked for.
@@ -79,11 +76,7 @@ impl Subject {
     /// # Errors
     /// As `Export::build`.
     pub fn export(&self, session: &Session<'_>) -> Result<&Export> {
-        if let Some(export) = self.export.get() {
-            return Ok(export);
-        }
-        let export = Export::build(session, self.opened()?)?;
-        Ok(self.export.get_or_init(|| export))
+        get_or_try_init(&self.export, || Export::build(session, self.opened()?))
     }
 
     /// The value of a metric on its test rows.
@@ -97,24 +90,18 @@ impl Subject {
     /// # Errors
     /// `Failed` when the file is damaged.
     pub fn evaluation(&self, project: &Project) -> Result<Option<&Evaluation>> {
-        if let Some(known) = self.evaluation.get() {
-            return Ok(known.as_ref());
-        }
-        let read = match &self.run {
-            None => None,
-            Some(run) => {
-                let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
-                let path = folder.join("metrics.json");
-                if path.is_file() {
-                    let document: MetricsDocument = serde_json::from_str(&read_text(&path)?)
-                        .context(|| format!("`{}` is damaged", path.display()))?;
-                    document.splits.into_iter().find(|(part, _)| part == "test").map(|(_, evaluation)| evaluation)
-                } else {
-                    None
-                }
+        let read = || {
+            let Some(run) = &self.run else { return Ok(None) };
+            let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
+            let path = folder.join("metrics.json");
+            if !path.is_file() {
+                return Ok(None);
             }
+            let document: MetricsDocument =
+                serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
+            Ok(document.splits.into_iter().find(|(part, _)| part == "test").map(|(_, evaluation)| evaluation))
         };
-        Ok(self.evaluation.get_or_init(|| read).as_ref())
+        Ok(get_or_try_init(&self.evaluation, read)?.as_ref())
     }
 
     /// Its answers about its test rows.
@@ -122,16 +109,14 @@ impl Subject {
     /// # Errors
     /// `Invalid` when there are none.
     pub fn answers(&self, project: &Project) -> Result<&Predictions> {
-        if let Some(known) = self.answers.get() {
-            return Ok(known);
-        }
-        let run = self.run.as_ref().ok_or_else(|| {
-            let (model, version) = (&self.located.model, self.located.version);
-            Error::invalid(format!("the run that made {model} {version} is gone, and its answers with it"))
-                .because(Cause::NotComparable)
-        })?;
-        let read = answers(project, run)?;
-        Ok(self.answers.get_or_init(|| read))
+        get_or_try_init(&self.answers, || {
+            let run = self.run.as_ref().ok_or_else(|| {
+                let (model, version) = (&self.located.model, self.located.version);
+                Error::invalid(format!("the run that made {model} {version} is gone, and its answers with it"))
+                    .because(Cause::NotComparable)
+            })?;
+            answers(project, run)
+        })
     }
 
     /// The bytes of its files, as they were trained.

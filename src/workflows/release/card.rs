@@ -42,9 +42,9 @@ impl Facts<'_> {
             },
             metrics: self.metrics(),
             primary: config.evaluation.primary.clone(),
-            labels: self.labels().to_vec(),
-            positive: (self.labels().len() == 2).then(|| self.labels()[1].clone()),
-            threshold: (self.labels().len() == 2).then_some(self.schema.threshold()),
+            labels: self.schema.labels().to_vec(),
+            positive: (self.schema.labels().len() == 2).then(|| self.schema.labels()[1].clone()),
+            threshold: (self.schema.labels().len() == 2).then_some(self.schema.threshold()),
             ranking: self.queries(),
             subgroups: evaluation
                 .map(|evaluation| subgroups(evaluation, &config.evaluation.primary))

@@ -67,11 +67,6 @@ impl<'a> Facts<'a> {
         self.evaluation().and_then(|evaluation| Some(evaluation.queries()?.facts.clone()))
     }
 
-    /// The class names; none for ranking.
-    pub fn labels(&self) -> &[String] {
-        self.schema.labels()
-    }
-
     pub fn rows(&self) -> BTreeMap<String, u64> {
         let inputs = self.stored.iter().flat_map(|stored| &stored.inputs);
         inputs.map(|input| (input.context.clone(), input.rows)).collect()

@@ -45,8 +45,8 @@ impl Facts<'_> {
             metrics: self.metrics(),
             input: self.exported.inputs.iter().map(|port| port_of(port, words.graph_input)).collect(),
             output: self.exported.outputs.iter().map(|port| port_of(port, words.graph_output)).collect(),
-            labels: self.labels().to_vec(),
-            threshold: (self.labels().len() == 2).then_some(self.schema.threshold()),
+            labels: self.schema.labels().to_vec(),
+            threshold: (self.schema.labels().len() == 2).then_some(self.schema.threshold()),
             ranking: self.ranking(),
             embedder: manifest.embedder_identity.clone().or_else(|| manifest.embedder.clone().map(Into::into)),
             data: DataFacts {
