@@ -78,8 +78,6 @@ pub struct Problem {
 pub enum Cause {
     /// The file is of a format that a newer build wrote.
     NewerFormat,
-    /// The tracking database failed, and the message does not say yet where its file is.
-    UnnamedDatabase,
     /// The data has no column of this name.
     MissingColumn(String),
     /// The source gave no rows.
