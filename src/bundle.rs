@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::find;
 use crate::data::{Columns, Features, Task};
 use crate::embeddings::{EmbedContext, TextReport};
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 use crate::features::{Batch, FittedChain, QueryBounds, Signal};
 use crate::fs::{read_text, write_atomic};
 use crate::metrics::{calibration::undo_class_weights, predicted_classes};
@@ -310,6 +310,7 @@ impl Bundle {
         let kind = &self.schema.kind;
         Error::invalid(format!("a model of kind `{kind}` cannot be exported to ONNX"))
             .hint(format!("these can: {}", known.collect::<Vec<_>>().join(", ")))
+            .because(Cause::NotExportable)
     }
 
     /// Writes all files into an existing folder.

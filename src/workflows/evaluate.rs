@@ -12,7 +12,7 @@ use crate::bundle::Bundle;
 use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Rows};
 use crate::data::{Columns, Part};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::ranking::LetorScript;
 use crate::metrics::{Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
@@ -239,7 +239,7 @@ fn rows_of(
         positions.retain(|position| ids.contains(&rows.ids[*position]));
     }
     if positions.is_empty() {
-        return Err(Error::invalid(format!("no row of `{data}` is in that split")));
+        return Err(Error::invalid(format!("no row of `{data}` is in that split")).because(Cause::NoRows));
     }
     Ok((rows, positions))
 }

@@ -65,7 +65,7 @@ fn wrong_query(path: &Path, cause: rusqlite::Error) -> Error {
 }
 
 fn cell(value: ValueRef<'_>, slot: Slot, row: usize) -> Result<Cell<'_>> {
-    let not_text = |_| Error::invalid(format!("row {row}: a text of the database is not UTF-8"));
+    let not_text = |_| Error::invalid_rows(format!("row {row}: a text of the database is not UTF-8"));
     Ok(match value {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(number) => Cell::Text(Cow::Owned(number.to_string())),

@@ -48,6 +48,10 @@ impl Written {
         }
         let told = Error::new(error.kind, self.text(&error.message)).with_problems(error.problems.clone());
         let causes: Vec<String> = error.causes().iter().map(|cause| self.text(cause)).collect();
+        let told = match error.cause() {
+            Some(cause) => told.because(cause.clone()),
+            None => told,
+        };
         let told = if causes.is_empty() { told } else { told.caused_by(causes.join(": ")) };
         match &error.hint {
             Some(hint) => told.hint(self.text(hint)),

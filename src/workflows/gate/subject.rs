@@ -181,7 +181,10 @@ impl Subject {
         let Some(trained) = self.run.as_ref().filter(|_| self.config.data.columns.id.is_some()) else {
             return Ok(false);
         };
-        let Ok(known) = all_answers(project, trained) else { return Ok(false) };
+        let known = match all_answers(project, trained) {
+            Err(error) if error.cause() == Some(&Cause::NotComparable) => return Ok(false),
+            known => known?,
+        };
         let of = |part: &str| known.part(part).ids.into_iter().collect::<HashSet<_>>();
         let (validation, test) = (of("validation"), of("test"));
         let tested = ids.iter().filter(|id| test.contains(*id)).count();
