@@ -17,6 +17,7 @@ use crate::metrics::ranking::LetorScript;
 use crate::metrics::{Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
+use crate::runs::metrics_file::{self, OfEvaluation};
 use crate::runs::opened::Opened;
 use crate::runs::record::{Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
@@ -120,7 +121,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             letor_script,
         };
         recorder.config(&experiment.config)?;
-        recorder.json("metrics.json", &outcome)?;
+        recorder.json(metrics_file::FILE, &OfEvaluation::new(&outcome))?;
         let environment = recorder.environment(&[("data_fingerprint", fingerprint.clone())])?;
         let tested = rows.ids_digest(positions);
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
