@@ -280,6 +280,8 @@ impl Bundle {
     /// # Errors
     /// `Invalid` for a kind of model that cannot be exported, naming it and those that can.
     pub fn onnx(&self) -> Result<Graph> {
+        #[cfg(test)]
+        crate::counted::add("graph");
         let input = self.features.outside().map_or("features", |outside| outside.input);
         let mut graph = Graph::new(input, self.features.input_width());
         let features = self.features.onnx(&mut graph);
@@ -329,6 +331,8 @@ impl Bundle {
     /// # Errors
     /// `Failed` when a file is missing, damaged, or of an unknown kind.
     pub fn load(folder: &Path) -> Result<Self> {
+        #[cfg(test)]
+        crate::counted::add(format!("load {}", folder.display()));
         let schema = Schema::read(folder)?;
         let family = find("kind of model", FAMILIES, &schema.kind)?;
         Ok(Self { features: FittedChain::load(folder)?, model: family.load(folder)?, schema })

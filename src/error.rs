@@ -272,3 +272,30 @@ impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for std::r
         self.map_err(|cause| Error::failed(message()).caused_by(cause))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_blamed_by_cause_and_never_by_kind() {
+        let of = |cause: Cause| Error::invalid("x").because(cause).blames_rows();
+        assert!(Error::invalid_rows("x").blames_rows() && of(Cause::NoRows) && of(Cause::MissingColumn("a".into())));
+        assert!(of(Cause::InQuery { query: 0, what: "the score is NaN".into() }));
+        assert!(!Error::invalid("`max_length` is 2, expected at least 3").blames_rows());
+        assert!(!of(Cause::NotComparable) && !Error::failed("x").blames_rows());
+    }
+
+    #[test]
+    fn only_a_name_that_means_nothing_is_looked_for_elsewhere() {
+        assert!(Error::not_found("x").is_unknown_name() && Error::invalid("x").is_unknown_name());
+        let others = [Error::failed("x"), Error::busy("x"), Error::interrupted(), Error::refused("x")];
+        assert!(!others.iter().any(Error::is_unknown_name));
+    }
+
+    #[test]
+    fn the_path_stands_before_the_message() {
+        let error = Error::failed("cannot shape column `embedding`").in_file(Path::new("out/v.parquet"));
+        assert_eq!(error.message, "`out/v.parquet`: cannot shape column `embedding`");
+    }
+}

@@ -32,6 +32,8 @@ pub struct Parity {
 /// # Errors
 /// `Refused` without golden rows, or when the file does not say what the model says; `Failed` when it cannot be run.
 pub fn parity(session: &Session<'_>, opened: &Opened, runtime: &Runtime) -> Result<Parity> {
+    #[cfg(test)]
+    crate::counted::add("parity");
     let Opened { located, bundle, .. } = opened;
     let (golden, folder, context) = (opened.golden()?, &located.folder, &session.embedding);
     let rows = golden.scores.len();
