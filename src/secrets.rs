@@ -53,6 +53,10 @@ impl SecretRedactor {
         }
         let redacted = Error::new(error.kind, self.text(&error.message)).with_problems(error.problems.clone());
         let causes: Vec<String> = causes.iter().map(|cause| self.text(cause)).collect();
+        let redacted = match error.cause() {
+            Some(cause) => redacted.because(cause.clone()),
+            None => redacted,
+        };
         let redacted = if causes.is_empty() { redacted } else { redacted.caused_by(causes.join(": ")) };
         match &error.hint {
             Some(hint) => redacted.hint(self.text(hint)),
