@@ -1,6 +1,6 @@
-//! `metrics.json` of a run: how its answers were judged. A training judges parts, an evaluation the rows that it was given;
-//! both are read as parts. Builds before format 1 wrote no `format_version` into the file of an evaluation; all else is the
-//! same.
+//! `metrics.json` of a run: how its answers were judged. A training judges parts, an evaluation the rows that it was
+//! given; both are read as parts. Builds before format 1 wrote no `format_version` into the file of an evaluation;
+//! all else is the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -284,8 +284,8 @@ pub fn smoke_test<O: Borrow<Opened>>(
 ) -> Result<(usize, O)> {
     let answered = opened.and_then(|opened| Ok((opened.borrow().check_golden(&session.embedding.uncached())?, opened)));
     answered.map_err(|error| {
-        // The model's sentence encoder has moved: its own message says what to do. Who stops the command, or keeps a file
-        // that is needed, says nothing about the version.
+        // The model's sentence encoder has moved: its own message says what to do. Who stops the command, or keeps a
+        // file that is needed, says nothing about the version.
         if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Interrupted | ErrorKind::Busy) {
             return error;
         }
