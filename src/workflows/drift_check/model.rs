@@ -8,7 +8,6 @@
 use super::columns::{self, From};
 use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
-use super::written::Written;
 use crate::bundle::Schema;
 use crate::data::sources::{column_names, resolve};
 use crate::drift::statistic::FEW;
@@ -67,16 +66,8 @@ const LONGEST_WINDOW: u64 = 1_000_000;
 /// # Errors
 /// `NotFound` without such a model or without a reference, `Invalid` when the file cannot be read or is empty.
 pub fn drift_check(session: &Session<'_>, request: &Request) -> Result<Outcome> {
-    let written = match &request.current {
-        Current::File { source, .. } => Written::of(session.project, &[source]),
-        Current::Log => Written::default(),
-    };
-    checked(session, request, &written).map_err(|error| written.error(error))
-}
-
-fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Result<Outcome> {
     let started_ms = session.project.now_ms();
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
     let (mut outcome, left_out) = match &request.current {
         Current::File { source, query, time } => {
             session.stage(&format!("loading {} {}", located.model, located.version))?;
@@ -84,7 +75,7 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
             let (reference, settings) = frozen(&located, &opened.bundle.schema, &request.wishes)?;
             let source = session.project.expand(source)?;
             let from = From { source: &source, query: query.as_deref(), time: time.as_deref() };
-            let outcome = of_file(session, (&opened, &reference), (from, settings, request.events), written)?;
+            let outcome = of_file(session, (&opened, &reference), (from, settings, request.events))?;
             (outcome, reference.left_out.len())
         }
         // The log has the model's answers: of the version no more than its schema is needed.
@@ -134,11 +125,11 @@ fn of_file(
     session: &Session<'_>,
     (opened, reference): (&Opened, &Reference),
     (from, settings, keyed): (From<'_>, Settings, bool),
-    written: &Written,
 ) -> Result<Outcome> {
     let (project, located) = (session.project, &opened.located);
+    let redactor = project.redactor();
     let known = column_names(from.source, from.query, project.layout.root())?;
-    session.stage(&format!("reading {}", written.text(from.source)))?;
+    session.stage(&format!("reading {}", redactor.text(from.source)))?;
     let of_data = |column: &&Column| column.role.own_name().is_none();
     // Rows without a label are current rows too: nobody knows the labels yet.
     let asked = |column: &&Column| column.role != Role::Label || known.contains(&column.name);
@@ -160,12 +151,12 @@ fn of_file(
     let mut report = check(&observed, vectors, &settings, SEED)?;
     if let Some(finding) = said.finding {
         (report.drift, report.severity) = (true, Severity::Severe);
-        report.findings.insert(0, Finding { message: written.text(&finding.message), ..finding });
+        report.findings.insert(0, Finding { message: redactor.text(&finding.message), ..finding });
     }
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
     let window = WindowFacts {
-        source: written.text(from.source),
+        source: redactor.text(from.source),
         rows,
         size: settings.window,
         full: rows >= settings.window,
