@@ -30,6 +30,7 @@ mod predict_ranking;
 mod prediction_log;
 mod promote;
 mod ranking_data;
+mod readme;
 mod report;
 mod retrain;
 mod retrain_killed;
