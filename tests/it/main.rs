@@ -21,6 +21,7 @@ mod export_ranking;
 mod gate;
 mod gc;
 mod impact;
+mod json_page;
 mod judged;
 mod models;
 mod notify;
