@@ -1,7 +1,8 @@
 //! The tracking database: experiments, runs, registered models and their ledger, with `MLflow`'s nouns and semantics
 //! in a schema of our own.
 //!
-//! `record` holds the plain structs that come back, `database` opens the file and gives transactions, `migrations`
+//! `record` holds the plain structs that come back, `database` opens the file and gives transactions, `failure` names the
+//! file in what SQLite says, `migrations`
 //! is the schema. `Tracker` is one type; each file adds the verbs of its noun: `experiments`, `runs`, `logging`
 //! (params, metrics, tags, artifacts, inputs), `models`, `ledger` (stages and who decided what), `retention` (pins, what
 //! refers to a version, its removal), `drift_events`, `search` (over `filter`; `parser` and `lexer`
@@ -13,6 +14,7 @@ mod commands;
 mod database;
 mod drift_events;
 mod experiments;
+mod failure;
 mod filter;
 mod keys;
 mod ledger;

@@ -12,11 +12,12 @@ use crate::bundle::Bundle;
 use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Rows};
 use crate::data::{Columns, Part};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::ranking::LetorScript;
 use crate::metrics::{Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
+use crate::runs::metrics_file::{self, OfEvaluation};
 use crate::runs::opened::Opened;
 use crate::runs::record::{Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
@@ -61,7 +62,7 @@ pub struct Outcome {
 /// # Errors
 /// `NotFound` without such a model, `Invalid` when the rows do not fit it.
 pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
     let experiment = resolve(stored_config(&located)?)?;
     let name = format!("evaluate {} {}", located.model, located.version);
     let what = What {
@@ -120,7 +121,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             letor_script,
         };
         recorder.config(&experiment.config)?;
-        recorder.json("metrics.json", &outcome)?;
+        recorder.json(metrics_file::FILE, &OfEvaluation::new(&outcome))?;
         let environment = recorder.environment(&[("data_fingerprint", fingerprint.clone())])?;
         let tested = rows.ids_digest(positions);
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
@@ -239,7 +240,7 @@ fn rows_of(
         positions.retain(|position| ids.contains(&rows.ids[*position]));
     }
     if positions.is_empty() {
-        return Err(Error::invalid(format!("no row of `{data}` is in that split")));
+        return Err(Error::invalid(format!("no row of `{data}` is in that split")).because(Cause::NoRows));
     }
     Ok((rows, positions))
 }

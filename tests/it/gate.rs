@@ -129,6 +129,44 @@ fn guardrails_and_minimum_are_lines_of_their_own() {
 }
 
 #[test]
+fn a_rule_that_nobody_can_measure_is_an_error_and_no_failed_line() {
+    let project = with_production();
+    project.write("gate.yaml", "guardrails: {latency: {max_ratio: 2, batch: 200000000}}");
+    let refused = project.run(&["promote", "points/2", "--policy", "gate.yaml"]).code(2);
+    assert!(refused.stderr.contains("a batch of 200000000 rows of 2 columns does not fit"), "{}", refused.stderr);
+    // Nothing was decided, so the ledger has no line about it.
+    let history = project.run(&["--json", "models", "history", "points"]).ok().stdout;
+    assert!(!history.contains("refused") && project.stages() == ["Production", "None"], "{history}");
+}
+
+#[test]
+fn a_version_that_cannot_be_checked_fails_its_line() {
+    let project = TestProject::with_points();
+    let unchecked = config("lr", "logistic_regression");
+    project.write("experiments/lr/config.yaml", unchecked);
+    // Without test rows there are no golden rows: the version itself is why its file cannot be checked.
+    project.write("data/points.csv", project.read("data/points.csv").replace(",test", ",train"));
+    project.train("lr", &[]);
+    project.write("gate.yaml", "require: []");
+    let lines = project.run(&["--json", "promote", "points", "--policy", "gate.yaml", "--dry-run"]).code(3).json();
+    let line = &lines["checks"][0];
+    assert_eq!((&line["kind"], &line["verdict"]), (&"parity".into(), &"fail".into()));
+    assert!(line["detail"].as_str().unwrap().contains("has no golden rows"), "{line}");
+}
+
+#[test]
+fn the_mistakes_of_a_candidates_config_are_told() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    let config = project.read("experiments/lr/config.yaml").replace("logistic_regression", "logistic");
+    project.write("experiments/lr/config.yaml", config);
+    let error = project.run(&["promote", "experiments/lr/config.yaml"]).code(2).stderr;
+    assert!(error.contains("`logistic`") && !error.contains("no model"), "{error}");
+    let absent = project.run(&["promote", "experiments/absent.yaml"]).stderr;
+    assert!(absent.contains("absent.yaml"), "{absent}");
+}
+
+#[test]
 fn subgroups_are_judged_one_by_one() {
     let project = TestProject::with_points();
     let csv = project.read("data/points.csv");

@@ -11,7 +11,7 @@ use super::guardrails::{calibration, size, subgroups};
 use super::subject::Subject;
 use super::versus::{ComparedOn, rows_of_both, versus};
 use crate::config::{LatencyRule, PromotionSection, Quantile, Require};
-use crate::error::{Cause, Error, ErrorKind, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::Estimate;
 use crate::runs::opened::Opened;
 
@@ -94,10 +94,13 @@ fn parity(session: &Session<'_>, candidate: &Subject) -> Result<Check> {
             let detail = format!("{} golden rows, {}", found.rows, found.runtime);
             Ok(line(Some(found.worst), Verdict::Pass).detail(detail))
         }
-        Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Invalid) => {
-            Ok(line(None, Verdict::Fail).detail(error.message))
-        }
-        Err(error) => Err(error),
+        // The version itself is why there is no file; every other error says nothing about the version.
+        Err(error) => match error.cause() {
+            Some(Cause::NoGoldenRows | Cause::NotExportable | Cause::FileDiffers) => {
+                Ok(line(None, Verdict::Fail).detail(error.message))
+            }
+            _ => Err(error),
+        },
     }
 }
 
@@ -134,7 +137,7 @@ fn speed(
     for _ in 0..ROUNDS {
         match (time(new_model), time(old_model)) {
             (Ok(new), Ok(old)) => rounds.push((new, old)),
-            (Err(error), _) | (_, Err(error)) if error.kind == ErrorKind::Invalid => {
+            (Err(error), _) | (_, Err(error)) if error.cause() == Some(&Cause::NoGoldenRows) => {
                 return Ok(line(None, Verdict::Fail).detail(error.message));
             }
             (Err(error), _) | (_, Err(error)) => return Err(error),
