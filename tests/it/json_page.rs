@@ -114,7 +114,8 @@ fn the_page_names_every_field_of_classification() {
     let project = TestProject::with_points();
     project.write("bad.yaml", "experiment: {nam: x}\n");
     project.write("channels.yaml", "- command: [sh, -c, 'cat > /dev/null']\n");
-    let gate = "require: [{metric: f1, min: 0.5}]\nversus_production: {metric: f1, mode: non_inferiority, margin: 0.2}\n";
+    let gate =
+        "require: [{metric: f1, min: 0.5}]\nversus_production: {metric: f1, mode: non_inferiority, margin: 0.2}\n";
     project.write("gate.yaml", gate);
     all_said(
         &project,
@@ -212,7 +213,8 @@ fn the_page_names_every_field_of_texts_and_retrains() {
 #[test]
 fn the_page_names_every_field_of_runs_by_hand() {
     let project = TestProject::new();
-    let run = project.run(&["--json", "runs", "create", "-e", "hand"]).ok().json()["run_id"].as_str().unwrap().to_owned();
+    let run =
+        project.run(&["--json", "runs", "create", "-e", "hand"]).ok().json()["run_id"].as_str().unwrap().to_owned();
     let line = |command: &str| command.replace("RUN", &run);
     let log = line("runs log RUN --metric loss=nan@1 --metric loss=0.5@2 --metric gain=nan --param a=1 --tag b=c");
     all_said(
