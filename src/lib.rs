@@ -43,7 +43,7 @@ pub mod tracking;
 
 // what tests count
 #[cfg(test)]
-mod counted;
+pub mod counted;
 
 // words and ground
 pub mod cancellation;

@@ -284,8 +284,8 @@ pub fn smoke_test<O: Borrow<Opened>>(
 ) -> Result<(usize, O)> {
     let answered = opened.and_then(|opened| Ok((opened.borrow().check_golden(&session.embedding.uncached())?, opened)));
     answered.map_err(|error| {
-        // The model's sentence encoder has moved: its own message says what to do. Who stops the command, or keeps a file
-        // that is needed, says nothing about the version.
+        // The model's sentence encoder has moved: its own message says what to do. Who stops the command, or keeps a
+        // file that is needed, says nothing about the version.
         if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Interrupted | ErrorKind::Busy) {
             return error;
         }
@@ -297,8 +297,7 @@ pub fn smoke_test<O: Borrow<Opened>>(
 /// A candidate's version: a selector, a run, an experiment (its latest version), or a config file of one.
 fn locate(session: &Session<'_>, named: &str) -> Result<Located> {
     let project = session.project;
-    let as_model = session.locate(named, Prefer::Latest);
-    let not_model = match as_model {
+    let not_model = match session.locate(named, Prefer::Latest) {
         Err(error) if error.is_unknown_name() => error,
         answer => return answer,
     };

@@ -1,6 +1,6 @@
-//! What a decision rested on, line by line. A decision about a promotion is typed evidence, and is shown as a gate; the rows of
-//! other actions, and of newer builds, are shown as `name  value`. What was written into the ledger is shown, never obeyed
-//! by the terminal, and never fills it.
+//! What a decision rested on, line by line. A decision about a promotion is typed evidence, and is shown as a gate;
+//! the rows of other actions, and of newer builds, are shown as `name  value`. What was written into the ledger is
+//! shown, never obeyed by the terminal, and never fills it.
 
 use serde_json::{Map, Value, json};
 
@@ -162,10 +162,12 @@ mod tests {
             "format_version": 1,
             "verdict": "inconclusive",
             "checks": [
-                {"kind": "require", "metric": "f1", "rule": ">= 0.55", "value": 0.857_142, "verdict": "pass", "passed": true},
+                {"kind": "require", "metric": "f1", "rule": ">= 0.55", "value": 0.857_142, "verdict": "pass",
+                 "passed": true},
                 {"kind": "versus_production", "metric": "f1", "rule": "better than production", "value": 0.012,
-                 "verdict": "inconclusive", "passed": false, "detail": "3,000 more rows would decide"},
-                {"kind": "require", "metric": "auc", "rule": ">= 0.9", "value": null, "verdict": "fail", "passed": false},
+                 "verdict": "inconclusive", "passed": false, "detail": "3,000 rows would decide"},
+                {"kind": "require", "metric": "auc", "rule": ">= 0.9", "value": null, "verdict": "fail",
+                 "passed": false},
                 {"kind": "latency", "metric": "latency p95", "rule": "<= 2 x production", "value": null,
                  "verdict": "not_applicable", "passed": true, "detail": "nothing in production"},
             ],
@@ -183,7 +185,7 @@ mod tests {
             format!(
                 "  candidate               chosen yes, named lr, value 0.5000, version 1
   gate                    yes  require  f1 >= 0.55  is 0.8571
-  gate                    inconclusive  versus_production  f1 better than production  is 0.0120  3,000 more rows would decide
+  gate                    inconclusive  versus_production  f1 better than production  is 0.0120  3,000 rows would decide
   gate                    no  require  auc >= 0.9  is n/a
   gate                    not_applicable  latency  latency p95 <= 2 x production  is n/a  nothing in production
   compared on candidate   {candidate}

@@ -61,7 +61,8 @@ pub fn archive_by_hand(session: &Session<'_>, archival: &Archival, reason: &str)
     Ok(Archived { model: model.clone(), version: *version, stage: Stage::Archived })
 }
 
-/// Moves a version to Archived, under the model's lock, with its reason and the evidence in the ledger, unless production has become another than `expected`.
+/// Moves a version to Archived, under the model's lock, with its reason and the evidence in the ledger, unless
+/// production has become another than `expected`.
 ///
 /// # Errors
 /// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.

@@ -177,6 +177,8 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
         model,
         data: Some(extracted.snapshot.clone()),
         ids: Some(rows.ids_of(Part::Test)),
+        // The gate itself leaves out what either version has learned from.
+        include_known: true,
         tags: vec![(TAG.to_owned(), format!("{}/{}", state.name, state.period))],
         ..Evaluation::default()
     };

@@ -17,7 +17,7 @@ use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::fs::{create_dir, sha256_file};
 use crate::names::ModelName;
 use crate::project::Prefer;
-use crate::runs::known_rows::KnownRows;
+use crate::runs::known_rows::{KnownRows, digest_text};
 use crate::runs::record::write_json;
 use crate::runs::stored_config::stored_config;
 
@@ -227,6 +227,6 @@ fn new_rows(session: &Session<'_>, model: &ModelName, snapshot: &str) -> Result<
         Err(error) if error.blames_rows() => return Ok(None),
         rows => rows?,
     };
-    let fresh = rows.digests().into_iter().filter(|digest| !all.contains(format!("{digest:016x}").as_str()));
+    let fresh = rows.digests().into_iter().filter(|digest| !all.contains(digest_text(*digest).as_str()));
     Ok(Some(fresh.count() as u64))
 }

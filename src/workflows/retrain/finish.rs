@@ -47,8 +47,8 @@ pub(super) fn verify(
     session.stage("verifying")?;
     let why = match serves(session, config, state, decided.version) {
         Ok(golden_rows) => return Ok(Verified { golden_rows, rolled_back: None }),
-        // Whoever stops the retrain, or keeps a file that is needed, has not said that the version is bad: the next call
-        // proves it.
+        // Whoever stops the retrain, or keeps a file that is needed, has not said that the version is bad: the next
+        // call proves it.
         Err(error) if matches!(error.kind, ErrorKind::Interrupted | ErrorKind::Busy) => return Err(error),
         Err(error) => error.message,
     };
