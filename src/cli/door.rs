@@ -12,7 +12,7 @@ use crate::cancellation::Cancellation;
 use crate::error::{Context, Error, Result};
 pub use crate::host::Records;
 use crate::host::{Host, Request, current_folder, find_project, use_threads};
-use crate::registry::Layout;
+use crate::registry::{Layout, model_folder};
 use crate::workflows::{Progress, Session};
 
 /// What the commands are given.
@@ -45,8 +45,7 @@ impl Door {
         records: Records,
         work: impl FnOnce(&Session<'_>) -> Result<T>,
     ) -> Result<T> {
-        let folder = Path::new(model);
-        let bare = ["manifest.json", "active/manifest.json"].iter().any(|name| folder.join(name).is_file());
+        let bare = model_folder(Path::new(model)).is_some();
         let layout = match self.layout() {
             Err(_) if bare => current_folder(),
             layout => layout?,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::pointer::model_folder;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 
@@ -39,13 +40,8 @@ impl Selector {
                 None => Err(Error::invalid(format!("`{text}` names no version")).hint("models:/reviews/Production")),
             };
         }
-        let path = PathBuf::from(text);
-        if path.join("manifest.json").is_file() {
-            return Ok(Self::Folder(path));
-        }
-        // A model's folder in production: what serves.
-        if path.join("active/manifest.json").is_file() {
-            return Ok(Self::Folder(path.join("active")));
+        if let Some(folder) = model_folder(&PathBuf::from(text)) {
+            return Ok(Self::Folder(folder));
         }
         if text.starts_with(['/', '.']) || text.ends_with('/') {
             return Err(Error::not_found(format!("`{text}` is not the folder of a model"))

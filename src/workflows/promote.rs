@@ -22,7 +22,7 @@ use crate::fs::crash_point;
 use crate::metrics;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::project::{Located, Prefer, Project};
-use crate::registry::{mirror_staging, prepare_production};
+use crate::registry::{Manifest, check_pointers, manifest_sha256, mirror_staging, prepare_production};
 use crate::runs::opened::Opened;
 use crate::runs::ranking_files::CONVENTION_TAG;
 use crate::runs::stored_config::stored_config;
@@ -167,10 +167,14 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         return Ok(outcome);
     }
     (outcome.golden_rows, _) = smoke_test(session, &located, candidate.opened())?;
+    let mut release_sha256 = None;
     if to == Stage::Production {
+        // What cannot be switched afterwards is not decided.
+        check_pointers(&project.layout, &located.model)?;
         session.stage("copying into production")?;
         outcome.release = make(session, &candidate, forced.then_some(request.reason.as_str()))?;
         prepare_production(&project.layout, &located.model, located.version)?;
+        release_sha256 = record_release(project, &located.model, located.version)?;
     } else if to == Stage::Staging {
         mirror_staging(&project.layout, &located.model, located.version)?;
     }
@@ -182,6 +186,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         candidates: json!(outcome.candidates),
         golden_rows: outcome.golden_rows,
         release: json!(outcome.release),
+        release_manifest: release_sha256,
         ..Evidence::new(outcome.verdict, outcome.gate.checks.clone(), outcome.gate.compared_on.clone())
     };
     decide(project, request, &outcome, production, &evidence.json()?)?;
@@ -189,6 +194,20 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     session.notes.extend(project.mirror(&located.model)?);
     light(session, &recorded(&located, config, &outcome, started_ms));
     Ok(outcome)
+}
+
+/// Records the hash of the manifest of the release that was copied into production: from now on it is the release.
+///
+/// # Errors
+/// `Failed` when the copy cannot be read or the database refuses.
+pub fn record_release(project: &Project, model: &ModelName, version: Version) -> Result<Option<String>> {
+    let folder = project.layout.production(model, version);
+    if Manifest::read(&folder)?.0.checkpoint.is_none() {
+        return Ok(None);
+    }
+    let sha256 = manifest_sha256(&folder)?;
+    project.tracker()?.set_release(model.as_str(), version, &sha256)?;
+    Ok(Some(sha256))
 }
 
 /// The decision as a finished run of the model's experiment; the ledger has it with its evidence.

@@ -38,6 +38,8 @@ pub struct Released {
 pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> Result<Option<Released>> {
     let project = session.project;
     let (model, version) = (&subject.located.model, subject.located.version);
+    // One that is not the recorded release was changed, and is made again.
+    project.discard_foreign_releases(model, version)?;
     if is_released(&project.layout, model, version) {
         return Ok(None);
     }
