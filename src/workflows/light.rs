@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::session::Session;
 use crate::error::Result;
+use crate::fs::is_written_to;
 use crate::names::ExperimentName;
 use crate::runs::record::artifact;
 use crate::runs::tags::code_tags;
@@ -64,7 +65,9 @@ pub fn write_light(session: &Session<'_>, run: &Light) -> Result<()> {
         |(key, value): &(&str, f64)| Metric { key: (*key).into(), value: *value, timestamp_ms: now_ms, step: 0 };
     let environment = (project.surroundings.environment)();
     let tags: Vec<_> = run.tags.iter().cloned().chain(code_tags(&environment)).collect();
-    let artifacts = run.artifacts.iter().map(|path| artifact(project, path)).collect::<Result<Vec<_>>>()?;
+    // What went into a device or a pipe cannot be read again.
+    let written = run.artifacts.iter().filter(|path| !is_written_to(path));
+    let artifacts = written.map(|path| artifact(project, path)).collect::<Result<Vec<_>>>()?;
     let metrics: Vec<_> = run.metrics.iter().map(metric).collect();
     let batch = Batch { params: &run.params, metrics: &metrics, tags: &tags, artifacts: &artifacts, inputs: &[] };
     tracker.log_batch(&id, &batch)?;

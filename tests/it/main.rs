@@ -35,6 +35,7 @@ mod retrain;
 mod retrain_killed;
 mod schedule;
 mod sentence;
+mod store;
 mod support;
 mod tracking;
 mod train;

@@ -11,7 +11,6 @@ use crate::config::ExperimentConfig;
 use crate::error::{Cause, Context, Error, Result};
 use crate::fs::read_text;
 use crate::metrics::Evaluation;
-use crate::names::ExperimentName;
 use crate::once::get_or_try_init;
 use crate::project::{Located, Project};
 use crate::registry::Manifest;
@@ -19,6 +18,7 @@ use crate::runs::known_rows::KnownRows;
 use crate::runs::opened::Opened;
 use crate::runs::paired::{all_answers, answers};
 use crate::runs::predictions::Predictions;
+use crate::runs::recorded::recorded_file;
 use crate::runs::stored_config::stored_config;
 use crate::tracking::{Filter, Run, Search, Status, View};
 
@@ -92,8 +92,7 @@ impl Subject {
     pub fn evaluation(&self, project: &Project) -> Result<Option<&Evaluation>> {
         let read = || {
             let Some(run) = &self.run else { return Ok(None) };
-            let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
-            let path = folder.join("metrics.json");
+            let path = recorded_file(project, run, "metrics.json")?;
             if !path.is_file() {
                 return Ok(None);
             }
