@@ -309,23 +309,51 @@ fn switch(link: &Path, target: &str, make: impl Fn(&str, &Path) -> io::Result<()
 }
 
 /// Takes the kernel lock on an open file, which lasts until the file is closed or the process dies; `false` when
-/// another keeps it for longer than `wait`.
+/// another keeps it for longer than `wait`. Who waits longer than a moment stands in the kernel's queue, so that of many
+/// processes none waits much longer than the others.
 ///
 /// # Errors
 /// What the kernel says, such as a file system without locks.
 pub fn lock_within(file: &File, wait: Duration) -> io::Result<bool> {
-    const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+    const MOMENT: Duration = Duration::from_millis(2);
     let (start, mut pause) = (Instant::now(), Duration::from_micros(50));
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
-            Err(fs::TryLockError::WouldBlock) if start.elapsed() < wait => {
+            Err(fs::TryLockError::WouldBlock) if start.elapsed() < wait.min(MOMENT) => {
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause *= 2;
             }
-            Err(fs::TryLockError::WouldBlock) => return Ok(false),
+            Err(fs::TryLockError::WouldBlock) => break,
             Err(fs::TryLockError::Error(cause)) => return Err(cause),
         }
+    }
+    let left = wait.saturating_sub(start.elapsed());
+    if left.is_zero() {
+        return Ok(false);
+    }
+    // The kernel's call has no limit of time: a thread makes it, and gives back what comes too late.
+    let waiting = file.try_clone()?;
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let locked = waiting.lock();
+        if send.send(locked).is_err() {
+            let _ = waiting.unlock();
+        }
+    });
+    match receive.recv_timeout(left) {
+        Ok(locked) => locked.map(|()| true),
+        Err(_) => receive.try_recv().map_or(Ok(false), |locked| locked.map(|()| true)),
+    }
+}
+
+/// Whether a process keeps the lock on a file; `None` where there is no such file, or no locks.
+#[must_use]
+pub fn is_locked(path: &Path) -> Option<bool> {
+    match File::open(path).ok()?.try_lock() {
+        Ok(()) => Some(false),
+        Err(fs::TryLockError::WouldBlock) => Some(true),
+        Err(fs::TryLockError::Error(_)) => None,
     }
 }
 
@@ -456,6 +484,34 @@ mod tests {
         assert_eq!(busy.kind, crate::error::ErrorKind::Busy);
         drop(held);
         Lock::take(&path, "other", Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn of_many_that_wait_for_a_lock_none_waits_much_longer_than_the_others() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("x.lock");
+        let work = Duration::from_millis(10);
+        let waits: Vec<Duration> = std::thread::scope(|scope| {
+            let turns = || {
+                let turn = |_| {
+                    let start = Instant::now();
+                    let _lock = Lock::take(&path, "test", Duration::from_secs(30)).unwrap();
+                    let waited = start.elapsed();
+                    std::thread::sleep(work);
+                    waited
+                };
+                (0..10).map(turn).max().unwrap()
+            };
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(turns)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        // A fair queue of eight waits for seven; twice that leaves room for a loaded machine.
+        let longest = waits.iter().max().unwrap();
+        assert!(*longest < work * 8 * 3, "{waits:?}");
+        let _held = Lock::take(&path, "test", Duration::ZERO).unwrap();
+        let start = Instant::now();
+        assert!(Lock::take(&path, "other", Duration::from_millis(50)).is_err());
+        assert!(start.elapsed() >= Duration::from_millis(50));
     }
 
     #[test]

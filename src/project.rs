@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Lock, create_dir};
+use crate::fs::{Lock, create_dir, is_locked};
 use crate::names::{ModelName, RunId, Version};
 use crate::registry::{
     Layout, Reading, Selector, check_beside, check_folder, discard_foreign_releases, is_read, manifest_sha256, pointed,
@@ -56,6 +56,19 @@ pub struct Healed {
     pub to: Version,
     /// What could not be mirrored beside the active version.
     pub damaged: Vec<String>,
+}
+
+/// This process works on a run.
+#[derive(Debug)]
+pub struct Working {
+    path: PathBuf,
+    _lock: Option<Lock>,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// Which version a bare model name means.
@@ -165,12 +178,25 @@ impl Project {
         }
         let tracker = self.tracker()?;
         for (run, process) in tracker.running_processes()? {
-            if !(self.surroundings.is_alive)(&process) {
+            let file = self.layout.working(&run);
+            // A lock that is free says more than the process number, which may be one of another container.
+            let is_alive = is_locked(&file).unwrap_or_else(|| (self.surroundings.is_alive)(&process));
+            if !is_alive {
                 tracker.finish_run(&run, Status::Killed, self.now_ms())?;
+                let _ = std::fs::remove_file(file);
                 killed.push(run);
             }
         }
         Ok(killed)
+    }
+
+    /// Says for as long as the result lives that this process works on a run, to processes of other containers as well.
+    #[must_use]
+    pub fn working(&self, run: &RunId) -> Working {
+        let path = self.layout.working(run);
+        // Where there are no locks, the process number alone tells.
+        let lock = Lock::take(&path, "working", Duration::ZERO).ok();
+        Working { path, _lock: lock }
     }
 
     /// The tracking database for looking things up, read-only where it cannot be written; `None` when there is none (a

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::model_folders::{models, remove_dir};
 use super::models::{Folders, version_or_nothing};
+use super::promote::record_release;
 use super::prune::departed;
 use super::session::Session;
 use crate::error::{ErrorKind, Result};
@@ -205,7 +206,10 @@ fn check_production(
         // The database was lost, not the model: what serves goes on serving.
         let detail = format!("{serving} serves, but no decision about it is recorded (the database was lost?)");
         if fix {
-            record_serving(project, model, serving)?;
+            let previous = folders.previous.filter(|previous| *previous != serving);
+            for (version, before) in previous.map(|version| (version, None)).into_iter().chain([(serving, previous)]) {
+                record_serving(project, model, version, before)?;
+            }
         }
         find(what, if fix { State::Fixed } else { State::Fixable }, detail);
         return Ok(());
@@ -304,23 +308,25 @@ fn was_ever_in_production(project: &Project, model: &ModelName) -> Result<bool> 
     }
 }
 
-/// Records the version that serves as the one in production, in a database that knows nothing about it.
-fn record_serving(project: &Project, model: &ModelName, version: Version) -> Result<()> {
+/// Records a version that serves, or served before, as the one in production, in a database that knows nothing about it;
+/// `before` is the one that it takes over from.
+fn record_serving(project: &Project, model: &ModelName, version: Version, before: Option<Version>) -> Result<()> {
     let tracker = project.tracker()?;
     if tracker.version(model.as_str(), version).is_err() {
         let (manifest, sealed) = check_folder(&project.layout.production(model, version))?;
         adopt(project, model, version, &manifest, &sealed)?;
     }
+    let release_manifest = record_release(project, model, version)?;
     tracker.transition(&Transition {
         model: model.as_str(),
         version,
         to: Stage::Production,
-        expected_production: Some(None),
+        expected_production: Some(before),
         action: "promoted",
         actor: &project.surroundings.actor,
         forced: true,
         reason: "it served already; the database had no record of it",
-        evidence: &serde_json::json!({}),
+        evidence: &serde_json::json!({"release_manifest": release_manifest}),
         now_ms: project.now_ms(),
     })?;
     Ok(())

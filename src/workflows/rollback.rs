@@ -68,7 +68,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
     // What cannot be switched afterwards is not decided.
     check_pointers(&project.layout, &model)?;
     // The one of before may be from a build that made no releases; to serve again is what matters.
-    if let Err(error) = Subject::of(project, opened).and_then(|subject| make(session, &subject, None)) {
+    if let Err(error) = Subject::of(project, opened).and_then(|subject| make(session, &subject, None, None)) {
         session.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
     }
     prepare_production(&project.layout, &model, previous)?;

@@ -360,6 +360,50 @@ fn left_overs_go_with_the_next_run_or_with_gc_whoever_left_them() {
 }
 
 #[test]
+fn a_run_that_died_in_another_container_is_closed() {
+    let project = TestProject::with_points();
+    assert_eq!(project.crash_at("run.started", &["train", "experiments/lr/config.yaml"]).signal, Some(6));
+    // Its process number is one of another container: from here nobody can tell whether it lives.
+    let database = rusqlite::Connection::open(project.path("experiments/tracking.db")).unwrap();
+    let boot: String = database.query_row("SELECT boot_id FROM runs", [], |row| row.get(0)).unwrap();
+    let elsewhere = format!("{}/4026531999", boot.split('/').next().unwrap());
+    database.execute("UPDATE runs SET boot_id = ?1, pid = 1", [elsewhere]).unwrap();
+    drop(database);
+    let running = project.path("experiments/.running");
+    let file = std::fs::read_dir(&running).unwrap().next().unwrap().unwrap().path();
+    let status = || {
+        let document = project.run(&["--json", "runs", "list"]).ok().json();
+        document["items"][0]["status"].as_str().unwrap().to_owned()
+    };
+    let lock = mlops::fs::Lock::take(&file, "test", std::time::Duration::ZERO).unwrap();
+    assert_eq!(status(), "RUNNING");
+    drop(lock);
+    assert_eq!(status(), "KILLED");
+    project.train("lr", &[]);
+    assert_eq!(std::fs::read_dir(running).unwrap().count(), 0);
+}
+
+#[test]
+fn a_lost_database_is_made_again_from_the_folders() {
+    let project = two_versions();
+    project.train("lr", &["--set", "model.params.C=0.1"]);
+    let expected = [1, 2, 3].map(|version| ask(&project, &format!("points/{version}")));
+    for end in ["", "-wal", "-shm"] {
+        std::fs::remove_file(project.path(&format!("experiments/tracking.db{end}"))).ok();
+    }
+    assert!(findings(&project, true).iter().all(|finding| finding.starts_with("fixed")));
+    assert_eq!(findings(&project, false), [""; 0]);
+    assert_eq!(project.stages(), ["Archived", "Production", "None"]);
+    assert_eq!(ask(&project, "points"), expected[1]);
+    project.run(&["rollback", "points"]).ok();
+    assert_eq!(ask(&project, "points"), expected[0]);
+    assert_eq!(project.link("active").as_deref(), Some("v1"));
+    assert_eq!(project.train("lr", &[])["version"], 4);
+    project.run(&["promote", "points/3"]).ok();
+    assert_eq!(ask(&project, "points"), expected[2]);
+}
+
+#[test]
 fn databases_are_made_with_the_umask_and_a_group_that_is_locked_out_is_told() {
     let project = TestProject::new();
     project.write("data/points.csv", super::support::points_csv());

@@ -29,13 +29,35 @@ pub struct Released {
     pub p50_us: f64,
 }
 
+/// Measures a version for its release, before anybody has to wait for it; none when it has one already.
+///
+/// # Errors
+/// As `make`.
+pub fn measured_for_release(session: &Session<'_>, subject: &Subject) -> Result<Option<Latency>> {
+    let (model, version) = (&subject.located.model, subject.located.version);
+    if is_released(&session.project.layout, model, version) {
+        return Ok(None);
+    }
+    measured_with_file(session, subject).map(Some)
+}
+
+fn measured_with_file(session: &Session<'_>, subject: &Subject) -> Result<Latency> {
+    session.stage("measuring latency")?;
+    measured(session, subject.opened()?, &[], Some(&subject.export(session)?.runtime))
+}
+
 /// Makes the release of a version that passed its gate or was forced through it; none when it has one already, whose parity
-/// was checked then.
+/// was checked then. `latency` is what was measured before.
 ///
 /// # Errors
 /// `Refused` when the exported file does not say what the model says, `Invalid` for a kind that cannot be exported,
 /// `Failed` when the version is damaged or the disk refuses.
-pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> Result<Option<Released>> {
+pub fn make(
+    session: &Session<'_>,
+    subject: &Subject,
+    forced: Option<&str>,
+    latency: Option<Latency>,
+) -> Result<Option<Released>> {
     let project = session.project;
     let (model, version) = (&subject.located.model, subject.located.version);
     // One that is not the recorded release was changed, and is made again.
@@ -43,9 +65,11 @@ pub fn make(session: &Session<'_>, subject: &Subject, forced: Option<&str>) -> R
     if is_released(&project.layout, model, version) {
         return Ok(None);
     }
-    session.stage("measuring latency")?;
     let (opened, export) = (subject.opened()?, subject.export(session)?);
-    let latency = measured(session, opened, &[], Some(&export.runtime))?;
+    let latency = match latency {
+        Some(latency) => latency,
+        None => measured_with_file(session, subject)?,
+    };
     session.stage("exporting")?;
     let exported = &export.exported;
     release(&project.layout, model, version, |folder| {
