@@ -81,12 +81,17 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
 
 /// Whether the databases and their companions can be written, by this user and by all who share the folder.
 fn check_writable(project: &Project, fix: bool, find: &mut impl FnMut(String, State, String)) {
-    for (database, what) in
-        [(project.layout.tracking_db(), "tracking database"), (project.layout.vector_cache(), "cache of embeddings")]
-    {
-        for path in files_of(&database) {
+    let locks = models(project).unwrap_or_default().into_iter().map(|model| (project.layout.lock(&model), "lock"));
+    let databases =
+        [(project.layout.tracking_db(), "tracking database"), (project.layout.vector_cache(), "cache of embeddings")];
+    for (file, what) in databases.into_iter().chain(locks) {
+        for path in files_of(&file) {
             let what = format!("{what}: {}", path.display());
             if let Err(cause) = std::fs::OpenOptions::new().append(true).open(&path) {
+                // On a disk that nobody writes to, commands that read work.
+                if cause.kind() == std::io::ErrorKind::ReadOnlyFilesystem {
+                    continue;
+                }
                 let hint = "its owner must let you write to it (`chmod g+w`), as to its folder";
                 find(what, State::Broken, format!("it cannot be written to ({cause}): {hint}"));
             } else if is_closed_to_its_group(&path) {
