@@ -59,7 +59,7 @@ pub fn check_pointers(layout: &Layout, model: &ModelName) -> Result<()> {
                 "`{}` is a folder that is no copy of a version, and cannot be replaced by a link",
                 pointer.display()
             ))
-            .hint("move it away, then run this again; nothing has changed"));
+            .hint("move it away, then run this again"));
         }
     }
     supports_links(&folder).map(|_| ())

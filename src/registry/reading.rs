@@ -30,7 +30,12 @@ impl Reading {
     /// Begins to read from a folder; `None` when it is not there or is being removed.
     #[must_use]
     pub fn begin(folder: &Path) -> Option<Self> {
-        let file = File::open(folder).ok()?;
+        let file = match File::open(folder) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return None,
+            // Why it cannot be read is told by whoever reads its files.
+            Err(_) => return Some(Self::default()),
+        };
         match file.try_lock_shared() {
             Ok(()) => is_at(&file, folder).then(|| Self { _lock: Some(Arc::new(file)) }),
             Err(TryLockError::WouldBlock) => None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::checksums;
 use super::layout::Layout;
 use super::manifest::{self, Manifest};
-use super::pointer::point;
+use super::pointer::{check_pointers, point};
 use super::reading::{Unread, remove_unread};
 use crate::error::{Context, Error, Result};
 use crate::fs::{Partial, build_dir, crash_point, publish_dir, remove_left_over, sha256_file, sync_dir, take_away};
@@ -277,6 +277,7 @@ pub fn mirror_production(
     if !folder.is_dir() && active.is_none() {
         return Ok(None);
     }
+    check_pointers(layout, model)?;
     let whole = |version: Version| match check_folder(&layout.production(model, version)) {
         Ok(_) => Ok(()),
         Err(_) => prepare_production(layout, model, version),

@@ -402,7 +402,7 @@ mod tests {
         for opened in [Tracker::open(&newer), Tracker::open_read_only(&newer)] {
             let error = opened.err().unwrap();
             assert_eq!(error.kind, ErrorKind::Failed);
-            assert!(error.message.ends_with("has schema version 99, this program knows 3"), "{error}");
+            assert!(error.message.ends_with("has schema version 99, this program knows 4"), "{error}");
             assert!(error.hint.unwrap().contains("update mlops"));
         }
         let foreign = folder.path().join("mlflow.db");

@@ -321,7 +321,7 @@ fn record_serving(project: &Project, model: &ModelName, version: Version, before
         let (manifest, sealed) = check_folder(&project.layout.production(model, version))?;
         adopt(project, model, version, &manifest, &sealed)?;
     }
-    let release_manifest = record_release(project, model, version)?;
+    record_release(project, model, version)?;
     tracker.transition(&Transition {
         model: model.as_str(),
         version,
@@ -331,7 +331,7 @@ fn record_serving(project: &Project, model: &ModelName, version: Version, before
         actor: &project.surroundings.actor,
         forced: true,
         reason: "it served already; the database had no record of it",
-        evidence: &serde_json::json!({"release_manifest": release_manifest}),
+        evidence: &serde_json::json!({}),
         now_ms: project.now_ms(),
     })?;
     Ok(())

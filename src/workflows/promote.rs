@@ -129,7 +129,6 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     };
     let (located, config) = (&candidate.located, &candidate.config);
     let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
-    let mut release_manifest = None;
     if outcome.to == Stage::Production {
         // What cannot be switched afterwards is not decided.
         check_pointers(&project.layout, &located.model)?;
@@ -137,7 +136,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let forced = outcome.forced.then_some(request.reason.as_str());
         outcome.release = make(session, &candidate, forced, latency)?;
         prepare_production(&project.layout, &located.model, located.version)?;
-        release_manifest = record_release(project, &located.model, located.version)?;
+        record_release(project, &located.model, located.version)?;
     } else if outcome.to == Stage::Staging {
         mirror_staging(&project.layout, &located.model, located.version)?;
     }
@@ -149,7 +148,6 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         candidates: json!(outcome.candidates),
         golden_rows: outcome.golden_rows,
         release: json!(outcome.release),
-        release_manifest,
         ..Evidence::new(outcome.verdict, outcome.gate.checks.clone(), outcome.gate.compared_on.clone())
     };
     decide(project, request, &outcome, production, &evidence.json()?)?;
@@ -239,14 +237,12 @@ fn ask(session: &Session<'_>, request: &Request, located: &Located, candidates: 
 ///
 /// # Errors
 /// `Failed` when the copy cannot be read or the database refuses.
-pub fn record_release(project: &Project, model: &ModelName, version: Version) -> Result<Option<String>> {
+pub fn record_release(project: &Project, model: &ModelName, version: Version) -> Result<()> {
     let folder = project.layout.production(model, version);
     if Manifest::read(&folder)?.0.checkpoint.is_none() {
-        return Ok(None);
+        return Ok(());
     }
-    let sha256 = manifest_sha256(&folder)?;
-    project.tracker()?.set_release(model.as_str(), version, &sha256)?;
-    Ok(Some(sha256))
+    project.tracker()?.set_release(model.as_str(), version, &manifest_sha256(&folder)?)
 }
 
 /// The decision as a finished run of the model's experiment; the ledger has it with its evidence.

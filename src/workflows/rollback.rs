@@ -72,7 +72,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
         session.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
     }
     prepare_production(&project.layout, &model, previous)?;
-    let release_manifest = record_release(project, &model, previous)?;
+    record_release(project, &model, previous)?;
     tracker.transition(&Transition {
         model: name,
         version: previous,
@@ -82,7 +82,7 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
         actor: &project.surroundings.actor,
         forced: false,
         reason: if reason.is_empty() { "rolled back by hand" } else { reason },
-        evidence: &json!({"golden_rows": golden_rows, "release_manifest": release_manifest}),
+        evidence: &json!({"golden_rows": golden_rows}),
         now_ms: project.now_ms(),
     })?;
     crate::fs::crash_point("rollback.after_rows");

@@ -52,9 +52,6 @@ pub struct Evidence {
     /// The files that were made for other systems.
     #[serde(default)]
     pub release: Value,
-    /// SHA-256 of the manifest of the release that went into production.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release_manifest: Option<String>,
 }
 
 impl Evidence {
@@ -71,7 +68,6 @@ impl Evidence {
             candidates: Value::Null,
             golden_rows: 0,
             release: Value::Null,
-            release_manifest: None,
         }
     }
 

@@ -14,7 +14,7 @@ use super::parity::Parity;
 use crate::error::Result;
 use crate::fs::write_atomic;
 use crate::onnx::Runtime;
-use crate::registry::{is_released, release};
+use crate::registry::{is_released, manifest_sha256, release};
 use crate::report::{metadata, model_card};
 use crate::runs::opened::Opened;
 
@@ -27,6 +27,8 @@ pub struct Released {
     pub parity: Parity,
     /// Microseconds of an answer from features to probabilities, one row: the median.
     pub p50_us: f64,
+    /// SHA-256 of the manifest of the release.
+    pub manifest_sha256: String,
 }
 
 /// Measures a version for its release, before anybody has to wait for it; none when it has one already.
@@ -80,7 +82,8 @@ pub fn make(
     })?;
     let files = exported.files.iter().map(|(name, facts)| (name.clone(), facts.sha256.clone())).collect();
     let p50_us = latency.timing("model", 1).map_or(f64::NAN, |timing| timing.p50_us);
-    Ok(Some(Released { files, parity: exported.parity.clone(), p50_us }))
+    let manifest_sha256 = manifest_sha256(&project.layout.validated(model, version))?;
+    Ok(Some(Released { files, parity: exported.parity.clone(), p50_us, manifest_sha256 }))
 }
 
 /// Measures how long a version takes from its features to its answers, and the exported file where one is given; without
