@@ -51,6 +51,7 @@ pub mod mounts;
 pub mod names;
 pub mod once;
 pub mod onnx;
+pub mod secrets;
 pub mod stats;
 pub mod tensors;
 pub mod text;

@@ -1,18 +1,23 @@
 //! A project, opened once and carried down: its folders, its tracking database, the clock, who is asking. Threads share
 //! it.
 
+mod located;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+pub use self::located::Located;
+use self::located::{followed, located};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Lock, create_dir, is_locked};
 use crate::names::{ModelName, RunId, Version};
 use crate::registry::{
-    Layout, Reading, Selector, check_beside, check_folder, discard_foreign_releases, is_read, manifest_sha256, pointed,
-    remove_unread, versions_in, versions_on_disk,
+    Layout, Selector, check_beside, check_folder, discard_foreign_releases, is_read, manifest_sha256, model_folder,
+    pointed, remove_unread, versions_in, versions_on_disk,
 };
+use crate::secrets::SecretRedactor;
 use crate::tracking::{Process, Stage, Status, Tracker, previous_holder};
 
 /// What only the host knows: time, randomness, who is asking, where.
@@ -43,6 +48,8 @@ pub struct Project {
     /// Held while the tracking database is opened, so that it is opened once.
     opening: Mutex<()>,
     read_only: OnceLock<Option<Tracker>>,
+    /// What environment variables that were asked for stand for.
+    secrets: Mutex<SecretRedactor>,
 }
 
 /// A model whose folders did not say what its rows say, and do so again.
@@ -82,27 +89,6 @@ pub enum Prefer {
     ProductionElseLatest,
 }
 
-/// A model version that a selector named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The model.
-    pub model: ModelName,
-    /// The version.
-    pub version: Version,
-    /// Its folder, checked against the manifest.
-    pub folder: PathBuf,
-    /// The run that made it.
-    pub run_id: RunId,
-    /// SHA-256 of its manifest.
-    pub manifest_sha256: String,
-    /// SHA-256 of the manifest of its release, where the folder is one.
-    pub release_sha256: Option<String>,
-    /// SHA-256 of the rows that it was trained and tested on.
-    pub data_fingerprint: String,
-    /// Keeps the folder in its place while the command works.
-    pub reading: Reading,
-}
-
 /// How often a version is looked for again whose folder has gone meanwhile.
 const ATTEMPTS: usize = 20;
 /// The pause before.
@@ -115,7 +101,14 @@ impl Project {
     /// A project at this root.
     #[must_use]
     pub fn new(layout: Layout, surroundings: Surroundings) -> Self {
-        Self { layout, surroundings, tracker: OnceLock::new(), opening: Mutex::default(), read_only: OnceLock::new() }
+        Self {
+            layout,
+            surroundings,
+            tracker: OnceLock::new(),
+            opening: Mutex::default(),
+            read_only: OnceLock::new(),
+            secrets: Mutex::default(),
+        }
     }
 
     /// Milliseconds since the epoch.
@@ -124,7 +117,7 @@ impl Project {
         (self.surroundings.now_ms)()
     }
 
-    /// Replaces `${NAME}` by the environment variable of that name.
+    /// Replaces `${NAME}` by the environment variable of that name. The value may be a secret: see `redactor`.
     ///
     /// # Errors
     /// `Invalid` when it is not set.
@@ -136,11 +129,21 @@ impl Project {
                 Error::invalid(format!("the environment variable `{name}` is not set"))
                     .hint(format!("`{text}` needs it"))
             })?;
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remember(&format!("${{{name}}}"), &value);
             expanded += before;
             expanded += &value;
             rest = after;
         }
-        Ok(expanded + rest)
+        expanded += rest;
+        // The whole is longer than its parts: a path is shown as it was written.
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remember(text, &expanded);
+        Ok(expanded)
+    }
+
+    /// What hides the values of all environment variables that have been asked for so far.
+    #[must_use]
+    pub fn redactor(&self) -> SecretRedactor {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A fresh run id.
@@ -259,6 +262,12 @@ impl Project {
     /// # Errors
     /// `NotFound` when there is none, `Failed` when it is damaged.
     pub fn locate(&self, selector: &str, prefer: Prefer) -> Result<Located> {
+        // Outside of a project nothing is registered: a name can only be that of a folder.
+        if !self.layout.is_project()
+            && let Some(folder) = model_folder(Path::new(selector))
+        {
+            return self.located_folder(&folder);
+        }
         match Selector::parse(selector)? {
             Selector::Folder(folder) => self.located_folder(&folder),
             Selector::Version(model, version) => self.located_version(&model, version),
@@ -275,6 +284,21 @@ impl Project {
                 self.located_version(&model, version)
             }
         }
+    }
+
+    /// The folder of a model that a bare name could have meant: one that lies in the current folder under that name and
+    /// is not the registry's own.
+    #[must_use]
+    pub fn shadowed_folder(&self, selector: &str) -> Option<PathBuf> {
+        let bare = matches!(Selector::parse(selector), Ok(Selector::Name(_) | Selector::Version(..)));
+        if !bare || !self.layout.is_project() {
+            return None;
+        }
+        let folder = model_folder(Path::new(selector))?;
+        let root = self.layout.root().canonicalize().ok()?;
+        let real = folder.canonicalize().ok()?;
+        let registered = ["production", "checkpoints"].iter().any(|name| real.starts_with(root.join(name)));
+        (!registered).then(|| PathBuf::from(selector))
     }
 
     /// The model version that a run made.
@@ -543,28 +567,4 @@ impl Project {
         };
         Ok(previous_holder(&history, active))
     }
-}
-
-/// The folder that a path leads to. A link is followed once: what it points to may change while files are read.
-fn followed(folder: &Path) -> PathBuf {
-    let target = std::fs::read_link(folder).ok();
-    target.and_then(|target| Some(folder.parent()?.join(target))).unwrap_or_else(|| folder.to_path_buf())
-}
-
-fn located(folder: &Path) -> Result<Located> {
-    let folder = followed(folder);
-    let gone = || Error::not_found(format!("`{}` is not there any more", folder.display()));
-    let reading = Reading::begin(&folder).ok_or_else(gone)?;
-    let (manifest, manifest_sha256_of_checkpoint) = check_folder(&folder)?;
-    let release_sha256 = manifest.checkpoint.is_some().then(|| manifest_sha256(&folder)).transpose()?;
-    Ok(Located {
-        model: manifest.model,
-        version: manifest.version,
-        folder,
-        run_id: manifest.run_id,
-        manifest_sha256: manifest_sha256_of_checkpoint,
-        release_sha256,
-        data_fingerprint: manifest.data_fingerprint,
-        reading,
-    })
 }

@@ -45,9 +45,8 @@ impl Door {
         records: Records,
         work: impl FnOnce(&Session<'_>) -> Result<T>,
     ) -> Result<T> {
-        let bare = model_folder(Path::new(model)).is_some();
         let layout = match self.layout() {
-            Err(_) if bare => current_folder(),
+            Err(_) if self.global.root.is_none() && model_folder(Path::new(model)).is_some() => current_folder(),
             layout => layout?,
         };
         self.work_in(layout, records, work)

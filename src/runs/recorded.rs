@@ -22,14 +22,21 @@ pub fn recorded_file(project: &Project, run: &Run, name: &str) -> Result<PathBuf
 }
 
 fn check(root: &Path, run: &Run, known: &[Artifact], path: &Path) -> Result<()> {
-    let relative = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
-    let folder = path.parent().map(relative).unwrap_or_default();
-    if !path.is_file() || !known.iter().any(|one| one.path.starts_with(&folder)) {
+    if !path.is_file() {
+        return Ok(());
+    }
+    // As it was recorded by this build (links followed), or by an older one.
+    let below = |path: &Path, root: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    let real = path.canonicalize().ok().zip(root.canonicalize().ok()).map(|(path, root)| below(&path, &root));
+    let places: Vec<String> = real.into_iter().chain([below(path, root)]).collect();
+    let folder_of = |place: &str| Path::new(place).parent().map(Path::to_path_buf);
+    let is_beside = |one: &Artifact| places.iter().any(|place| folder_of(place) == folder_of(&one.path));
+    if !known.iter().any(is_beside) {
         return Ok(());
     }
     let (shown, id) = (path.display(), run.id.short());
     let hint = "the file was changed or damaged: restore it, or make it anew (`mlops evaluate`, `mlops train`)";
-    let Some(expected) = known.iter().find(|one| one.path == relative(path)) else {
+    let Some(expected) = known.iter().find(|one| places.contains(&one.path)) else {
         return Err(Error::failed(format!("`{shown}` is not among the files that run {id} recorded")).hint(hint));
     };
     let (size, sha256) = sha256_file(path)?;
