@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Lock, create_dir, is_locked};
 use crate::names::{ModelName, RunId, Version};
 use crate::registry::{
-    Layout, Selector, check_beside, check_folder, discard_foreign_releases, is_read, manifest_sha256, model_folder,
-    pointed, remove_unread, versions_in, versions_on_disk,
+    Layout, Selector, check_beside, discard_foreign_releases, is_read, model_folder, pointed, remove_unread,
+    versions_in, versions_on_disk,
 };
 use crate::secrets::SecretRedactor;
 use crate::tracking::{Process, Stage, Status, Tracker, previous_holder};
