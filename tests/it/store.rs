@@ -301,8 +301,11 @@ fn evidence_that_was_changed_decides_nothing() {
             let mut bytes = std::fs::read(&path).unwrap();
             bytes[at] ^= 1;
             std::fs::write(&path, bytes).unwrap();
-            let asked: &[&str] =
-                if file == "rows.parquet" { &["promote", "points/1"] } else { &["compare", "points/1", "points/2"] };
+            project.write("gate.yaml", "versus_production: {metric: f1, mode: non_inferiority, margin: 0.01}");
+            let asked: &[&str] = match file {
+                "rows.parquet" => &["promote", "points/1", "--policy", "gate.yaml"],
+                _ => &["compare", "points/1", "points/2"],
+            };
             let answer = project.run(asked);
             assert!(answer.code != Some(0), "{file} at {at}: {answer:?}");
             assert!(answer.stderr.contains("is not what run"), "{file} at {at}: {answer:?}");
