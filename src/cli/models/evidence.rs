@@ -1,12 +1,14 @@
-//! What a decision rested on, line by line. The gate's lines have a shape that is known (`checks`: metric, rule, value,
-//! verdict, interval, detail); everything else, also fields that are not known yet, is shown as `name  value`. What was
-//! written into the ledger is shown, never obeyed by the terminal, and never fills it.
+//! What a decision rested on, line by line. A decision about a promotion is typed evidence, and is shown as a gate;
+//! the rows of other actions, and of newer builds, are shown as `name  value`. What was written into the ledger is
+//! shown, never obeyed by the terminal, and never fills it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cli::ui::format::{plain, value};
 use crate::cli::ui::style::{bad, dim, good};
 use crate::cli::ui::{Align, table};
+use crate::tracking::LedgerEntry;
+use crate::workflows::gate::{Check, Evidence, Verdict};
 
 /// No more lines of one decision.
 const MOST_LINES: usize = 40;
@@ -14,46 +16,12 @@ const MOST_LINES: usize = 40;
 const LONGEST: usize = 200;
 /// No deeper into what is nested; below, it is shown as JSON.
 const DEEPEST: usize = 3;
-/// The fields of a check that have a place of their own.
-const KNOWN: [&str; 15] = [
-    "metric",
-    "rule",
-    "value",
-    "passed",
-    "kind",
-    "verdict",
-    "detail",
-    "interval",
-    "low",
-    "high",
-    "lower",
-    "upper",
-    "text",
-    "name",
-    "difference",
-];
-
 /// The evidence of one decision, each line with this indent; nothing for none.
-pub fn lines(evidence: &Value, indent: &str) -> String {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    match evidence {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                match (name.as_str(), value) {
-                    ("checks", Value::Array(checks)) => rows.extend(checks.iter().map(check)),
-                    ("candidates", Value::Array(candidates)) => {
-                        rows.extend(candidates.iter().map(|one| named("candidate", &facts(one, &[]))));
-                    }
-                    // The gate's lines say them.
-                    ("rules" | "verdict" | "format_version", _) => {}
-                    ("release", Value::Object(release)) => rows.push(named("release", &parity(release))),
-                    _ => spread(name, value, 1, &mut rows),
-                }
-            }
-        }
-        Value::Null => {}
-        other => spread("evidence", other, 1, &mut rows),
-    }
+pub fn lines(entry: &LedgerEntry, indent: &str) -> String {
+    let mut rows = match Evidence::of(entry) {
+        Some(evidence) => promotion(&evidence),
+        None => other(&entry.evidence),
+    };
     let left_out = rows.len().saturating_sub(MOST_LINES);
     rows.truncate(MOST_LINES);
     if rows.is_empty() {
@@ -65,6 +33,31 @@ pub fn lines(evidence: &Value, indent: &str) -> String {
         text += &format!("{indent}{}\n", dim(&format!("and {left_out} more (`--json` has all)")));
     }
     text
+}
+
+/// A decision about a promotion. Its verdict and its rules are in the lines of the gate.
+fn promotion(evidence: &Evidence) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let candidates = evidence.candidates.as_array().map_or(&[][..], Vec::as_slice);
+    rows.extend(candidates.iter().map(|one| named("candidate", &facts(one))));
+    rows.extend(evidence.checks.iter().map(check));
+    spread("compared_on", &json!(evidence.compared_on), 1, &mut rows);
+    if evidence.golden_rows > 0 {
+        rows.push(named("golden_rows", &evidence.golden_rows.to_string()));
+    }
+    spread("policy", &json!(evidence.policy), 1, &mut rows);
+    rows.extend(evidence.release.as_object().map(|release| named("release", &parity(release))));
+    rows
+}
+
+/// What is no evidence of a promotion.
+fn other(evidence: &Value) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    match evidence {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| spread(name, value, 1, &mut rows)),
+        other => spread("evidence", other, 1, &mut rows),
+    }
+    rows
 }
 
 /// A release in a line: how near its exported file is to the model.
@@ -82,58 +75,26 @@ fn named(name: &str, what: &str) -> Vec<String> {
     vec![dim(&name.replace('_', " ")), what.to_owned()]
 }
 
-/// One line of a gate: `yes  f1 >= 0.55  is 0.8571`.
-fn check(check: &Value) -> Vec<String> {
-    let Value::Object(fields) = check else { return named("gate", &short(check)) };
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).map(plain).filter(|text| !text.is_empty());
-    let verdict = match (text("verdict"), fields.get("passed")) {
-        (Some(verdict), _) => verdict,
-        (None, Some(Value::Bool(true))) => "pass".into(),
-        (None, Some(Value::Bool(false))) => "fail".into(),
-        _ => "?".into(),
+/// One line of a gate: `yes  require  f1 >= 0.55  is 0.8571`.
+fn check(check: &Check) -> Vec<String> {
+    let verdict = match check.verdict {
+        Verdict::Pass => good("yes"),
+        Verdict::Fail => bad("no"),
+        Verdict::Inconclusive => "inconclusive".to_owned(),
+        Verdict::NotApplicable => "not_applicable".to_owned(),
     };
-    let verdict = match verdict.as_str() {
-        "pass" | "passed" => good("yes"),
-        "fail" | "failed" => bad("no"),
-        _ => verdict,
-    };
-    let mut parts = vec![verdict];
-    parts.extend(text("kind").map(|kind| dim(&kind)));
-    let what: Vec<String> = ["metric", "name", "rule"].into_iter().filter_map(text).collect();
-    parts.extend((!what.is_empty()).then(|| what.join(" ")));
-    if let Some(found) = fields.get("value") {
-        parts.push(format!("is {}", short(found)));
-    }
-    parts.extend(interval(fields));
-    parts.extend(["detail", "text"].into_iter().filter_map(text));
-    let rest = facts(check, &KNOWN);
-    parts.extend((!rest.is_empty()).then_some(rest));
+    let value = check.value.map_or_else(|| "n/a".to_owned(), value);
+    let what = limited(&plain(&format!("{} {}", check.metric, check.rule)));
+    let mut parts = vec![verdict, dim(check.kind.as_str()), what, format!("is {value}")];
+    parts.extend((!check.detail.is_empty()).then(|| limited(&plain(&check.detail))));
     named("gate", &parts.join("  "))
 }
 
-/// An interval: `[low, high]`, or its ends by name, in the check itself or in a field of its own.
-fn interval(fields: &Map<String, Value>) -> Option<String> {
-    let ends = |low: &Value, high: &Value| Some(format!("[{}, {}]", value(low.as_f64()?), value(high.as_f64()?)));
-    let by_name = |fields: &Map<String, Value>| {
-        let pair = |low: &str, high: &str| ends(fields.get(low)?, fields.get(high)?);
-        pair("low", "high").or_else(|| pair("lower", "upper"))
-    };
-    match fields.get("interval") {
-        Some(Value::Array(pair)) => match pair.as_slice() {
-            [low, high] => ends(low, high),
-            _ => Some(short(&Value::Array(pair.clone()))),
-        },
-        Some(Value::Object(inner)) => by_name(inner).or_else(|| Some(short(&Value::Object(inner.clone())))),
-        Some(Value::Null) | None => by_name(fields),
-        Some(other) => Some(short(other)),
-    }
-}
-
-/// The fields of an object as `name value, name value`, without those that are told elsewhere and those that are null.
-fn facts(object: &Value, told: &[&str]) -> String {
+/// The fields of an object as `name value, name value`, without those that are null.
+fn facts(object: &Value) -> String {
     let Value::Object(fields) = object else { return short(object) };
-    let left = fields.iter().filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null());
-    let parts: Vec<String> = left.map(|(name, value)| format!("{} {}", plain(name), short(value))).collect();
+    let known = fields.iter().filter(|(_, value)| !value.is_null());
+    let parts: Vec<String> = known.map(|(name, value)| format!("{} {}", plain(name), short(value))).collect();
     limited(&parts.join(", "))
 }
 
@@ -148,7 +109,7 @@ fn spread(name: &str, value: &Value, depth: usize, rows: &mut Vec<Vec<String>>) 
             }
         }
         Value::Array(parts) if depth < DEEPEST && parts.iter().any(|part| part.is_object() || part.is_array()) => {
-            rows.extend(parts.iter().map(|part| named(&plain(name), &facts(part, &[]))));
+            rows.extend(parts.iter().map(|part| named(&plain(name), &facts(part))));
         }
         other => rows.push(named(&limited(&plain(name)), &short(other))),
     }
@@ -175,48 +136,107 @@ fn limited(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn shown(evidence: &Value, indent: &str) -> String {
+        let entry = LedgerEntry {
+            id: 1,
+            model: "points".into(),
+            version: crate::names::Version(1),
+            at_ms: 0,
+            action: "promoted".into(),
+            from: None,
+            to: None,
+            previous: None,
+            actor: "kim".into(),
+            forced: false,
+            reason: String::new(),
+            evidence: evidence.clone(),
+        };
+        lines(&entry, indent)
+    }
 
     #[test]
     fn a_gate_reads_line_by_line() {
         let evidence = json!({
+            "format_version": 1,
+            "verdict": "inconclusive",
             "checks": [
-                {"metric": "f1", "rule": ">= 0.55", "value": 0.857_142, "passed": true},
-                {"metric": "f1", "kind": "superiority", "rule": "better than v1", "value": 0.012,
-                 "verdict": "inconclusive", "interval": [-0.004, 0.02], "detail": "3,000 more rows would decide", "n": 40},
-                {"metric": "auc", "rule": ">= 0.9", "value": null, "passed": false, "low": 0.1, "high": 0.2},
+                {"kind": "require", "metric": "f1", "rule": ">= 0.55", "value": 0.857_142, "verdict": "pass",
+                 "passed": true},
+                {"kind": "versus_production", "metric": "f1", "rule": "better than production", "value": 0.012,
+                 "verdict": "inconclusive", "passed": false, "detail": "3,000 rows would decide"},
+                {"kind": "require", "metric": "auc", "rule": ">= 0.9", "value": null, "verdict": "fail",
+                 "passed": false},
+                {"kind": "latency", "metric": "latency p95", "rule": "<= 2 x production", "value": null,
+                 "verdict": "not_applicable", "passed": true, "detail": "nothing in production"},
             ],
-            "candidates": [{"named": "lr", "version": 1, "value": 0.5, "chosen": true}],
+            "candidates": [{"named": "lr", "version": 1, "value": 0.5, "chosen": true, "validation": null}],
+            "compared_on": {"rows": 40, "learned": 3, "candidate": "a".repeat(32), "production": "b".repeat(32),
+                            "test_ids": "c"},
+            "policy": {"file": "gate.yaml", "sha256": "d"},
+            "rules": {"to": "Production"},
+            "release": {"files": {"model.onnx": "e"}, "parity": {"worst": 2.744e-8, "runtime": "tract 0.23.9"}},
             "golden_rows": 8,
         });
+        let (candidate, production) = ("a".repeat(32), "b".repeat(32));
         assert_eq!(
-            lines(&evidence, "  "),
-            "  candidate    chosen yes, named lr, value 0.5000, version 1
-  gate         yes  f1 >= 0.55  is 0.8571
-  gate         inconclusive  superiority  f1 better than v1  is 0.0120  [-0.0040, 0.0200]  3,000 more rows would decide  n 40
-  gate         no  auc >= 0.9  is n/a  [0.1000, 0.2000]
-  golden rows  8
+            shown(&evidence, "  "),
+            format!(
+                "  candidate               chosen yes, named lr, value 0.5000, version 1
+  gate                    yes  require  f1 >= 0.55  is 0.8571
+  gate                    inconclusive  versus_production  f1 better than production  is 0.0120  3,000 rows would decide
+  gate                    no  require  auc >= 0.9  is n/a
+  gate                    not_applicable  latency  latency p95 <= 2 x production  is n/a  nothing in production
+  compared on candidate   {candidate}
+  compared on learned     3
+  compared on production  {production}
+  compared on rows        40
+  compared on test ids    c
+  golden rows             8
+  policy file             gate.yaml
+  policy sha256           d
+  release                 model.onnx, within 3e-8 of the model by tract 0.23.9
 "
+            )
         );
     }
 
     #[test]
+    fn what_the_first_builds_decided_reads_as_a_gate_too() {
+        let first = json!({
+            "checks": [{"metric": "f1", "rule": ">= 0.55", "value": 0.857_142, "passed": true}], "candidates": [],
+            "golden_rows": 8,
+        });
+        assert_eq!(shown(&first, ""), "gate         yes  require  f1 >= 0.55  is 0.8571\ngolden rows  8\n");
+    }
+
+    #[test]
     fn unknown_shapes_are_shown_and_bounded() {
-        assert_eq!(lines(&Value::Null, ""), "");
-        assert_eq!(lines(&json!({"checks": [], "candidates": []}), ""), "");
-        assert_eq!(lines(&json!([1, 2]), ""), "evidence  [1,2]\n");
+        assert_eq!(shown(&Value::Null, ""), "");
+        assert_eq!(shown(&json!({"checks": [], "candidates": []}), ""), "");
+        assert_eq!(shown(&json!([1, 2]), ""), "evidence  [1,2]\n");
         let nested = json!({"a": {"b": {"c": {"d": 1}}}, "rows": [{"x": 1.5}, 2], "checks": "none", "no": null});
-        assert_eq!(lines(&nested, ""), "a b c   {\"d\":1}\nchecks  none\nrows    x 1.5000\nrows    2\n");
+        assert_eq!(shown(&nested, ""), "a b c   {\"d\":1}\nchecks  none\nrows    x 1.5000\nrows    2\n");
+        // A line of a newer build.
+        let newer = json!({"checks": [{"metric": "f1", "kind": "fairness", "value": 0.1, "passed": true}]});
+        assert_eq!(shown(&newer, ""), "checks  kind fairness, metric f1, passed yes, value 0.1000\n");
         let hostile = json!({"\u{1b}[2J": "a\u{1b}]0;x\u{7}\nb", "checks": [7, {"metric": "\u{1b}[31m"}]});
-        let shown = lines(&hostile, "");
-        assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown:?}");
+        let escaped = shown(&hostile, "");
+        assert!(!escaped.contains('\u{1b}') && !escaped.contains('\u{7}'), "{escaped:?}");
+        let typed = json!({"checks": [
+            {"metric": "\u{1b}[31m", "rule": "\u{7}", "value": 1.0, "passed": true, "detail": "\u{1b}]0;x"},
+        ]});
+        let escaped = shown(&typed, "");
+        assert!(
+            escaped.starts_with("gate") && !escaped.contains('\u{1b}') && !escaped.contains('\u{7}'),
+            "{escaped:?}"
+        );
         let long = json!({"text": "x".repeat(5000)});
-        assert!(lines(&long, "").chars().count() < 300);
+        assert!(shown(&long, "").chars().count() < 300);
         let many: Map<String, Value> = (0..100).map(|at| (format!("k{at:03}"), at.into())).collect();
-        let shown = lines(&Value::Object(many), "");
-        assert_eq!(shown.lines().count(), MOST_LINES + 1);
-        assert!(shown.ends_with("and 60 more (`--json` has all)\n"));
+        let all = shown(&Value::Object(many), "");
+        assert_eq!(all.lines().count(), MOST_LINES + 1);
+        assert!(all.ends_with("and 60 more (`--json` has all)\n"));
     }
 }

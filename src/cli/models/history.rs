@@ -41,7 +41,7 @@ pub fn draw(entries: &[LedgerEntry], told: bool) -> String {
     for (at, line) in drawn.lines().enumerate() {
         text += &format!("{line}\n");
         if let Some(entry) = at.checked_sub(1).and_then(|at| entries.get(at)) {
-            text += &evidence::lines(&entry.evidence, "    ");
+            text += &evidence::lines(entry, "    ");
         }
     }
     text
@@ -49,8 +49,7 @@ pub fn draw(entries: &[LedgerEntry], told: bool) -> String {
 
 /// The action in a word or two: `alias_set champion`, `promoted (forced)`.
 pub fn what(entry: &LedgerEntry) -> String {
-    let alias = entry.evidence.get("alias").and_then(serde_json::Value::as_str);
-    match alias {
+    match entry.alias() {
         Some(alias) => format!("{} {}", plain(&entry.action), plain(alias)),
         None if entry.forced => format!("{} (forced)", plain(&entry.action)),
         None => plain(&entry.action),

@@ -175,7 +175,7 @@ pub fn then(then: &Then, verbose: bool) -> String {
         text += &format!("pinned         {}, since {} by {}{why}\n", pin.version, time(pin.at_ms), plain(&pin.actor));
     }
     for one in versions.iter().filter(|one| verbose || matches!(one.stage, Stage::Production | Stage::Staging)) {
-        let lines = evidence::lines(&one.decision.evidence, "  ");
+        let lines = evidence::lines(&one.decision, "  ");
         if !lines.is_empty() {
             text += &format!("\n{} came to {} on this evidence\n{lines}", one.version, one.stage.as_str());
         }

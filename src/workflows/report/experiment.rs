@@ -1,7 +1,7 @@
 //! The report of an experiment: its runs best first, what they differ in, and the best of them in detail.
 
 use super::one;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Cause, Result};
 use crate::impact::study::Finding;
 use crate::metrics::Direction;
 use crate::report::document::{Align, Block, Document, Figure, Table, Tone};
@@ -65,7 +65,7 @@ fn parameters(session: &Session<'_>, name: &str) -> Result<ImpactSection> {
     let request = impact::Request { experiment: name.to_owned(), metric: None, top: 0, quantile: impact::QUANTILE };
     let found = match impact::impact(session, &request) {
         Ok(found) => found,
-        Err(error) if error.kind == ErrorKind::Invalid => {
+        Err(error) if matches!(error.cause(), Some(Cause::NoValue | Cause::NoDirection)) => {
             let (metric, refusal) = (request.metric.unwrap_or_default(), Some(error.message));
             return Ok(ImpactSection { metric, refusal, ..ImpactSection::default() });
         }
