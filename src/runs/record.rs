@@ -46,6 +46,7 @@ pub fn recorded<T>(project: &Project, what: What<'_>, work: impl FnOnce(&Recorde
     let experiment = tracker.ensure_experiment(what.experiment, what.description, project.now_ms())?;
     let id = project.new_run_id();
     let named = if what.name.is_empty() { format!("{}-{}", what.command, id.short()) } else { what.name.to_owned() };
+    let _working = project.working(&id);
     tracker.start_run(&NewRun {
         id: &id,
         experiment_id: experiment.id,

@@ -25,6 +25,7 @@ mod models;
 mod parser;
 pub mod prediction_log;
 mod record;
+mod releases;
 mod retention;
 mod runs;
 mod search;

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::compare::{find_run, runs_of};
 use super::session::Session;
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{is_written_to, write_atomic};
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
 use crate::report::document::{Block, Document};
@@ -154,7 +154,8 @@ pub fn foreign(files: &[(PathBuf, String)]) -> Result<Option<&Path>> {
         if path.is_dir() {
             return Err(Error::invalid(format!("`{}` is a folder, not a file", path.display())));
         }
-        if path.exists() && !std::fs::read(path).is_ok_and(|bytes| is_ours(&bytes)) {
+        // A device or a pipe is written to, and not read.
+        if path.exists() && !is_written_to(path) && !std::fs::read(path).is_ok_and(|bytes| is_ours(&bytes)) {
             return Ok(Some(path));
         }
     }

@@ -206,7 +206,10 @@ fn an_older_database_that_may_only_be_read_has_no_events() {
     let path = project.path("experiments/tracking.db");
     let database = rusqlite::Connection::open(&path).unwrap();
     database
-        .execute_batch("DROP TABLE drift_events; DROP TABLE drift_resets; PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute_batch(
+            "DROP TABLE drift_events; DROP TABLE drift_resets; DROP TABLE release_manifests;
+             PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)",
+        )
         .unwrap();
     drop(database);
     // Opened for reading only, it is as good as empty; opened for writing, the tables are made.

@@ -40,6 +40,7 @@ mod schedule;
 mod secrets;
 mod selectors;
 mod sentence;
+mod store;
 mod support;
 mod tracking;
 mod train;

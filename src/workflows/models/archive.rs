@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::error::Result;
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
+use crate::registry::check_pointers;
 use crate::tracking::{Stage, Transition};
 use crate::workflows::Session;
 
@@ -76,6 +77,10 @@ pub fn archive(
 ) -> Result<()> {
     let project = session.project;
     let _lock = project.lock(model, "archiving")?;
+    if expected == Some(version) {
+        // What cannot be switched afterwards is not decided.
+        check_pointers(&project.layout, model)?;
+    }
     project.tracker()?.transition(&Transition {
         model: model.as_str(),
         version,

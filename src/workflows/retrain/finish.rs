@@ -1,5 +1,6 @@
 //! After the switch: does the new version serve? Else the one before is put back. Then what is old goes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
@@ -17,12 +18,13 @@ use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
 use crate::config::{PruneSection, RetrainConfig};
+use crate::data::parquet_file;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::crash_point;
 use crate::names::{ModelName, Version};
 use crate::notify::end_group;
 use crate::project::{Prefer, Project};
-use crate::registry::check_folder;
+use crate::registry::{check_folder, pointed};
 use crate::tracking::Stage;
 
 /// The field of the ledger's evidence by which a version that was withdrawn is known again after a crash.
@@ -88,9 +90,10 @@ fn gone(session: &Session<'_>, state: &State, version: Version) -> Result<Verifi
 fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version: Version) -> Result<usize> {
     let project = session.project;
     let active = project.layout.active(&state.model);
-    let target = std::fs::read_link(&active).context(|| format!("`{}` is no link", active.display()))?;
-    if Version::parse(&target.to_string_lossy())? != version {
-        return Err(Error::failed(format!("`{}` points to {}, not to {version}", active.display(), target.display())));
+    let target =
+        pointed(&active).ok_or_else(|| Error::failed(format!("`{}` points to no version", active.display())))?;
+    if target != version {
+        return Err(Error::failed(format!("`{}` points to {target}, not to {version}", active.display())));
     }
     let folder = project.layout.production(&state.model, version);
     check_folder(&folder)?;
@@ -186,7 +189,10 @@ fn old_snapshots(project: &Project, section: PruneSection, state: &State) -> Res
         let needed =
             one.period == state.period || one.trained.iter().filter_map(|one| one.version.as_ref()).any(stands);
         let Some(extracted) = one.extracted.filter(|_| old && !needed) else { continue };
-        if project.layout.root().join(&extracted.snapshot).is_file() {
+        let path = project.layout.root().join(&extracted.snapshot);
+        // The path comes out of a file: what says of itself that it is a snapshot of this retrain is removed, nothing else.
+        let owner = if path.is_file() { parquet_file::facts(&path).unwrap_or_default() } else { BTreeMap::default() };
+        if owner.get("mlops.retrain").is_some_and(|owner| owner == state.name.as_str()) {
             found.push(extracted.snapshot);
         }
     }
