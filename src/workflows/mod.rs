@@ -31,7 +31,6 @@ pub mod reading;
 pub mod recommend;
 mod reference;
 pub mod release;
-pub mod report;
 pub mod resume;
 pub mod retrain;
 pub mod rollback;

@@ -3,20 +3,17 @@
 //! Everything comes from the store (the database and the run's folder), times too, so that the same store gives the same
 //! bytes. What is not there (a deleted folder, a run of an older build) is told in its section.
 
-mod compared;
 mod experiment;
 mod figures;
 mod one;
 mod ranking;
 
-pub use compared::of_comparison;
-
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::compare::{find_run, runs_of};
-use super::session::Session;
+use crate::workflows::Session;
+use crate::workflows::compare::{find_run, runs_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::write_atomic;
 use crate::names::ExperimentName;
@@ -107,7 +104,7 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
         }
     };
     let verdict = document.blocks.iter().find_map(|block| match block {
-        Block::Verdict(_, verdict) => Some(verdict.clone()),
+        Block::Verdict(_, verdict) => Some(verdict.to_string()),
         _ => None,
     });
     Ok(Outcome {
