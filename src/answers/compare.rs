@@ -4,9 +4,7 @@
 use super::format::{count, optional, plain, plural, probability};
 use crate::comparison::{Difference, Unit, Verdict};
 use crate::error::Result;
-use crate::report::document::{
-    Align, Block, Document, Figure, Line, Table, Tone, bad, cells, dim, emphasis, good,
-};
+use crate::report::document::{Align, Block, Document, Figure, Line, Table, Tone, bad, cells, dim, emphasis, good};
 use crate::report::plots::comparison::{self, Comparison, Entry};
 use crate::report::plots::gains::{Gains, gains};
 use crate::workflows::compare::{Flips, MovedDocument, Outcome, QueryChange, QueryChanges, Row};
@@ -128,7 +126,8 @@ fn runs(document: &mut Document, outcome: &Outcome) {
     let cells = |row: &Row| {
         let mut cells = cells![row.run.id.short(), &row.run.experiment, model(row), optional(row.value)];
         if gains {
-            cells.push(row.gain.filter(|_| !row.baseline).map_or_else(String::new, |gain| format!("{gain:+.4}")).into());
+            cells
+                .push(row.gain.filter(|_| !row.baseline).map_or_else(String::new, |gain| format!("{gain:+.4}")).into());
         }
         let marks = [(row.best, good("best")), (row.baseline, dim("baseline"))];
         cells.push(Line::joined(marks.into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark), " "));

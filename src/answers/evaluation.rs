@@ -51,10 +51,7 @@ pub fn ranking_metrics(evaluation: &Evaluation, facts: &RankingFacts, shown: &[S
 }
 
 /// The metrics that there are: those to show, then the others by name.
-fn in_order<'a>(
-    evaluation: &'a Evaluation,
-    shown: &'a [String],
-) -> impl Iterator<Item = (&'a String, &'a Estimate)> {
+fn in_order<'a>(evaluation: &'a Evaluation, shown: &'a [String]) -> impl Iterator<Item = (&'a String, &'a Estimate)> {
     let others = evaluation.metrics.keys().filter(|name| !shown.contains(name));
     shown.iter().chain(others).filter_map(|name| Some((name, evaluation.metrics.get(name)?)))
 }

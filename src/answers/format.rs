@@ -70,11 +70,9 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!([seconds(0.0042), seconds(1.5), seconds(200.0)], ["4.2 ms", "1.50 s", "3 min 20 s"]);
         assert_eq!([probability(None), probability(Some(0.0004)), probability(Some(0.5))], ["–", "< .001", "0.500"]);
-        assert_eq!([bytes(1), bytes(1234), queries(1), queries(2000)], [
-            "1 byte",
-            "1,234 bytes",
-            "1 query",
-            "2,000 queries"
-        ]);
+        assert_eq!(
+            [bytes(1), bytes(1234), queries(1), queries(2000)],
+            ["1 byte", "1,234 bytes", "1 query", "2,000 queries"]
+        );
     }
 }

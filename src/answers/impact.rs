@@ -9,7 +9,8 @@ use crate::workflows::impact::Outcome;
 /// The answer.
 #[must_use]
 pub fn document(outcome: &Outcome) -> Document {
-    let mut document = Document::new(format!("Impact of the parameters of {} on {}", outcome.experiment, outcome.metric));
+    let mut document =
+        Document::new(format!("Impact of the parameters of {} on {}", outcome.experiment, outcome.metric));
     let better = if outcome.maximize { "higher is better" } else { "lower is better" };
     let runs = plural(outcome.runs, "finished training run");
     document.text(emphasis(&outcome.experiment) + "  " + dim(format!("{runs} by {} ({better})", outcome.metric)));

@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::workflows::Session;
-use crate::workflows::compare::{find_run, runs_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::write_atomic;
 use crate::names::ExperimentName;
@@ -21,6 +19,8 @@ use crate::project::{Prefer, Project};
 use crate::report::document::{Block, Document};
 use crate::report::html::html;
 use crate::report::markdown::{Figures, markdown};
+use crate::workflows::Session;
+use crate::workflows::compare::{find_run, runs_of};
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

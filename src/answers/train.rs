@@ -70,7 +70,7 @@ fn summary(document: &mut Document, outcome: &Outcome) {
         document.fact("queries", queries(outcome));
     }
     let ranking = outcome.labels.is_empty();
-    skipped(document, rows.skipped_without_label, rows.skipped_without_input, ranking);
+    skipped(document, rows.skipped_without_label, (rows.skipped_without_input, outcome.input_missing));
     if let [negative, positive] = outcome.labels.as_slice() {
         document.fact("classes", format!("\"{positive}\" (the positive class), \"{negative}\""));
     } else if !ranking {
@@ -103,11 +103,8 @@ fn summary(document: &mut Document, outcome: &Outcome) {
 }
 
 /// The rows that were left out, and what was missing in them.
-pub fn skipped(document: &mut Document, without_label: usize, without_input: usize, numeric: bool) {
-    for (rows, why) in [
-        (without_label, "no label"),
-        (without_input, if numeric { "all feature columns are empty" } else { "no text or vector" }),
-    ] {
+pub fn skipped(document: &mut Document, without_label: usize, without_input: (usize, &str)) {
+    for (rows, why) in [(without_label, "no label"), without_input] {
         if rows > 0 {
             document.fact("skipped", format!("{}: {why}", plural(rows, "row")));
         }
@@ -129,9 +126,8 @@ fn fit(outcome: &Outcome) -> String {
 
 /// How many queries there are in each part.
 fn queries(outcome: &Outcome) -> String {
-    let counted = |(part, one): (&Part, &Evaluation)| {
-        Some(format!("{} {}", count(one.queries()?.facts.queries), part.name()))
-    };
+    let counted =
+        |(part, one): (&Part, &Evaluation)| Some(format!("{} {}", count(one.queries()?.facts.queries), part.name()));
     outcome.metrics.iter().filter_map(counted).collect::<Vec<_>>().join(", ")
 }
 

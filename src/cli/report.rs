@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records, shown};
 use crate::answers::format::plural;
-use crate::report::document::{Block, Document, Line, dim};
-use crate::error::Result;
-use crate::report::markdown::{Figures, markdown};
 use crate::answers::report::{Form, Outcome, files, foreign, report, write};
+use crate::error::Result;
+use crate::report::document::{Block, Document, Line, dim};
+use crate::report::markdown::{Figures, markdown};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -312,11 +312,7 @@ mod tests {
     fn lines_are_put_together_and_read_as_text() {
         let line = emphasis("reviews v3") + "  " + dim("of lr") + "";
         assert_eq!(line.to_string(), "reviews v3  of lr");
-        assert_eq!(line.0.iter().map(|span| span.tone).collect::<Vec<_>>(), [
-            Tone::Emphasis,
-            Tone::Neutral,
-            Tone::Dim
-        ]);
+        assert_eq!(line.0.iter().map(|span| span.tone).collect::<Vec<_>>(), [Tone::Emphasis, Tone::Neutral, Tone::Dim]);
         assert!(Line::from("").is_empty() && !line.is_empty());
         assert_eq!(Line::joined([good("a"), Line::from("b")], ", ").to_string(), "a, b");
     }

@@ -45,7 +45,9 @@ fn written(document: &Document, figures: Figures<'_>, rows: usize, cell: usize) 
     let mut text = format!("# {}\n", escaped(&document.title));
     for block in &document.blocks {
         let written = match block {
-            Block::Heading(level, heading) => format!("{} {}\n", "#".repeat(usize::from(*level)), inline(heading, usize::MAX)),
+            Block::Heading(level, heading) => {
+                format!("{} {}\n", "#".repeat(usize::from(*level)), inline(heading, usize::MAX))
+            }
             Block::Verdict(tone, verdict) => {
                 let mark = match tone {
                     Tone::Good => "✅ ",

@@ -283,7 +283,8 @@ impl ModelCard {
         let at_once = if self.modality == Modality::Ranking { "documents at once" } else { "rows at once" };
         let mut table = Table::of(&[left, right(at_once), right("p50 ms"), right("p95 ms"), right("p99 ms")]);
         table.rows.extend(self.latency.iter().map(|(what, rows, times)| {
-            let times = times.iter().map(|time| if *time < 0.001 { "< 0.001".into() } else { Line::from(value(*time)) });
+            let times =
+                times.iter().map(|time| if *time < 0.001 { "< 0.001".into() } else { Line::from(value(*time)) });
             cells![what, count(*rows as usize)].into_iter().chain(times).collect()
         }));
         card.table(table);

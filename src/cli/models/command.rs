@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{change, history, show};
+use crate::answers;
 use crate::cli::door::{Door, Records};
 use crate::cli::ui::moment::moment;
 use crate::error::Result;
@@ -100,7 +101,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     match args.command.as_ref().unwrap_or(&Command::List) {
         Command::List => {
             let listed = door.work(Records::Nothing, models::list)?;
-            door.answer("models list", &listed, || show::list(&listed))
+            door.show("models list", &listed, || answers::models::list(&listed))
         }
         Command::Show { model, at: Some(at) } => {
             // A moment that is none is told before the project is opened.
@@ -110,7 +111,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         }
         Command::Show { model, at: None } => {
             let shown = door.work(Records::Nothing, |session| models::show(session.project, model))?;
-            door.answer("models show", &shown, || show::model(&shown))
+            door.show("models show", &shown, || answers::models::model(&shown))
         }
         Command::History { model, evidence } => {
             let entries = door.work(Records::Nothing, |session| models::history(session, model))?;

@@ -9,7 +9,7 @@ pub mod style;
 mod table;
 mod terminal;
 
-pub use output::print;
 pub use crate::report::document::Align;
+pub use output::print;
 pub use table::table;
 pub use terminal::terminal;
