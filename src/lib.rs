@@ -54,6 +54,7 @@ pub mod mounts;
 pub mod names;
 pub mod once;
 pub mod onnx;
+pub mod secrets;
 pub mod stats;
 pub mod tensors;
 pub mod text;

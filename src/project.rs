@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Lock, create_dir};
 use crate::names::{ModelName, RunId, Version};
-use crate::registry::{Layout, Selector, check_folder, versions_on_disk};
+use crate::registry::{Layout, Selector, check_folder, model_folder, versions_on_disk};
+use crate::secrets::SecretRedactor;
 use crate::tracking::{Process, Stage, Status, Tracker, previous_holder};
 
 /// What only the host knows: time, randomness, who is asking, where.
@@ -40,6 +41,8 @@ pub struct Project {
     /// Held while the tracking database is opened, so that it is opened once.
     opening: Mutex<()>,
     read_only: OnceLock<Option<Tracker>>,
+    /// What environment variables that were asked for stand for.
+    secrets: Mutex<SecretRedactor>,
 }
 
 /// A model whose folders did not say what its rows say, and do so again.
@@ -90,7 +93,14 @@ impl Project {
     /// A project at this root.
     #[must_use]
     pub fn new(layout: Layout, surroundings: Surroundings) -> Self {
-        Self { layout, surroundings, tracker: OnceLock::new(), opening: Mutex::default(), read_only: OnceLock::new() }
+        Self {
+            layout,
+            surroundings,
+            tracker: OnceLock::new(),
+            opening: Mutex::default(),
+            read_only: OnceLock::new(),
+            secrets: Mutex::default(),
+        }
     }
 
     /// Milliseconds since the epoch.
@@ -99,7 +109,7 @@ impl Project {
         (self.surroundings.now_ms)()
     }
 
-    /// Replaces `${NAME}` by the environment variable of that name.
+    /// Replaces `${NAME}` by the environment variable of that name. The value may be a secret: see `redactor`.
     ///
     /// # Errors
     /// `Invalid` when it is not set.
@@ -111,11 +121,21 @@ impl Project {
                 Error::invalid(format!("the environment variable `{name}` is not set"))
                     .hint(format!("`{text}` needs it"))
             })?;
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remember(&format!("${{{name}}}"), &value);
             expanded += before;
             expanded += &value;
             rest = after;
         }
-        Ok(expanded + rest)
+        expanded += rest;
+        // The whole is longer than its parts: a path is shown as it was written.
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remember(text, &expanded);
+        Ok(expanded)
+    }
+
+    /// What hides the values of all environment variables that have been asked for so far.
+    #[must_use]
+    pub fn redactor(&self) -> SecretRedactor {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A fresh run id.
@@ -221,6 +241,12 @@ impl Project {
     /// # Errors
     /// `NotFound` when there is none, `Failed` when it is damaged.
     pub fn locate(&self, selector: &str, prefer: Prefer) -> Result<Located> {
+        // Outside of a project nothing is registered: a name can only be that of a folder.
+        if !self.layout.is_project()
+            && let Some(folder) = model_folder(Path::new(selector))
+        {
+            return located(&folder);
+        }
         match Selector::parse(selector)? {
             Selector::Folder(folder) => located(&folder),
             Selector::Version(model, version) => self.located_version(&model, version),
@@ -237,6 +263,21 @@ impl Project {
                 self.located_version(&model, version)
             }
         }
+    }
+
+    /// The folder of a model that a bare name could have meant: one that lies in the current folder under that name and
+    /// is not the registry's own.
+    #[must_use]
+    pub fn shadowed_folder(&self, selector: &str) -> Option<PathBuf> {
+        let bare = matches!(Selector::parse(selector), Ok(Selector::Name(_) | Selector::Version(..)));
+        if !bare || !self.layout.is_project() {
+            return None;
+        }
+        let folder = model_folder(Path::new(selector))?;
+        let root = self.layout.root().canonicalize().ok()?;
+        let real = folder.canonicalize().ok()?;
+        let registered = ["production", "checkpoints"].iter().any(|name| real.starts_with(root.join(name)));
+        (!registered).then(|| PathBuf::from(selector))
     }
 
     /// The model version that a run made.

@@ -27,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
     &["bundle", "config", "project"],
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
-    &["data", "embeddings", "registry", "retrieval"],
+    &["data", "embeddings", "registry", "retrieval", "secrets"],
     &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "once", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];

@@ -99,7 +99,7 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
         Err(_) => {
             // The run of the version, or what `compare` too says of a name that is none.
             let run = runs_of(session, item)?.swap_remove(0);
-            let located = project.locate(item, Prefer::ProductionElseLatest)?;
+            let located = session.locate(item, Prefer::ProductionElseLatest)?;
             (Subject::Model, one::of_version(project, located, run)?)
         }
     };

@@ -13,7 +13,7 @@ use crate::cancellation::Cancellation;
 use crate::error::{Context, Error, Result};
 pub use crate::host::Records;
 use crate::host::{Host, Request, current_folder, find_project, use_threads};
-use crate::registry::Layout;
+use crate::registry::{Layout, model_folder};
 use crate::report::Document;
 use crate::workflows::{Progress, Session};
 
@@ -47,10 +47,8 @@ impl Door {
         records: Records,
         work: impl FnOnce(&Session<'_>) -> Result<T>,
     ) -> Result<T> {
-        let folder = Path::new(model);
-        let bare = ["manifest.json", "active/manifest.json"].iter().any(|name| folder.join(name).is_file());
         let layout = match self.layout() {
-            Err(_) if bare => current_folder(),
+            Err(_) if self.global.root.is_none() && model_folder(Path::new(model)).is_some() => current_folder(),
             layout => layout?,
         };
         self.work_in(layout, records, work)

@@ -83,7 +83,7 @@ pub struct Args {
     /// Texts that are too long: warn (and cut), error, head-tail, chunk-mean
     #[arg(long, value_name = "POLICY", conflicts_with = "config")]
     truncate: Option<String>,
-    /// Take texts as they are: no Unicode NFC, no zero-width characters removed
+    /// Take texts as they are: no Unicode NFC, no invisible characters removed
     #[arg(long, conflicts_with = "config")]
     no_normalize_unicode: bool,
     /// Rows without a text: embed (as an empty text), zero, skip, error

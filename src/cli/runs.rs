@@ -63,7 +63,7 @@ pub enum Command {
     },
     /// One run with everything
     Show {
-        /// An id or a unique prefix, `@latest`, `@best:f1`
+        /// An id or a unique prefix, `@latest`, `@best:f1`, or a model's version: `reviews/3`
         run: String,
     },
     /// The run with the best value of a metric

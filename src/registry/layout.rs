@@ -31,6 +31,12 @@ impl Layout {
         root.map(|root| Self::new(root.to_path_buf()))
     }
 
+    /// Whether the root is a project, or a deployed one: it has `experiments/` or `production/`.
+    #[must_use]
+    pub fn is_project(&self) -> bool {
+        ["experiments", "production"].iter().any(|name| self.root.join(name).is_dir())
+    }
+
     /// The project's root.
     #[must_use]
     pub fn root(&self) -> &Path {

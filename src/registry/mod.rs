@@ -7,7 +7,7 @@ mod store;
 
 pub use layout::Layout;
 pub use manifest::{FileFacts, Manifest, facts_of};
-pub use selector::Selector;
+pub use selector::{Selector, model_folder};
 pub use store::{
     check_folder, is_released, mirror_production, mirror_staging, prepare_production, publish, release, versions_in,
     versions_on_disk,

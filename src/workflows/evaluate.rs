@@ -61,7 +61,7 @@ pub struct Outcome {
 /// # Errors
 /// `NotFound` without such a model, `Invalid` when the rows do not fit it.
 pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
     let experiment = resolve(stored_config(&located)?)?;
     let name = format!("evaluate {} {}", located.model, located.version);
     let what = What {

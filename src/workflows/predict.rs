@@ -92,7 +92,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     if request.log {
         check_place(session.project)?;
     }
-    let located = session.project.locate(&request.model, Prefer::Production)?;
+    let located = session.locate(&request.model, Prefer::Production)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let opened = Opened::open(located)?;
     let Opened { located, bundle, .. } = &opened;

@@ -115,7 +115,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let project = session.project;
     let started_ms = project.now_ms();
     session.stage("checking")?;
-    let (located, candidates) = choose(project, request)?;
+    let (located, candidates) = choose(session, request)?;
     let _lock = if request.dry_run { None } else { Some(project.lock(&located.model, "promoting")?) };
     // Under the lock nobody moves it any more.
     let located = project.locate(&format!("{}/{}", located.model, located.version.0), Prefer::Latest)?;
@@ -293,8 +293,9 @@ pub fn smoke_test<O: Borrow<Opened>>(
 }
 
 /// A candidate's version: a selector, a run, an experiment (its latest version), or a config file of one.
-fn locate(project: &Project, named: &str) -> Result<Located> {
-    let as_model = project.locate(named, Prefer::Latest);
+fn locate(session: &Session<'_>, named: &str) -> Result<Located> {
+    let project = session.project;
+    let as_model = session.locate(named, Prefer::Latest);
     let Err(not_model) = as_model else { return as_model };
     let name = match named.rsplit_once('.') {
         Some((_, "yaml" | "yml")) => match crate::config::load(std::path::Path::new(named), &[]) {
@@ -322,8 +323,9 @@ fn version_of(project: &Project, run: &Run) -> Result<Located> {
 }
 
 /// The version to promote: the one that was named, or the best of several.
-fn choose(project: &Project, request: &Request) -> Result<(Located, Vec<Candidate>)> {
-    let located = request.candidates.iter().map(|named| locate(project, named)).collect::<Result<Vec<_>>>()?;
+fn choose(session: &Session<'_>, request: &Request) -> Result<(Located, Vec<Candidate>)> {
+    let project = session.project;
+    let located = request.candidates.iter().map(|named| locate(session, named)).collect::<Result<Vec<_>>>()?;
     let Some(best) = &request.best else {
         return match <[Located; 1]>::try_from(located) {
             Ok([only]) => Ok((only, Vec::new())),

@@ -42,7 +42,7 @@ pub enum Command {
     /// One model with its versions, today or at a moment of the past
     #[command(after_help = AT)]
     Show {
-        /// The model
+        /// The model, or one version of it: `reviews`, `reviews/3`, `reviews@production`
         model: String,
         /// As it was then: 2026-07-03, 2026-07-03T10:00
         #[arg(long, value_name = "MOMENT")]
@@ -50,7 +50,7 @@ pub enum Command {
     },
     /// Who decided what about a model, and why
     History {
-        /// The model
+        /// The model, or one version of it: `reviews`, `reviews/3`
         model: String,
         /// Below each decision what it rested on: the gate, line by line (also with --verbose)
         #[arg(long)]

@@ -8,7 +8,6 @@
 use super::columns::{self, From};
 use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
-use super::written::Written;
 use crate::bundle::{Bundle, Schema};
 use crate::data::sources::{column_names, resolve};
 use crate::drift::statistic::FEW;
@@ -66,16 +65,8 @@ const LONGEST_WINDOW: u64 = 1_000_000;
 /// # Errors
 /// `NotFound` without such a model or without a reference, `Invalid` when the file cannot be read or is empty.
 pub fn drift_check(session: &Session<'_>, request: &Request) -> Result<Outcome> {
-    let written = match &request.current {
-        Current::File { source, .. } => Written::of(session.project, &[source]),
-        Current::Log => Written::default(),
-    };
-    checked(session, request, &written).map_err(|error| written.error(error))
-}
-
-fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Result<Outcome> {
     let started_ms = session.project.now_ms();
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
     refuse_ranking(&located)?;
     let reference = Reference::read(&located.folder)?;
     let settings = request.wishes.over(&reference.settings)?;
@@ -83,7 +74,7 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
         Current::File { source, query, time } => {
             let source = session.project.expand(source)?;
             let from = From { source: &source, query: query.as_deref(), time: time.as_deref() };
-            of_file(session, (&located, &reference), (from, settings, request.events), written)?
+            of_file(session, (&located, &reference), (from, settings, request.events))?
         }
         Current::Log => of_log(session, &located, &reference, settings)?,
     };
@@ -123,11 +114,11 @@ fn of_file(
     session: &Session<'_>,
     (located, reference): (&Located, &Reference),
     (from, settings, keyed): (From<'_>, Settings, bool),
-    written: &Written,
 ) -> Result<Outcome> {
     let project = session.project;
+    let redactor = project.redactor();
     let known = column_names(from.source, from.query, project.layout.root())?;
-    session.stage(&format!("reading {}", written.text(from.source)))?;
+    session.stage(&format!("reading {}", redactor.text(from.source)))?;
     let of_data = |column: &&Column| column.role.own_name().is_none();
     // Rows without a label are current rows too: nobody knows the labels yet.
     let asked = |column: &&Column| column.role != Role::Label || known.contains(&column.name);
@@ -150,12 +141,12 @@ fn of_file(
     let mut report = check(&observed, vectors, &settings, SEED)?;
     if let Some(finding) = said.finding {
         (report.drift, report.severity) = (true, Severity::Severe);
-        report.findings.insert(0, Finding { message: written.text(&finding.message), ..finding });
+        report.findings.insert(0, Finding { message: redactor.text(&finding.message), ..finding });
     }
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
     let window = WindowFacts {
-        source: written.text(from.source),
+        source: redactor.text(from.source),
         rows,
         size: settings.window,
         full: rows >= settings.window,

@@ -45,7 +45,7 @@ pub struct Archived {
 /// `NotFound`, `Failed` when the version's folder is damaged.
 pub fn plan_archival(session: &Session<'_>, selector: &str) -> Result<Archival> {
     let project = session.project;
-    let located = project.locate(selector, Prefer::Latest)?;
+    let located = session.locate(selector, Prefer::Latest)?;
     let production = project.production_version(&located.model)?;
     Ok(Archival { model: located.model, version: located.version, production })
 }
