@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::report::document::{Align, Block, Document, Figure, Line, Table, Tone, bad, cells, dim, emphasis, good};
 use crate::report::plots::comparison::{self, Comparison, Entry};
 use crate::report::plots::gains::{Gains, gains};
+use crate::tracking::Run;
 use crate::workflows::compare::{Flips, MovedDocument, Outcome, QueryChange, QueryChanges, Row};
 
 /// How much is shown.
@@ -147,16 +148,22 @@ fn params(document: &mut Document, outcome: &Outcome, extent: Extent) {
     }
     document.part("params that differ");
     let shown = &outcome.params[..outcome.params.len().min(extent.params())];
-    let mut columns = vec![("run", Align::Left)];
-    columns.extend(shown.iter().map(|name| (name.as_str(), Align::Right)));
-    let cells = |row: &Row| {
-        let value = |name: &String| row.run.params.get(name).map_or_else(|| "–".into(), Line::from);
-        std::iter::once(row.run.id.short().into()).chain(shown.iter().map(value)).collect()
-    };
-    document.table(Table::of(&columns).with(outcome.rows.iter().map(cells)));
+    document.table(params_of(outcome.rows.iter().map(|row| (row.run.id.short().to_owned(), &row.run)), shown));
     if outcome.params.len() > shown.len() {
         document.text(extent.more(outcome.params.len() - shown.len()));
     }
+}
+
+/// The values of these params in each run, under the run's name.
+#[must_use]
+pub fn params_of<'a>(runs: impl Iterator<Item = (String, &'a Run)>, params: &[String]) -> Table {
+    let mut columns = vec![("run", Align::Left)];
+    columns.extend(params.iter().map(|name| (name.as_str(), Align::Right)));
+    let row = |(name, run): (String, &Run)| {
+        let value = |param: &String| run.params.get(param).map_or_else(|| "–".into(), Line::from);
+        std::iter::once(name.into()).chain(params.iter().map(value)).collect()
+    };
+    Table::of(&columns).with(runs.map(row))
 }
 
 /// The candidates that were tested.

@@ -2,11 +2,13 @@
 //! threshold, the calibration and the groups; of rankings the conventions, the grades and the numbers of LETOR's script.
 
 use super::format::{self, count, plural};
+use crate::data::Part;
 use crate::metrics::ranking::{Empty, LetorScript};
 use crate::metrics::reliability::Reliability;
 use crate::metrics::subgroups::{FEW, MISSING, OTHER};
 use crate::metrics::{ClassDetail, Estimate, Evaluation, QueryDetail, RankingFacts, Subgroup, Subgroups};
-use crate::report::document::{Align, Document, Line, Table, bad, cells, dim, good};
+use crate::report::document::{Align, Document, Line, Table, bad, cells, dim, emphasis, good};
+use crate::report::numbers::told;
 
 /// The metrics of classes, those to show first, with their intervals; where the threshold is another, also their value at 0.5.
 #[must_use]
@@ -48,6 +50,40 @@ pub fn ranking_metrics(evaluation: &Evaluation, facts: &RankingFacts, shown: &[S
         row
     };
     Table::of(&columns).with(in_order(evaluation, shown).map(row))
+}
+
+/// Where intervals stand in a table of several parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intervals {
+    /// In every cell, behind the value: for papers.
+    InCells,
+    /// Those of the test rows, in a column at the end: such a table fits a terminal of 80 columns.
+    OfTest,
+}
+
+/// A row a metric, a column a part under its head.
+#[must_use]
+pub fn by_part(parts: &[(String, &Evaluation)], names: &[String], intervals: Intervals) -> Table {
+    let test = parts.iter().find(|(name, _)| name == Part::Test.name()).filter(|_| intervals == Intervals::OfTest);
+    let interval = |name: &String| test.and_then(|(_, test)| test.metrics.get(name)).map(format::interval);
+    let interval = |name: &String| interval(name).unwrap_or_default();
+    let mut columns = vec![("metric", Align::Left)];
+    columns.extend(parts.iter().map(|(head, _)| (head.as_str(), Align::Right)));
+    let last = names.iter().any(|name| !interval(name).is_empty());
+    columns.extend(last.then_some(("95 % (test)", Align::Right)));
+    let cell = |estimate: Option<&Estimate>| match (estimate, intervals) {
+        (Some(estimate), Intervals::InCells) => Line::from(told(estimate)),
+        (Some(estimate), Intervals::OfTest) => Line::from(format::estimate(estimate)),
+        (None, Intervals::InCells) => "–".into(),
+        (None, Intervals::OfTest) => Line::default(),
+    };
+    let row = |name: &String| {
+        let mut row = cells![name];
+        row.extend(parts.iter().map(|(_, one)| cell(one.metrics.get(name))));
+        row.extend(last.then(|| Line::from(interval(name))));
+        row
+    };
+    Table::of(&columns).with(names.iter().map(row))
 }
 
 /// The metrics that there are: those to show, then the others by name.
@@ -176,7 +212,7 @@ const FITTING: usize = 4;
 
 fn of_column(document: &mut Document, detail: &ClassDetail, column: (&String, &Subgroups), shown: &[String]) {
     let (column, found) = column;
-    document.section(Line::from(format!("by {column}")) + "  " + dim(plural(found.values, "value")));
+    document.part(emphasis(format!("by {column}")) + "  " + dim(plural(found.values, "value")));
     let names: Vec<&String> = shown.iter().take(FITTING).collect();
     let binary = detail.labels.len() == 2;
     let positive = detail.positive.as_ref().and_then(|label| detail.labels.iter().position(|one| one == label));
@@ -240,4 +276,76 @@ pub fn letor(document: &mut Document, script: &LetorScript) {
     document.table(Table::of(&columns).with(values.map(row)));
     document.text(format!("MAP {:.4}  MeanNDCG {:.4}", script.map, script.mean_ndcg));
     document.note("its discounts are 1, 1, log2(3), log2(4), …; NDCG@k is 0 for a query with fewer than k documents");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::metrics::Detail;
+    use crate::metrics::ranking::{Convention, Gain, Ties};
+    use crate::report::markdown::{Figures, markdown};
+
+    fn evaluation(empty: usize, convention: Convention) -> (Evaluation, QueryDetail) {
+        let estimate = Estimate { value: Some(0.4257), reason: None, low: Some(0.41), high: Some(0.4401) };
+        let by_empty = BTreeMap::from([("ndcg@10".to_owned(), [Some(0.4257), Some(0.471), Some(0.523)])]);
+        let facts = RankingFacts { queries: 1043, empty, convention, by_empty };
+        let detail = QueryDetail { grades: BTreeMap::from([(0, 4000), (2, 1000)]), facts };
+        let metrics = BTreeMap::from([("ndcg@10".to_owned(), estimate)]);
+        (Evaluation { rows: 5000, metrics, detail: Detail::Queries(detail.clone()) }, detail)
+    }
+
+    fn drawn(evaluation: &Evaluation, detail: &QueryDetail, shown: &[String]) -> String {
+        let mut document = Document::new("x");
+        document.table(ranking_metrics(evaluation, &detail.facts, shown));
+        conventions(&mut document, detail);
+        markdown(&document, Figures::Told)
+    }
+
+    #[test]
+    fn numbers_stand_beside_their_conventions() {
+        let (found, detail) = evaluation(112, Convention::new(2));
+        insta::assert_snapshot!(drawn(&found, &detail, &["ndcg@10".into()]), @"
+        # x
+
+        | metric | value | 95 % | empty skipped | empty as 1 |
+        | :-- | --: | --: | --: | --: |
+        | ndcg@10 | 0.4257 | 0.410–0.440 | 0.4710 | 0.5230 |
+
+        > over 1,043 queries; 112 of them without a relevant document, which count 0
+
+        > gain 2^grade − 1, discount log2(rank + 1), equal scores in the order of the data, AP over all relevant documents; relevant from grade 1, highest grade 2
+
+        > documents by grade 0: 4,000, 2: 1,000
+        ");
+        let (found, detail) =
+            evaluation(0, Convention { gain: Gain::Linear, ties: Ties::Average, ..Convention::new(4) });
+        let text = drawn(&found, &detail, &[]);
+        assert!(text.contains("| metric | value | 95 % |\n"), "{text}");
+        assert!(text.contains("over 1,043 queries, each with a relevant document\n\n> gain grade, "), "{text}");
+    }
+
+    #[test]
+    fn the_script_has_a_row_a_rank() {
+        let script = LetorScript { precision: vec![0.5, 0.25], map: 0.4, ndcg: vec![0.3, 0.2], mean_ndcg: 0.45 };
+        let mut document = Document::new("x");
+        letor(&mut document, &script);
+        let text = markdown(&document, Figures::Told);
+        assert!(text.contains("| 2 | 0.2000 | 0.2500 |\n\nMAP 0.4000  MeanNDCG 0.4500\n"), "{text}");
+    }
+
+    #[test]
+    fn intervals_stand_in_the_cells_or_beside_the_test_rows() {
+        let (found, _) = evaluation(0, Convention::new(2));
+        let parts = [("train".to_owned(), &found), ("test".to_owned(), &found)];
+        let names = ["ndcg@10".to_owned(), "map".to_owned()];
+        let cells = |intervals: Intervals| {
+            let table = by_part(&parts, &names, intervals);
+            table.rows.iter().map(|row| Line::joined(row.clone(), "|").to_string()).collect::<Vec<_>>()
+        };
+        let inside = "ndcg@10|0.4257 [0.410, 0.440]|0.4257 [0.410, 0.440]";
+        assert_eq!(cells(Intervals::InCells), [inside, "map|–|–"]);
+        assert_eq!(cells(Intervals::OfTest), ["ndcg@10|0.4257|0.4257|0.410–0.440", "map|||"]);
+    }
 }

@@ -1,6 +1,6 @@
 //! A training: what was learned from which rows, how well it did, where it is; of several seeds how much they differ.
 
-use super::evaluation::{conventions, decimals, subgroups};
+use super::evaluation::{Intervals, by_part, conventions, decimals, subgroups};
 use super::format::{self, count, optional, plural, seconds, shown, value};
 use super::promote;
 use crate::data::Part;
@@ -78,7 +78,8 @@ fn summary(document: &mut Document, outcome: &Outcome) {
     }
     document.fact("fit", fit(outcome));
     document.gap();
-    document.table(metrics(outcome));
+    let parts: Vec<_> = outcome.metrics.iter().map(|(part, one)| (part.name().to_owned(), one)).collect();
+    document.table(by_part(&parts, &outcome.shown, Intervals::OfTest));
     threshold(document, outcome);
     if let Some(test) = outcome.metrics.get(&Part::Test) {
         match &test.detail {
@@ -129,27 +130,6 @@ fn queries(outcome: &Outcome) -> String {
     let counted =
         |(part, one): (&Part, &Evaluation)| Some(format!("{} {}", count(one.queries()?.facts.queries), part.name()));
     outcome.metrics.iter().filter_map(counted).collect::<Vec<_>>().join(", ")
-}
-
-/// A row a metric, a column a part: it fits a terminal of 80 columns, however many metrics there are.
-fn metrics(outcome: &Outcome) -> Table {
-    let test = outcome.metrics.get(&Part::Test);
-    let interval =
-        |name: &String| test.and_then(|test| test.metrics.get(name)).map_or_else(String::new, format::interval);
-    let mut columns = vec![("metric", Align::Left)];
-    columns.extend(outcome.metrics.keys().map(|part| (part.name(), Align::Right)));
-    let intervals = outcome.shown.iter().any(|name| !interval(name).is_empty());
-    if intervals {
-        columns.push(("95 % (test)", Align::Right));
-    }
-    let row = |name: &String| {
-        let value = |one: &Evaluation| Line::from(one.metrics.get(name).map_or_else(String::new, format::estimate));
-        let mut row = cells![name];
-        row.extend(outcome.metrics.values().map(value));
-        row.extend(intervals.then(|| Line::from(interval(name))));
-        row
-    };
-    Table::of(&columns).with(outcome.shown.iter().map(row))
 }
 
 /// Where rows are decided, when that is not at 0.5, and what the shown metrics would be there.

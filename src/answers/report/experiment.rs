@@ -2,6 +2,7 @@
 
 use super::one;
 use crate::answers;
+use crate::answers::compare::params_of;
 use crate::error::{ErrorKind, Result};
 use crate::impact::study::Finding;
 use crate::metrics::Direction;
@@ -155,14 +156,7 @@ fn differences(document: &mut Document, stored: &[Stored], params: &[String]) {
     }
     document.section("Params that differ");
     let shown = &params[..params.len().min(PARAMS)];
-    let mut columns = vec![("run", Align::Left)];
-    columns.extend(shown.iter().map(|name| (name.as_str(), Align::Right)));
-    let mut table = Table::of(&columns);
-    for one in stored {
-        let value = |name: &String| one.run.params.get(name).map_or_else(|| "–".into(), Line::from);
-        table.rows.push(std::iter::once(label(one).into()).chain(shown.iter().map(value)).collect());
-    }
-    document.table(table);
+    document.table(params_of(stored.iter().map(|one| (label(one), &one.run)), shown));
     if params.len() > shown.len() {
         document.note(format!("… and {} more: {}", params.len() - shown.len(), params[shown.len()..].join(", ")));
     }

@@ -1,13 +1,14 @@
 //! The report of one run, or of a model version and the run that made it.
 
 use super::{figures, ranking};
-use crate::answers;
+use crate::answers::evaluation::{self, Intervals, by_part};
+use crate::answers::promote;
 use crate::comparison::Options;
 use crate::error::{ErrorKind, Result};
 use crate::metrics::{Detail, Direction, Evaluation};
 use crate::names::Version;
 use crate::project::{Located, Project};
-use crate::report::document::{Align, Block, Document, Line, Table, Tone, cells};
+use crate::report::document::{Align, Block, Document, Table, Tone, cells};
 use crate::report::numbers::{count, percent, told, value};
 use crate::report::sections::{self, ComparisonRow, ComparisonSection};
 use crate::runs::paired::{Overlap, Paired, answers, pair};
@@ -206,7 +207,7 @@ fn gate(document: &mut Document, versioned: &Versioned) {
         document.text("The config has no rules for promotion.");
         return;
     }
-    document.table(answers::promote::checks(&versioned.checks));
+    document.table(promote::checks(&versioned.checks));
     document.text(if versioned.decided {
         "As it was decided last; the ledger keeps the evidence."
     } else {
@@ -320,7 +321,7 @@ fn data_window(document: &mut Document, stored: &Stored) {
     document.fact("SHA-256 of the test rows' ids", known(stored.tag("test_ids")));
 }
 
-fn metrics(document: &mut Document, stored: &Stored) {
+fn metrics<'a>(document: &mut Document, stored: &'a Stored) {
     document.section("Metrics");
     let Some((_, judged)) = stored.judged() else {
         let rows = stored.run.metrics.iter().map(|(name, number)| cells![name, value(*number)]);
@@ -328,28 +329,16 @@ fn metrics(document: &mut Document, stored: &Stored) {
         document.table(Table::of(&[("metric", Align::Left), ("value", Align::Right)]).with(rows));
         return;
     };
-    let heads: Vec<String> = stored
-        .parts
-        .iter()
-        .map(|(part, evaluation)| {
-            let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
-            let n = match evaluation.queries() {
-                None => format!("n = {}", count(evaluation.rows)),
-                Some(queries) => format!("{} queries", count(queries.facts.queries)),
-            };
-            format!("{part}{}, {n}", if sure { " [95 % interval]" } else { "" })
-        })
-        .collect();
-    let mut columns = vec![("metric", Align::Left)];
-    columns.extend(heads.iter().map(|head| (head.as_str(), Align::Right)));
-    let mut table = Table::of(&columns);
-    for name in metric_names(stored) {
-        let cell = |(_, evaluation): &(String, Evaluation)| {
-            evaluation.metrics.get(&name).map_or_else(|| "–".into(), |one| Line::from(told(one)))
+    let part = |(part, evaluation): &'a (String, Evaluation)| {
+        let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
+        let n = match evaluation.queries() {
+            None => format!("n = {}", count(evaluation.rows)),
+            Some(queries) => format!("{} queries", count(queries.facts.queries)),
         };
-        table.rows.push(std::iter::once(Line::from(&name)).chain(stored.parts.iter().map(cell)).collect());
-    }
-    document.table(table);
+        (format!("{part}{}, {n}", if sure { " [95 % interval]" } else { "" }), evaluation)
+    };
+    let parts: Vec<_> = stored.parts.iter().map(part).collect();
+    document.table(by_part(&parts, &metric_names(stored), Intervals::InCells));
     let classes = match &judged.detail {
         Detail::Classes(classes) => classes,
         Detail::Queries(queries) => return ranking::conventions(document, stored, queries),
@@ -360,25 +349,12 @@ fn metrics(document: &mut Document, stored: &Stored) {
     document.text(format!("Average: {}{positive}. Rows by class: {support}.", classes.average));
 }
 
-/// The primary metric in each subgroup of each column.
+/// The metrics in each subgroup of each column, the primary one first.
 fn subgroups(document: &mut Document, stored: &Stored) {
     let classes = stored.judged().and_then(|(_, judged)| judged.classes());
     let Some(classes) = classes.filter(|classes| !classes.subgroups.is_empty()) else { return };
     document.section("Subgroups");
-    let mut table = Table::of(&[
-        ("column", Align::Left),
-        ("value", Align::Left),
-        ("rows", Align::Right),
-        (&format!("{} [95 % interval]", stored.primary), Align::Right),
-    ]);
-    for (column, found) in &classes.subgroups {
-        for group in &found.groups {
-            let cell = group.metrics.get(&stored.primary).map_or_else(|| "–".into(), told);
-            let few = if group.few { " (few)" } else { "" };
-            table.rows.push(cells![column, &group.value, format!("{}{few}", count(group.rows)), cell]);
-        }
-    }
-    document.table(table);
+    evaluation::subgroups(document, classes, &metric_names(stored));
 }
 
 fn truncation(document: &mut Document, stored: &Stored) {
