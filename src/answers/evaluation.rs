@@ -317,7 +317,7 @@ mod tests {
 
         > gain 2^grade − 1, discount log2(rank + 1), equal scores in the order of the data, AP over all relevant documents; relevant from grade 1, highest grade 2
 
-        > documents by grade 0: 4,000, 2: 1,000
+        > documents by grade  0: 4,000, 2: 1,000
         ");
         let (found, detail) =
             evaluation(0, Convention { gain: Gain::Linear, ties: Ties::Average, ..Convention::new(4) });
