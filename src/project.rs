@@ -294,7 +294,11 @@ impl Project {
     }
 
     fn located_version(&self, model: &ModelName, version: Version) -> Result<Located> {
-        let registered = self.tracker_for_reading().and_then(|tracker| tracker.version(model.as_str(), version).ok());
+        let row = self.tracker_for_reading().map(|tracker| tracker.version(model.as_str(), version));
+        let registered = match row.transpose() {
+            Err(error) if error.kind == ErrorKind::NotFound => None,
+            row => row?,
+        };
         if registered.is_none()
             && let Some(tracker) = self.tracker_for_reading()
             && let Ok(Some(gone)) = tracker.departure(model.as_str(), version)

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fs::write_atomic;
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
@@ -91,7 +91,7 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
     session.stage(&format!("reading {item}"))?;
     let (subject, document) = match find_run(session, item) {
         Ok(run) => (Subject::Run, one::of_run(project, run)?),
-        Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
+        Err(error) if !error.is_unknown_name() || item.starts_with('@') => return Err(error),
         Err(_) if is_experiment(project, item) => {
             let runs = runs_of(session, item)?;
             (Subject::Experiment, experiment::of_experiment(session, item, runs)?)
@@ -178,6 +178,7 @@ pub fn write(files: &[(PathBuf, String)]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn the_name_says_the_form() {

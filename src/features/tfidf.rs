@@ -324,7 +324,7 @@ fn files(folder: &Path, prefix: &str) -> (PathBuf, PathBuf) {
 fn texts_of(signal: Signal) -> Result<Vec<String>> {
     match signal {
         Signal::Texts(texts) => Ok(texts),
-        Signal::Matrix(_) => Err(Error::invalid("`tfidf` takes texts, got a matrix")),
+        Signal::Matrix(_) => Err(Error::invalid_rows("`tfidf` takes texts, got a matrix")),
     }
 }
 

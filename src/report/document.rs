@@ -2,6 +2,7 @@
 //!
 //! Everything in it is plain text with a tone; each form escapes it, so that a name may contain any character.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Add;
 
@@ -177,6 +178,8 @@ pub struct Table {
     pub columns: Vec<(String, Align)>,
     /// The cells, row by row.
     pub rows: Vec<Vec<Line>>,
+    /// Facts that explain a row, by its number; they stand below it.
+    pub below: BTreeMap<usize, Vec<(String, Line)>>,
 }
 
 /// A plot in a report.
@@ -200,13 +203,14 @@ impl Table {
     /// A table of these columns, without rows.
     #[must_use]
     pub fn of(columns: &[(&str, Align)]) -> Self {
-        Self { columns: columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(), rows: Vec::new() }
+        let columns = columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect();
+        Self { columns, ..Self::default() }
     }
 
     /// A table without heads, without rows.
     #[must_use]
     pub fn without_heads(aligns: &[Align]) -> Self {
-        Self { columns: aligns.iter().map(|align| (String::new(), *align)).collect(), rows: Vec::new() }
+        Self { columns: aligns.iter().map(|align| (String::new(), *align)).collect(), ..Self::default() }
     }
 
     /// The table with these rows added.

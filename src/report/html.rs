@@ -26,6 +26,7 @@ table { border-collapse: collapse; font-size: .92rem }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
   min-width: 3rem; overflow-wrap: break-word; max-width: 28rem }
 th { color: var(--soft); font-weight: 600 }
+td.below { max-width: none; padding-left: 1.5rem }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal }
 figure { display: inline-block; margin: 1rem 0; max-width: 100%; break-inside: avoid }
 figure svg { display: block; max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 6px;
@@ -105,9 +106,13 @@ fn table(given: &Table) -> String {
         text += &format!("<thead><tr>{}</tr></thead>\n", heads.collect::<String>());
     }
     text += "<tbody>\n";
-    for row in &given.rows {
+    for (at, row) in given.rows.iter().enumerate() {
         let cells = row.iter().zip(&given.columns).map(|(line, (_, align))| cell("td", &inline(line), *align));
         text += &format!("<tr>{}</tr>\n", cells.collect::<String>());
+        if let Some(facts) = given.below.get(&at) {
+            let facts = table(&facts_table(facts));
+            text += &format!("<tr><td class=\"below\" colspan=\"{}\">{facts}</td></tr>\n", given.columns.len());
+        }
     }
     text + "</tbody>\n</table></div>\n"
 }

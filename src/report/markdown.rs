@@ -94,6 +94,12 @@ fn table(given: &Table, most: usize, cell: usize) -> String {
     if given.rows.len() > most {
         text += &format!("\n… and {} more\n", count(given.rows.len() - most));
     }
+    // A cell cannot hold a table: what explains a row follows the table under the first cells of the row.
+    for (at, facts) in given.below.iter().filter(|(at, _)| **at < most) {
+        let row = given.rows[*at].iter().take(2).cloned();
+        let name = escaped(&Line::joined(row, " ").to_string());
+        text += &format!("\n{name}:\n\n{}", self::table(&facts_table(facts), most, cell));
+    }
     text
 }
 

@@ -14,6 +14,12 @@ use crate::names::ExperimentName;
 use crate::project::Project;
 use crate::tracking::Run;
 
+/// A digest as records write it.
+#[must_use]
+pub fn digest_text(digest: u64) -> String {
+    format!("{digest:016x}")
+}
+
 /// The rows of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownRows {

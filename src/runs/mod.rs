@@ -6,6 +6,7 @@
 
 pub mod data_window;
 pub mod known_rows;
+pub mod metrics_file;
 pub mod opened;
 pub mod paired;
 pub mod paired_ranking;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::known_rows::digest_text;
 use crate::config::ExperimentConfig;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, ErrorKind, Result};
@@ -171,7 +172,7 @@ impl Recorder<'_> {
     /// `Failed` when the disk refuses.
     pub fn rows(&self, queries: &[String], ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
         create_dir(&self.folder)?;
-        let digests: Vec<String> = digests.iter().map(|digest| format!("{digest:016x}")).collect();
+        let digests: Vec<String> = digests.iter().copied().map(digest_text).collect();
         let mut columns =
             vec![("id", Values::Text(ids)), ("split", Values::Text(parts)), ("digest", Values::Text(&digests))];
         if !queries.is_empty() {

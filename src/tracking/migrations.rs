@@ -10,6 +10,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::failure::QueryResult;
 use crate::error::{Error, Result};
 
 /// "mlop": marks a file as ours, so that another program's database is not written to.
@@ -224,7 +225,7 @@ pub(super) struct Identity {
 }
 
 /// Reads the identity in one snapshot; the caller holds a transaction.
-pub(super) fn identity(connection: &Connection) -> Result<Identity> {
+pub(super) fn identity(connection: &Connection) -> QueryResult<Identity> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let version = number("PRAGMA user_version")?;
     let ours = number("PRAGMA application_id")? == APPLICATION_ID;
@@ -234,7 +235,7 @@ pub(super) fn identity(connection: &Connection) -> Result<Identity> {
 
 /// Brings the database to the last of `migrations`, under one exclusive lock: two processes that open an old file at
 /// once both ask for it, and the second finds the version already changed.
-pub(super) fn migrate(connection: &Connection, migrations: &[&str], path: &Path) -> Result<()> {
+pub(super) fn migrate(connection: &Connection, migrations: &[&str], path: &Path) -> QueryResult<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
     let found = identity(&transaction)?;
     check(&found, migrations.len(), path)?;
@@ -247,7 +248,7 @@ pub(super) fn migrate(connection: &Connection, migrations: &[&str], path: &Path)
 
 /// Lets a database be read that an older version of this program wrote and this one may not change: what its schema
 /// lacks is there, empty, in this connection only.
-pub(super) fn stand_in(connection: &Connection, found: &Identity) -> Result<()> {
+pub(super) fn stand_in(connection: &Connection, found: &Identity) -> QueryResult<()> {
     connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     for stand_in in STAND_INS.get(found.version..).unwrap_or_default() {
         connection.execute_batch(stand_in)?;

@@ -16,6 +16,7 @@ pub mod gate;
 pub mod gc;
 pub mod impact;
 pub mod init;
+mod known_overlap;
 pub mod light;
 mod model_folders;
 pub mod models;

@@ -7,6 +7,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::json;
@@ -283,8 +284,9 @@ pub fn smoke_test<O: Borrow<Opened>>(
 ) -> Result<(usize, O)> {
     let answered = opened.and_then(|opened| Ok((opened.borrow().check_golden(&session.embedding.uncached())?, opened)));
     answered.map_err(|error| {
-        // The model's sentence encoder has moved: its own message says what to do.
-        if error.kind == ErrorKind::NotFound {
+        // The model's sentence encoder has moved: its own message says what to do. Who stops the command, or keeps a
+        // file that is needed, says nothing about the version.
+        if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Interrupted | ErrorKind::Busy) {
             return error;
         }
         Error::failed(format!("{} {} fails its smoke test: {}", located.model, located.version, error.message))
@@ -295,13 +297,16 @@ pub fn smoke_test<O: Borrow<Opened>>(
 /// A candidate's version: a selector, a run, an experiment (its latest version), or a config file of one.
 fn locate(session: &Session<'_>, named: &str) -> Result<Located> {
     let project = session.project;
-    let as_model = session.locate(named, Prefer::Latest);
-    let Err(not_model) = as_model else { return as_model };
+    let not_model = match session.locate(named, Prefer::Latest) {
+        Err(error) if error.is_unknown_name() => error,
+        answer => return answer,
+    };
     let name = match named.rsplit_once('.') {
-        Some((_, "yaml" | "yml")) => match crate::config::load(std::path::Path::new(named), &[]) {
-            Ok(experiment) => experiment.config.experiment.name.to_string(),
-            Err(_) => return Err(not_model),
-        },
+        // A config with mistakes is no unknown name: its mistakes are told.
+        Some((_, "yaml" | "yml")) if Path::new(named).is_file() => {
+            crate::config::load(Path::new(named), &[])?.config.experiment.name.to_string()
+        }
+        Some((_, "yaml" | "yml")) => return Err(not_model),
         _ => named.to_owned(),
     };
     let tracker = project.reader()?;
@@ -313,7 +318,8 @@ fn locate(session: &Session<'_>, named: &str) -> Result<Located> {
     }
     match tracker.run(named) {
         Ok(run) => version_of(project, &run),
-        Err(_) => Err(not_model),
+        Err(error) if error.is_unknown_name() => Err(not_model),
+        Err(error) => Err(error),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::metrics::threshold::Chosen;
 use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
 use crate::runs::data_window::RowCounts;
+use crate::runs::metrics_file;
 use crate::runs::record::{Recorder, What, recorded};
 use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, Predicted, kind_of, threshold};
 
@@ -117,7 +118,7 @@ pub fn train(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 /// `experiments/<name>/metrics.json` and `training_history.json` are those of the latest finished run.
 fn latest_results(session: &Session<'_>, outcome: &Outcome) -> Result<()> {
     let folder = session.project.layout.experiment(&outcome.experiment);
-    for name in ["metrics.json", "training_history.json"] {
+    for name in [metrics_file::FILE, "training_history.json"] {
         let bytes = std::fs::read(outcome.run_folder.join(name)).context(|| format!("cannot read `{name}`"))?;
         // Copies of what the run's folder keeps: they need not outlast a power cut.
         write_relaxed(&folder.join(name), &bytes)?;

@@ -3,7 +3,7 @@
 use super::one;
 use crate::answers;
 use crate::answers::compare::params_of;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Cause, Result};
 use crate::impact::study::Finding;
 use crate::metrics::Direction;
 use crate::report::document::{Align, Block, Document, Figure, Line, Table, Tone, cells};
@@ -68,7 +68,7 @@ fn parameters(document: &mut Document, session: &Session<'_>, name: &str) -> Res
     document.section("Parameter impact");
     let found = match impact::impact(session, &request) {
         Ok(found) => found,
-        Err(error) if error.kind == ErrorKind::Invalid => {
+        Err(error) if matches!(error.cause(), Some(Cause::NoValue | Cause::NoDirection)) => {
             document.note(error.message);
             return Ok(());
         }

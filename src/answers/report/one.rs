@@ -2,6 +2,7 @@
 
 use super::{figures, ranking};
 use crate::answers::evaluation::{self, Intervals, by_part};
+use crate::answers::ledger::decisions;
 use crate::answers::promote;
 use crate::comparison::Options;
 use crate::error::{ErrorKind, Result};
@@ -382,15 +383,5 @@ fn ledger(document: &mut Document, entries: &[LedgerEntry]) {
         return;
     }
     document.section("History");
-    let mut table =
-        Table::of(&[("when", Align::Left), ("what", Align::Left), ("who", Align::Left), ("why", Align::Left)]);
-    table.rows.extend(entries.iter().map(|entry| {
-        let way = match (entry.from, entry.to) {
-            (Some(from), Some(to)) => format!(" {} → {}", from.as_str(), to.as_str()),
-            _ => String::new(),
-        };
-        let forced = if entry.forced { ", forced" } else { "" };
-        cells![timestamp(entry.at_ms), format!("{}{way}{forced}", entry.action), &entry.actor, &entry.reason]
-    }));
-    document.table(table);
+    document.table(decisions(entries));
 }

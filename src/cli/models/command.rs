@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{change, history, show};
+use super::change;
 use crate::answers;
 use crate::cli::door::{Door, Records};
 use crate::cli::ui::moment::moment;
@@ -107,7 +107,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             // A moment that is none is told before the project is opened.
             let at_ms = moment(at)?;
             let then = door.work(Records::Nothing, |session| models::at(session.project, model, at_ms))?;
-            door.answer("models show", &then, || show::then(&then, door.global.verbose))
+            door.show("models show", &then, || answers::ledger::then(&then, door.global.verbose))
         }
         Command::Show { model, at: None } => {
             let shown = door.work(Records::Nothing, |session| models::show(session.project, model))?;
@@ -115,7 +115,9 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         }
         Command::History { model, evidence } => {
             let entries = door.work(Records::Nothing, |session| models::history(session, model))?;
-            door.answer("models history", &entries, || history::draw(&entries, *evidence || door.global.verbose))
+            door.show("models history", &entries, || {
+                answers::ledger::history(&entries, *evidence || door.global.verbose)
+            })
         }
         Command::Alias { version, alias, remove } => {
             let request = AliasRequest { selector: version.clone(), alias: alias.clone(), remove: *remove };

@@ -3,7 +3,7 @@
 
 use super::style;
 use super::table::table;
-use crate::report::document::{Block, Document, Line, Span, Table, Tone};
+use crate::report::document::{Align, Block, Document, Line, Span, Table, Tone};
 use crate::text::plain;
 
 /// The least width of the names of facts with the space behind them, so that the facts of one answer stand below each other.
@@ -81,13 +81,34 @@ fn drawn(given: &Table) -> String {
     let names: Vec<String> = given.columns.iter().map(|(name, _)| plain(name)).collect();
     let columns: Vec<_> = names.iter().zip(&given.columns).map(|(name, (_, align))| (name.as_str(), *align)).collect();
     let cells = |row: &Vec<Line>| row.iter().map(|cell| painted(cell, Tone::Neutral)).collect();
-    table(&columns, &given.rows.iter().map(cells).collect::<Vec<_>>())
+    let text = table(&columns, &given.rows.iter().map(cells).collect::<Vec<_>>());
+    if given.below.is_empty() {
+        return text;
+    }
+    // The heads, then a line a row; what a narrow terminal leaves out is counted in a line behind them.
+    let heads = usize::from(given.has_heads());
+    let mut all = String::new();
+    for (at, line) in text.lines().enumerate() {
+        all += &format!("{line}\n");
+        if let Some(facts) = at.checked_sub(heads).and_then(|row| given.below.get(&row)) {
+            all += &below(facts);
+        }
+    }
+    all
+}
+
+/// Facts below a row of a table, indented; long ones are cut when the terminal is narrow.
+fn below(facts: &[(String, Line)]) -> String {
+    let rows: Vec<Vec<String>> =
+        facts.iter().map(|(name, fact)| vec![style::dim(&plain(name)), painted(fact, Tone::Neutral)]).collect();
+    let text = table(&[("", Align::Left), ("", Align::Cut)], &rows);
+    text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::document::{Align, bad, cells, dim, emphasis, good};
+    use crate::report::document::{bad, cells, dim, emphasis, good};
 
     #[test]
     fn a_document_is_lines() {
@@ -100,6 +121,9 @@ mod tests {
         document.section("Gate");
         let columns = [("metric", Align::Left), ("value", Align::Right), ("detail", Align::Cut)];
         document.table(Table::of(&columns).with([cells!["f1", "0.8", good("yes")], cells!["ece", "10", bad("no")]]));
+        if let Some(Block::Table(table)) = document.blocks.last_mut() {
+            table.below.insert(0, vec![("rows".into(), "40".into()), ("test".into(), "exact".into())]);
+        }
         document.note("a remark");
         document.push(Block::List(vec!["one".into()]));
         document.fact("a long name", "1");
@@ -114,6 +138,8 @@ mod tests {
         Gate
         metric  value  detail
         f1        0.8  yes
+            rows  40
+            test  exact
         ece        10  no
         a remark
           one

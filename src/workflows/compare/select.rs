@@ -2,7 +2,7 @@
 
 use super::super::session::Session;
 use super::column::direction;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::metrics::Direction;
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
@@ -31,8 +31,8 @@ pub fn find_run(session: &Session<'_>, named: &str) -> Result<Run> {
         return Ok(run);
     }
     let not_a_run = match tracker.run(named) {
-        Err(error) if error.kind == ErrorKind::NotFound || error.kind == ErrorKind::Invalid => error,
-        found => return found,
+        Err(error) if error.is_unknown_name() => error,
+        answer => return answer,
     };
     match Selector::parse(named) {
         // Of a version only the row is asked: its folders may be gone.
@@ -74,8 +74,8 @@ pub fn runs_of(session: &Session<'_>, item: &str) -> Result<Vec<Run>> {
     let tracker = project.reader()?;
     let not_a_run = match find_run(session, item) {
         Ok(run) => return Ok(vec![run]),
-        Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
-        Err(error) => error,
+        Err(error) if error.is_unknown_name() && !item.starts_with('@') => error,
+        Err(error) => return Err(error),
     };
     if ExperimentName::parse(item).is_ok()
         && let Ok(experiment) = tracker.experiment(item)
@@ -92,7 +92,7 @@ pub fn runs_of(session: &Session<'_>, item: &str) -> Result<Vec<Run>> {
     }
     match session.locate(item, Prefer::ProductionElseLatest) {
         Ok(located) => Ok(vec![tracker.run(located.run_id.as_str())?]),
-        Err(error) if error.kind == ErrorKind::Failed => Err(error),
+        Err(error) if !error.is_unknown_name() => Err(error),
         Err(_) if item.len() >= 4 && item.bytes().all(|byte| byte.is_ascii_hexdigit()) => Err(not_a_run),
         Err(_) => Err(Error::not_found(format!("`{item}` is no run, experiment or model"))
             .hint("`mlops runs list`, `mlops experiments list` and `mlops models list` show what there is")),

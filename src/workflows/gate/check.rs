@@ -40,8 +40,26 @@ pub enum Kind {
     Parity,
 }
 
+impl Kind {
+    /// The word in JSON and in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::Minimum => "minimum",
+            Self::VersusProduction => "versus_production",
+            Self::Subgroup => "subgroup",
+            Self::Calibration => "calibration",
+            Self::Latency => "latency",
+            Self::Size => "size",
+            Self::Parity => "parity",
+        }
+    }
+}
+
 /// One line of the gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Check {
     /// The part of the gate.
     pub kind: Kind,
@@ -56,11 +74,33 @@ pub struct Check {
     /// Whether it lets the version through.
     pub passed: bool,
     /// The numbers behind it, in words.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// The paired comparison with production.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<Box<Difference>>,
+}
+
+/// A line as the ledger has it. The first builds knew bounds on metrics alone, and wrote neither kind nor verdict.
+#[derive(Deserialize)]
+struct Stored {
+    kind: Option<Kind>,
+    metric: String,
+    value: Option<f64>,
+    rule: String,
+    verdict: Option<Verdict>,
+    passed: bool,
+    #[serde(default)]
+    detail: String,
+    difference: Option<Box<Difference>>,
+}
+
+impl From<Stored> for Check {
+    fn from(stored: Stored) -> Self {
+        let Stored { kind, metric, value, rule, verdict, passed, detail, difference } = stored;
+        let verdict = verdict.unwrap_or(if passed { Verdict::Pass } else { Verdict::Fail });
+        Self { kind: kind.unwrap_or(Kind::Require), metric, value, rule, verdict, passed, detail, difference }
+    }
 }
 
 impl Check {

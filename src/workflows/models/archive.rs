@@ -1,7 +1,7 @@
 //! `models archive`: moves a version to Archived.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::names::{ModelName, Version};
@@ -57,11 +57,12 @@ pub fn plan_archival(session: &Session<'_>, selector: &str) -> Result<Archival> 
 pub fn archive_by_hand(session: &Session<'_>, archival: &Archival, reason: &str) -> Result<Archived> {
     let Archival { model, version, production } = archival;
     let reason = if reason.is_empty() { "archived by hand" } else { reason };
-    archive(session, model, *version, *production, reason)?;
+    archive(session, model, *version, *production, reason, &json!({}))?;
     Ok(Archived { model: model.clone(), version: *version, stage: Stage::Archived })
 }
 
-/// Moves a version to Archived, under the model's lock, unless production has become another than `expected`.
+/// Moves a version to Archived, under the model's lock, with its reason and the evidence in the ledger, unless
+/// production has become another than `expected`.
 ///
 /// # Errors
 /// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.
@@ -71,6 +72,7 @@ pub fn archive(
     version: Version,
     expected: Option<Version>,
     reason: &str,
+    evidence: &Value,
 ) -> Result<()> {
     let project = session.project;
     let _lock = project.lock(model, "archiving")?;
@@ -83,7 +85,7 @@ pub fn archive(
         actor: &project.surroundings.actor,
         forced: false,
         reason,
-        evidence: &json!({}),
+        evidence,
         now_ms: project.now_ms(),
     })?;
     session.notes.extend(project.mirror(model)?);

@@ -177,13 +177,15 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
         model,
         data: Some(extracted.snapshot.clone()),
         ids: Some(rows.ids_of(Part::Test)),
+        // The gate itself leaves out what either version has learned from.
+        include_known: true,
         tags: vec![(TAG.to_owned(), format!("{}/{}", state.name, state.period))],
         ..Evaluation::default()
     };
     // Production may be of another kind of rows than there are now: the gate then says that nothing can be compared.
     match evaluate(session, &request) {
         Ok(outcome) => Ok(outcome.metrics.metrics.get(&best.metric).and_then(|found| found.value)),
-        Err(error) if error.kind == crate::error::ErrorKind::Invalid => {
+        Err(error) if error.blames_rows() => {
             let kind = stored_config(&located).map_or_else(|_| String::new(), |config| config.model.kind);
             let holder = format!("{} {holder} ({kind})", state.model);
             session.note(format!("{holder} cannot answer the new rows: {}", error.message));

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use super::super::models::archive;
 use super::super::prune::{Policy, plan_model, prune_model};
 use super::super::rollback::rollback;
@@ -22,6 +24,9 @@ use crate::notify::end_group;
 use crate::project::{Prefer, Project};
 use crate::registry::check_folder;
 use crate::tracking::Stage;
+
+/// The field of the ledger's evidence by which a version that was withdrawn is known again after a crash.
+const WITHDRAWN: &str = "does_not_serve";
 
 /// Asks the version that `active` points to about its golden rows, and the config's program; puts the version before
 /// back when it does not serve.
@@ -42,15 +47,17 @@ pub(super) fn verify(
     session.stage("verifying")?;
     let why = match serves(session, config, state, decided.version) {
         Ok(golden_rows) => return Ok(Verified { golden_rows, rolled_back: None }),
-        // Whoever stops the retrain has not said that the version is bad: the next call proves it.
-        Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+        // Whoever stops the retrain, or keeps a file that is needed, has not said that the version is bad: the next
+        // call proves it.
+        Err(error) if matches!(error.kind, ErrorKind::Interrupted | ErrorKind::Busy) => return Err(error),
         Err(error) => error.message,
     };
     session.check()?;
     let reason = format!("verification of {} {} failed: {why}", state.model, decided.version);
     if project.previous_production(&state.model)?.is_none() {
         // The first version of all: nothing is better than what does not answer.
-        archive(session, &state.model, decided.version, Some(decided.version), &reason)?;
+        let evidence = json!({WITHDRAWN: true});
+        archive(session, &state.model, decided.version, Some(decided.version), &reason, &evidence)?;
         return Ok(Verified { golden_rows: 0, rolled_back: Some(format!("{reason}; nothing is in production now")) });
     }
     rollback(session, state.model.as_str(), &reason).map_err(|error| {
@@ -67,9 +74,7 @@ fn gone(session: &Session<'_>, state: &State, version: Version) -> Result<Verifi
     let promoted = history.iter().rfind(|line| line.version == version && line.to == Some(Stage::Production));
     let since = promoted.map_or(i64::MAX, |line| line.id);
     let next = history.iter().find(|line| {
-        // Ledgers of builds before 0.6 say it in other words.
-        let failed = ["verification of", "does not serve"].iter().any(|words| line.reason.contains(words));
-        let withdrawn = line.version == version && line.action == "archived" && failed;
+        let withdrawn = line.version == version && line.evidence.get(WITHDRAWN) == Some(&Value::Bool(true));
         line.id > since && (line.to == Some(Stage::Production) || withdrawn)
     });
     let rolled_back = next.filter(|line| line.action != "promoted").map(|line| line.reason.clone());
