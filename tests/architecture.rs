@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["host"],
+    &["answers"],
     &["workflows"],
     &["tasks"],
     &["notify", "report", "schedule"],
@@ -52,6 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "jiff",
         &[
+            "answers/",
             "cli/ui/",
             "data/split.rs",
             "host/clock.rs",
