@@ -1,7 +1,6 @@
 //! What a person sees: tables, numbers, progress, errors. The only rooms that print.
 
 pub mod error;
-pub mod format;
 pub mod moment;
 mod output;
 pub mod progress;
