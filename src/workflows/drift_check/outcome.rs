@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::catalog::find;
+use crate::drift::statistic::FEW;
 use crate::drift::{Checked, Finding, Report, Role, Rule, STATISTICS, Settings};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
@@ -77,7 +78,7 @@ pub struct Outcome {
     pub model: Option<ModelName>,
     /// Its version.
     pub version: Option<Version>,
-    /// `checked`, or `warming_up 317/1000`.
+    /// `checked`; `warming_up 317/1000` where the log has no full window yet; `few_rows 5/20` where nothing can be judged.
     pub state: String,
     /// Whether anything drifts.
     pub drift_detected: bool,
@@ -114,7 +115,16 @@ pub struct Outcome {
     pub notes: Vec<String>,
 }
 
+/// The state of a check with too few rows to judge any column.
+const FEW_ROWS: &str = "few_rows";
+
 impl Outcome {
+    /// Whether there were too few rows to judge any column, so that neither drift nor its absence can be concluded.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.state.starts_with(FEW_ROWS)
+    }
+
     /// The answer of a report.
     #[must_use]
     pub fn of(report: Report, settings: Settings, window: WindowFacts) -> Self {
@@ -128,7 +138,11 @@ impl Outcome {
         Self {
             model: None,
             version: None,
-            state: "checked".to_owned(),
+            state: if report.drift || window.rows >= FEW {
+                "checked".to_owned()
+            } else {
+                format!("{FEW_ROWS} {}/{FEW}", window.rows)
+            },
             drift_detected: report.drift,
             severity: report.severity,
             kl_divergence: of(|column| column.kl_divergence),
