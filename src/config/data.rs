@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::decode::{At, Fields};
-use super::field::{Kind, Limits, Only, Preset, TEXTS, is_default, section, words};
+use super::field::{Kind, Limits, Only, Preset, TEXTS, is_default, words};
+use super::section::section;
 use crate::data::letor::{Base, Missing, Settings};
 use crate::data::{Columns, Input, Part, Split, Task, split::By};
 

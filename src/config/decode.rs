@@ -333,7 +333,7 @@ impl<'d, 'n> At<'d, 'n> {
     }
 
     /// Whether a field belongs to the task of the config; where that has none, every field does.
-    fn has(&self, field: &Field) -> bool {
+    pub fn has(&self, field: &Field) -> bool {
         self.task().is_none_or(|task| field.is_of(task))
     }
 
@@ -353,7 +353,8 @@ impl<'d, 'n> At<'d, 'n> {
 /// The fields of a section that is being read.
 pub struct Fields<'d, 'n> {
     own: At<'d, 'n>,
-    section: &'static Section,
+    /// The list of its fields.
+    pub section: &'static Section,
 }
 
 impl<'d, 'n> Fields<'d, 'n> {
@@ -367,21 +368,5 @@ impl<'d, 'n> Fields<'d, 'n> {
     #[must_use]
     pub fn at(&self, key: &str) -> At<'d, 'n> {
         self.own.child(key)
-    }
-
-    /// The value of a field: what is written, else its default. A field of another task than the config's is absent.
-    #[must_use]
-    pub fn get<T: super::value::Value>(&self, name: &str) -> T {
-        let (field, mut at) = (self.section.field(name), self.at(name));
-        if !self.own.has(field) {
-            at.node = None;
-            return T::nothing(&at);
-        }
-        if let Some(what) = field.required {
-            at.require(what);
-        }
-        T::read(&at, &field.kind)
-            .or_else(|| T::preset(&at, field.preset.of(at.task()), &field.kind))
-            .unwrap_or_else(|| T::nothing(&at))
     }
 }

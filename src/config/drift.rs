@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::decode::{At, Fields};
 use super::field::{Field, Kind, Limits, Preset, Section, TEXTS, words};
-use super::schema::names;
+use super::schema_parts::names;
 use super::value::FromSection;
 use crate::catalog::find;
 use crate::drift::{Role, STATISTICS, Settings};

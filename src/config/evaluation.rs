@@ -7,9 +7,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::decode::{At, Fields};
-use super::field::{Kind, Limits, Only, Preset, TEXTS, section};
+use super::field::{Kind, Limits, Only, Preset, TEXTS};
 use super::ranking::{RANKING, RankingSection};
-use super::schema::metric;
+use super::schema_parts::metric;
+use super::section::section;
 use super::value::{FromSection, Value};
 use crate::catalog::find;
 use crate::data::Task;

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::decode::{At, Fields};
-use super::field::{Field, Kind, Limits, Preset, Section, TEXTS, section, words};
-use super::load::Override;
+use super::field::{Field, Kind, Limits, Preset, Section, TEXTS, words};
 use super::notify::{CHANNELS, NotifyChannel};
-use super::value::Value;
+use super::overrides::Override;
+use super::section::section;
+use super::value::{Value, choice};
 use crate::names::ExperimentName;
 use crate::text::{age, wait};
 
@@ -72,6 +73,8 @@ impl Period {
         }
     }
 }
+
+choice!(Period);
 
 /// What begins a retrain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
