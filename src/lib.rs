@@ -39,6 +39,7 @@ pub mod metrics;
 pub mod models;
 pub mod registry;
 pub mod retrieval;
+pub mod timezone;
 pub mod tracking;
 
 // words and ground

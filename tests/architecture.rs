@@ -26,7 +26,7 @@ const FLOORS: &[&[&str]] = &[
     &["bundle", "config", "project"],
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
-    &["data", "embeddings", "registry", "retrieval"],
+    &["data", "embeddings", "registry", "retrieval", "timezone"],
     &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "once", "onnx", "tensors", "text", "stats"],
     &["error"],
 ];
@@ -57,7 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "host/clock.rs",
             "notify/",
             "runs/",
-            "schedule/",
+            "timezone.rs",
             "tracking/prediction_log/",
             "workflows/",
         ],

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::data::{DATA, DataSection};
 use super::drift::{DRIFT, DriftSection};
 use super::evaluation::{EVALUATION, EvaluationSection};
-use super::field::{Kind, Limits, Only, Preset, is_default};
+use super::field::{Kind, Limits, Only, Preset};
 use super::promotion::{PROMOTION, PromotionSection};
 use super::schema_parts::{names, parameters, parameters_by_kind, step};
 use super::section::section;
@@ -50,7 +50,7 @@ section! {
         /// What is watched for drift.
         drift: DriftSection, Kind::Section(&DRIFT),
             only Only::classification("drift of rankers is not checked", Some("remove the section")),
-            omit "is_default";
+            omit "DriftSection::is_usual";
     }
 }
 

@@ -1,6 +1,6 @@
-//! What a config section is: one list of fields. Each field says its name, kind, default, text and task in one place, and
-//! that list drives the decoder (`decode`, `value`), the JSON Schema (`schema`), `mlops schema --list config` and the
-//! reference page in `docs/config.md` (`reference`).
+//! What a config section is: one list of fields. Each field says its name, kind, default, text and task in one place,
+//! and that list drives the decoder (`decode`, `value`), the JSON Schema (`schema`), `mlops schema --list config` and
+//! the reference page in `docs/config.md` (`reference`).
 //!
 //! `section!` (`section`) writes a list together with the struct that the section becomes.
 
@@ -15,6 +15,8 @@ pub struct Section {
     pub text: &'static str,
     /// Its keys, in the order in which they are rendered.
     pub fields: &'static [Field],
+    /// The field that is meant by a text in place of the section.
+    pub short: Option<&'static str>,
     /// What the JSON Schema says beyond the fields: which keys go together.
     pub refine: Option<fn(&mut Json)>,
 }
@@ -312,7 +314,10 @@ impl Kind {
             Self::Duration(_) => "time such as `90s`, `5m`, `12h`, `180d`".into(),
             Self::List(item) => format!("{}, or a list of such", item.label()),
             Self::Map(item, _) => format!("mapping to {}", item.label()),
-            Self::Section(_) => "section".into(),
+            Self::Section(section) => match section.short {
+                Some(field) => format!("`{field}` alone, or section"),
+                None => "section".into(),
+            },
             Self::SectionOrFalse(_) => "section, or `false`".into(),
         }
     }
@@ -381,7 +386,10 @@ impl Section {
         if let Some(refine) = self.refine {
             refine(&mut schema);
         }
-        schema
+        match self.short {
+            Some(field) => json!({"anyOf": [self.field(field).kind.schema(), schema]}),
+            None => schema,
+        }
     }
 }
 

@@ -124,8 +124,8 @@ pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
     resolve(load_file(path, &CONFIG, overrides, |root| Ok(decode_experiment(root)))?.value)
 }
 
-/// Reads the config that was stored with a run or a version. What this build would refuse in a new one is left as it is,
-/// as long as it can be understood.
+/// Reads the config that was stored with a run or a version. What this build would refuse in a new one is left as it
+/// is, as long as it can be understood.
 ///
 /// # Errors
 /// `NotFound` when there is none, `Failed` with all problems when it is damaged or of a newer build.

@@ -1,12 +1,12 @@
 //! Experiment configs: read with positions, checked all at once, resolved into the things they name.
 //!
 //! A section is one list of fields with their kinds, defaults, texts and tasks (`field`, written by `section!`). `yaml`
-//! keeps the line of every value; `decode` collects problems instead of stopping at the first; `value` reads each type of
-//! field; `steps` and `resolve` look the names up in the catalogs; `schema` and `reference` tell editors and people the
-//! same lists. A config that was stored with a run is read by the same decoder as one that a person has written.
+//! keeps the line of every value; `decode` collects problems instead of stopping at the first; `value` reads each type
+//! of field; `steps` and `resolve` look the names up in the catalogs; `schema` and `reference` tell editors and people
+//! the same lists. A config that was stored with a run is read by the same decoder as one that a person has written.
 //!
-//! The files know each other in one direction: sections know fields and values, the experiment knows sections, `resolve`
-//! knows the experiment, `load` knows them all.
+//! The files know each other in one direction: sections know fields and values, the experiment knows sections,
+//! `resolve` knows the experiment, `load` knows them all.
 
 mod data;
 mod decode;

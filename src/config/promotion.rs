@@ -2,8 +2,8 @@
 //! (`mlops promote --policy gate.yaml`) holds the same keys at its root and stands in for the config's section.
 //!
 //! Every number is judged on the candidate's test rows. Against production the two versions are paired row by row on
-//! rows that both have answered, rankings query by query; see `workflows/gate`. A config knows its task, and its rules may name
-//! that task's metrics only; a policy file may stand before models of both.
+//! rows that both have answered, rankings query by query; see `workflows/gate`. A config knows its task, and its rules
+//! may name that task's metrics only; a policy file may stand before models of both.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -255,7 +255,8 @@ section! {
     MINIMUM: Minimum derive(Default, Eq, Serialize) {
         /// Test rows; of a ranking, documents.
         rows: Option<u64>, COUNT, omit "Option::is_none";
-        /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant documents.
+        /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant
+        /// documents.
         positives: Option<u64>, COUNT,
             only Only::classification("ranking has no positive rows", Some("remove it")), omit "Option::is_none";
         /// Test queries of a ranking.

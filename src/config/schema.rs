@@ -1,5 +1,5 @@
-//! The configs as JSON Schema, for editors, and the lists of `mlops schema --list`; made from the lists of fields and the
-//! catalogs that check them.
+//! The configs as JSON Schema, for editors, and the lists of `mlops schema --list`; made from the lists of fields and
+//! the catalogs that check them.
 
 use serde_json::{Value, json};
 

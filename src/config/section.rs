@@ -1,16 +1,18 @@
-//! `section!`: a section's list of fields (`field`), the struct that it becomes and the decoder between them, written once.
-//! The text of a field is its doc comment.
+//! `section!`: a section's list of fields (`field`), the struct that it becomes and the decoder between them, written
+//! once. The text of a field is its doc comment.
 
 /// A section: the struct that it becomes, its list of fields, and the decoder that reads the one into the other.
 ///
-/// Each field is `/// text`, `name: type, kind`, then what applies of `preset` (the default), `required` (what is missing
-/// without it), `only` (the task that it belongs to) and `omit` (when it is not rendered). `name ["key"]` is a field whose
-/// key is another word. `check` names a function that looks at the fields together; `refine` says the same to the JSON
-/// Schema. Fields under `also` are read by `check`.
+/// Each field is `/// text`, `name: type, kind`, then what applies of `preset` (the default), `required` (what is
+/// missing without it), `only` (the task that it belongs to) and `omit` (when it is not rendered). `name ["key"]` is a
+/// field whose key is another word. `check` names a function that looks at the fields together; `refine` says the same
+/// to the JSON Schema. Fields under `also` are read by `check`. `short` names the field that a text in place of the
+/// section stands for.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
-        $list:ident: $type:ident derive($($derive:ident),*) $(, check $check:path)? $(, refine $refine:path)? {
+        $list:ident: $type:ident derive($($derive:ident),*)
+        $(, short $short:literal)? $(, check $check:path)? $(, refine $refine:path)? {
             $(
                 $(#[doc = $text:literal])+
                 $field:ident $([$key:literal])?: $of:ty, $kind:expr
@@ -44,6 +46,7 @@ macro_rules! section {
                 )+
                 $($($crate::config::field::Field::new(stringify!($more), $more_kind, concat!($($more_text),+)),)+)?
             ],
+            short: $crate::config::section::section!(@option $($short)?),
             refine: $crate::config::section::section!(@option $($refine)?),
         };
 
@@ -61,7 +64,7 @@ macro_rules! section {
     (@key $field:ident) => { stringify!($field) };
     (@key $field:ident $key:literal) => { $key };
     (@option) => { None };
-    (@option $some:path) => { Some($some) };
+    (@option $some:expr) => { Some($some) };
     (@check $read:expr, $fields:ident) => { $read };
     (@check $read:expr, $fields:ident, $check:path) => {{
         let mut section = $read;
