@@ -105,11 +105,10 @@ section! {
 
 const SHARE: Kind = Kind::Number(Limits::NONE);
 
-/// Ways of drawing rows; the documents of a query stay together anyway.
-const BY_ROW: Option<Only> = Only::classification(
-    "a split for ranking goes by query: `stratify`, `group` and `time` have no place here",
-    Some("give shares, a column, or `data.files`"),
-);
+/// A way of drawing rows; the documents of a query stay together anyway.
+const fn by_row(message: &'static str) -> Option<Only> {
+    Only::classification(message, Some("give shares, a column, or `data.files`"))
+}
 
 section! {
     /// Which rows train, validate, test: a column, or shares with one way of drawing.
@@ -124,13 +123,15 @@ section! {
         test: Option<f64>, SHARE, preset Preset::Other("`0.2` where no share is given"), omit "Option::is_none";
         /// Each class in the same shares.
         stratify: Option<bool>, Kind::Flag, preset Preset::Other("`true` where neither `group` nor `time` is given"),
-            only BY_ROW, omit "Option::is_none";
+            only by_row("a split for ranking goes by query: `stratify` has no place here"), omit "Option::is_none";
         /// Rows with the same value of this column stay together.
-        group: Option<String>, Kind::Text, only BY_ROW, omit "Option::is_none";
+        group: Option<String>, Kind::Text,
+            only by_row("a split for ranking goes by query: `group` has no place here"), omit "Option::is_none";
         /// The seed of the draw.
         seed: Option<u64>, Kind::Whole(Limits::NONE), preset Preset::Other("the experiment's"), omit "Option::is_none";
         /// Oldest rows train, newest test, by this column.
-        time: Option<String>, Kind::Text, only BY_ROW, omit "Option::is_none";
+        time: Option<String>, Kind::Text,
+            only by_row("a split for ranking goes by query: `time` has no place here"), omit "Option::is_none";
     }
 }
 
