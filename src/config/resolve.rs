@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::decode::{At, Fields};
 use super::experiment::{EXPERIMENT, ExperimentConfig};
-use super::steps::{StepSection, checked, note};
+use super::steps::{StepSection, ask_owner, checked, note, written};
 use super::value::FromSection;
 use crate::catalog::{ParamProblem, Params, find};
 use crate::data::{Input, Task};
@@ -110,11 +110,18 @@ fn check_names(config: &mut ExperimentConfig, fields: &Fields<'_, '_>) {
     } else {
         checked(&training, family.training(), ("model.params", family.params()))
     };
-    let together = config.model.params.joined(&config.training);
-    if let Err(problem) = family.configure(&together) {
-        let of_training = family.training().iter().any(|param| param.name == problem.name);
-        note(if of_training { &training } else { &params }, &problem);
-    }
+    let mut given = written(&params, &config.model.params);
+    given.extend(written(&training, &config.training));
+    let list = [family.params(), family.training()].concat();
+    ask_owner(
+        &list,
+        given,
+        |params| family.configure(params).map(|_| ()),
+        |problem| {
+            let of_training = family.training().iter().any(|param| param.name == problem.name);
+            note(if of_training { &training } else { &params }, problem);
+        },
+    );
 }
 
 /// The kinds of model of which something is true, for hints.

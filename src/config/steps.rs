@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::decode::At;
 use super::field::Kind;
-use super::value::Value;
+use super::value::Value as FieldValue;
 use crate::catalog::{Param, ParamProblem, Params, find};
 use crate::features::STEPS;
 
@@ -25,7 +26,7 @@ impl Serialize for StepSection {
     }
 }
 
-impl Value for StepSection {
+impl FieldValue for StepSection {
     fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
         read_step(at)
     }
@@ -36,7 +37,7 @@ impl Value for StepSection {
 }
 
 /// Parameters as they are written; the catalog of their owner has not seen them yet.
-impl Value for Params {
+impl FieldValue for Params {
     fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
         serde_json::from_value(at.node?.json()).ok()
     }
@@ -61,6 +62,35 @@ pub(super) fn checked(at: &At<'_, '_>, list: &[Param], (place, elsewhere): (&str
         }
     }
     Params::checked(list, &given).unwrap_or_default()
+}
+
+/// Asks the owner of parameters what is wrong with those that are `given`, one after the other: a wrong one gets its
+/// default, so that the owner looks at the others too. What is wrong with a default then is no mistake of the config.
+pub(super) fn ask_owner(
+    list: &[Param],
+    mut given: BTreeMap<String, Value>,
+    configure: impl Fn(&Params) -> Result<(), ParamProblem>,
+    note: impl Fn(&ParamProblem),
+) {
+    let mut is_first = true;
+    while let Ok(params) = Params::checked(list, &given)
+        && let Err(problem) = configure(&params)
+    {
+        let is_given = given.remove(&problem.name).is_some();
+        if is_given || is_first {
+            note(&problem);
+        }
+        if !is_given {
+            return;
+        }
+        is_first = false;
+    }
+}
+
+/// The parameters that are written, with their values after the check.
+pub(super) fn written(at: &At<'_, '_>, params: &Params) -> BTreeMap<String, Value> {
+    let given = params.iter().filter(|(name, _)| at.child(name).node.is_some());
+    given.map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
 /// Notes a parameter's problem at the parameter, or at the whole section when it has its default.
@@ -94,9 +124,9 @@ fn read_step(at: &At<'_, '_>) -> Option<StepSection> {
         }
     };
     let given = params.free_map().into_iter().map(|(name, (value, _))| (name, value)).collect();
-    let checked = checked(&params, kind.params_for(&given), ("", &[]));
-    if let Err(problem) = kind.configure(&checked) {
-        note(&params, &problem);
-    }
+    let list = kind.params_for(&given);
+    let checked = checked(&params, list, ("", &[]));
+    let configure = |params: &Params| kind.configure(params).map(|_| ());
+    ask_owner(list, written(&params, &checked), configure, |problem| note(&params, problem));
     Some(StepSection { kind: name, params: checked })
 }
