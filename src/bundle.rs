@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::find;
 use crate::data::{Columns, Features, Task};
 use crate::embeddings::{EmbedContext, TextReport};
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 use crate::features::{Batch, FittedChain, QueryBounds, Signal};
 use crate::fs::{read_text, write_atomic};
 use crate::metrics::{calibration::undo_class_weights, predicted_classes};
@@ -280,6 +280,8 @@ impl Bundle {
     /// # Errors
     /// `Invalid` for a kind of model that cannot be exported, naming it and those that can.
     pub fn onnx(&self) -> Result<Graph> {
+        #[cfg(test)]
+        crate::counted::add("graph");
         let input = self.features.outside().map_or("features", |outside| outside.input);
         let mut graph = Graph::new(input, self.features.input_width());
         let features = self.features.onnx(&mut graph);
@@ -310,6 +312,7 @@ impl Bundle {
         let kind = &self.schema.kind;
         Error::invalid(format!("a model of kind `{kind}` cannot be exported to ONNX"))
             .hint(format!("these can: {}", known.collect::<Vec<_>>().join(", ")))
+            .because(Cause::NotExportable)
     }
 
     /// Writes all files into an existing folder.
@@ -328,6 +331,8 @@ impl Bundle {
     /// # Errors
     /// `Failed` when a file is missing, damaged, or of an unknown kind.
     pub fn load(folder: &Path) -> Result<Self> {
+        #[cfg(test)]
+        crate::counted::add(format!("load {}", folder.display()));
         let schema = Schema::read(folder)?;
         let family = find("kind of model", FAMILIES, &schema.kind)?;
         Ok(Self { features: FittedChain::load(folder)?, model: family.load(folder)?, schema })

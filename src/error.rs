@@ -4,6 +4,7 @@
 //! in the hint. A config file may be wrong in many places at once: then `problems` holds them all.
 
 use std::fmt;
+use std::path::Path;
 
 /// What went wrong, as a script needs to know it. Each kind has one exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,16 +79,31 @@ pub struct Problem {
 pub enum Cause {
     /// The file is of a format that a newer build wrote.
     NewerFormat,
-    /// The tracking database failed, and the message does not say yet where its file is.
-    UnnamedDatabase,
     /// The data has no column of this name.
     MissingColumn(String),
     /// The source gave no rows.
     NoRows,
-    /// The query of this position, from 0, is at fault.
-    InQuery(usize),
+    /// The rows are not of the form that is needed: a cell, a type or a width is wrong.
+    InvalidRows,
+    /// A query is at fault.
+    InQuery {
+        /// Its position, from 0.
+        query: usize,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The two sides of a comparison have nothing that can be compared.
     NotComparable,
+    /// The version has no golden rows, on which it could be asked.
+    NoGoldenRows,
+    /// The model has no form as an ONNX file.
+    NotExportable,
+    /// The exported file gives other answers than the model.
+    FileDiffers,
+    /// No run has a value of the metric.
+    NoValue,
+    /// It is not known whether a higher or a lower value of the metric is better.
+    NoDirection,
 }
 
 /// An error of `mlops`.
@@ -123,6 +139,11 @@ impl Error {
     /// A wrong request: usage, config, data.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// Rows that are not of the form that is needed.
+    pub fn invalid_rows(message: impl Into<String>) -> Self {
+        Self::invalid(message).because(Cause::InvalidRows)
     }
 
     /// The answer is no.
@@ -171,6 +192,28 @@ impl Error {
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {
         self.cause.as_deref()
+    }
+
+    /// Whether the rows are at fault: there are none, they lack a column, or they are not of the form that is needed.
+    /// Whoever asks a model about foreign rows says then that it cannot answer them; every other error is handed on.
+    #[must_use]
+    pub fn blames_rows(&self) -> bool {
+        use Cause::{InQuery, InvalidRows, MissingColumn, NoRows};
+        matches!(self.cause(), Some(InvalidRows | NoRows | MissingColumn(_) | InQuery { .. }))
+    }
+
+    /// Whether a name means nothing here, so that it may be the name of something else. A damaged file or a database
+    /// that is busy says nothing about the name, and is handed on.
+    #[must_use]
+    pub fn is_unknown_name(&self) -> bool {
+        matches!(self.kind, ErrorKind::NotFound | ErrorKind::Invalid)
+    }
+
+    /// Puts the path of the file that the error is about before the message.
+    #[must_use]
+    pub fn in_file(mut self, path: &Path) -> Self {
+        self.message = format!("`{}`: {}", path.display(), self.message);
+        self
     }
 
     /// Adds the list of a config's problems.
@@ -227,5 +270,32 @@ pub trait Context<T> {
 impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for std::result::Result<T, E> {
     fn context(self, message: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|cause| Error::failed(message()).caused_by(cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_blamed_by_cause_and_never_by_kind() {
+        let of = |cause: Cause| Error::invalid("x").because(cause).blames_rows();
+        assert!(Error::invalid_rows("x").blames_rows() && of(Cause::NoRows) && of(Cause::MissingColumn("a".into())));
+        assert!(of(Cause::InQuery { query: 0, what: "the score is NaN".into() }));
+        assert!(!Error::invalid("`max_length` is 2, expected at least 3").blames_rows());
+        assert!(!of(Cause::NotComparable) && !Error::failed("x").blames_rows());
+    }
+
+    #[test]
+    fn only_a_name_that_means_nothing_is_looked_for_elsewhere() {
+        assert!(Error::not_found("x").is_unknown_name() && Error::invalid("x").is_unknown_name());
+        let others = [Error::failed("x"), Error::busy("x"), Error::interrupted(), Error::refused("x")];
+        assert!(!others.iter().any(Error::is_unknown_name));
+    }
+
+    #[test]
+    fn the_path_stands_before_the_message() {
+        let error = Error::failed("cannot shape column `embedding`").in_file(Path::new("out/v.parquet"));
+        assert_eq!(error.message, "`out/v.parquet`: cannot shape column `embedding`");
     }
 }

@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfc_quick};
+use rayon::prelude::*;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfc, is_nfc_quick};
 
 /// Characters below U+0300, Hangul, kana, CJK ideographs and common punctuation: in NFC whatever stands beside them.
 fn settled(letter: char) -> bool {
@@ -15,21 +16,19 @@ fn settled(letter: char) -> bool {
         | '\u{3000}'..='\u{3029}' | '\u{3400}'..='\u{9fff}' | '\u{2010}'..='\u{2027}')
 }
 
-/// The byte order mark and the characters that nobody sees: they split words and n-grams that look the same.
+/// The byte order mark and invisible characters without a meaning of their own: they split words and n-grams that look
+/// the same. U+200C and U+200D stay: they spell words of Persian and of Indic scripts, and join emoji.
 fn invisible(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
+    matches!(letter, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 /// What `clean` does, in order, for other systems that must do the same.
-pub const CLEANING: &[&str] = &[
-    "CR LF and CR become LF",
-    "U+200B, U+200C, U+200D, U+2060 and U+FEFF are removed",
-    "Unicode normalisation form NFC",
-];
+pub const CLEANING: &[&str] =
+    &["CR LF and CR become LF", "U+200B, U+2060 and U+FEFF are removed", "Unicode normalisation form NFC"];
 
-/// Cleans a text: no byte order mark or zero-width characters, line ends as LF, Unicode NFC.
+/// Cleans a text: no byte order mark or zero-width spaces, line ends as LF, Unicode NFC.
 ///
-/// A text that is clean already is borrowed. Zero-width characters go before NFC, so that a letter and its mark meet.
+/// A text that is clean already is borrowed. Zero-width spaces go before NFC, so that a letter and its mark meet.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().all(settled) {
@@ -43,6 +42,65 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
     let lines = text.replace("\r\n", "\n").replace('\r', "\n");
     Cow::Owned(lines.chars().filter(|letter| !invisible(*letter)).nfc().collect())
+}
+
+/// How many texts `clean` changes, in all and by each of its rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CleaningCounts {
+    /// Texts that are changed.
+    pub texts: usize,
+    /// Texts with line ends that become LF.
+    pub line_ends: usize,
+    /// Texts with characters that are removed.
+    pub invisible: usize,
+    /// Texts that are not in Unicode NFC.
+    pub decomposed: usize,
+}
+
+impl CleaningCounts {
+    /// Counts over these texts.
+    #[must_use]
+    pub fn of(texts: &[String]) -> Self {
+        texts.par_iter().with_min_len(256).map(|text| Self::of_text(text)).reduce(Self::default, std::ops::Add::add)
+    }
+
+    fn of_text(text: &str) -> Self {
+        if text.chars().all(settled) {
+            return Self::default();
+        }
+        let line_ends = text.contains('\r');
+        let invisible = text.chars().any(invisible);
+        let decomposed = !is_nfc(text);
+        let [line_ends, invisible, decomposed] = [line_ends, invisible, decomposed].map(usize::from);
+        Self { texts: line_ends | invisible | decomposed, line_ends, invisible, decomposed }
+    }
+
+    /// In words, where any text is changed.
+    #[must_use]
+    pub fn describe(&self) -> Option<String> {
+        let reasons = [
+            (self.invisible, "invisible characters were removed (U+200B, U+2060, U+FEFF)"),
+            (self.decomposed, "letters were composed (Unicode NFC)"),
+            (self.line_ends, "line ends became LF"),
+        ];
+        let reasons = reasons.iter().filter(|(texts, _)| *texts > 0);
+        let reasons: Vec<String> = reasons.map(|(texts, what)| format!("in {texts} {what}")).collect();
+        let noun = if self.texts == 1 { "text was" } else { "texts were" };
+        (self.texts > 0).then(|| format!("{} {noun} changed by cleaning: {}", self.texts, reasons.join(", ")))
+    }
+}
+
+impl std::ops::Add for CleaningCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            texts: self.texts + other.texts,
+            line_ends: self.line_ends + other.line_ends,
+            invisible: self.invisible + other.invisible,
+            decomposed: self.decomposed + other.decomposed,
+        }
+    }
 }
 
 /// Lower case as Python's `str.lower`; borrowed where no letter can change.
@@ -237,9 +295,36 @@ mod tests {
         assert_eq!(clean("\u{feff}cafe\u{200b}\u{301}\r\na\rb"), "café\na\nb");
         // The jamo of 한, as macOS file names have them.
         assert_eq!(clean("\u{1112}\u{1161}\u{11ab}글"), "한글");
-        for same in ["plain ascii\n", "한글 ㅋㅋ", "👍🏽 ok", "漢字、かな"] {
+        // U+200C spells Persian words, U+200C and U+200D choose letter forms of Indic scripts, U+200D joins emoji.
+        for same in [
+            "plain ascii\n",
+            "한글 ㅋㅋ",
+            "👍🏽 ok",
+            "漢字、かな",
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+            "👩\u{200d}👩\u{200d}👧",
+        ] {
             assert!(matches!(clean(same), Cow::Borrowed(text) if text == same), "{same}");
         }
+    }
+
+    #[test]
+    fn what_cleaning_changes_is_counted() {
+        let texts =
+            ["same", "می\u{200c}خواهم", "\u{feff}a", "cafe\u{301}", "a\r\nb\u{200b}", "한글"].map(str::to_owned);
+        let counts = CleaningCounts::of(&texts);
+        assert_eq!(counts, CleaningCounts { texts: 3, line_ends: 1, invisible: 2, decomposed: 1 });
+        let changed = texts.iter().filter(|text| clean(text) != text.as_str()).count();
+        assert_eq!(changed, counts.texts);
+        assert_eq!(
+            counts.describe().as_deref(),
+            Some(
+                "3 texts were changed by cleaning: in 2 invisible characters were removed (U+200B, U+2060, U+FEFF), in 1 \
+                 letters were composed (Unicode NFC), in 1 line ends became LF"
+            )
+        );
+        assert_eq!(CleaningCounts::of(&texts[..2]).describe(), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["host"],
+    &["answers"],
     &["workflows"],
     &["tasks"],
     &["notify", "report", "schedule"],
@@ -26,9 +27,9 @@ const FLOORS: &[&[&str]] = &[
     &["bundle", "config", "project"],
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
-    &["data", "embeddings", "registry", "retrieval", "timezone"],
+    &["data", "embeddings", "registry", "retrieval", "secrets", "timezone"],
     &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "once", "onnx", "tensors", "text", "stats"],
-    &["error"],
+    &["counted", "error"],
 ];
 
 /// Rooms of one floor that know each other: tensors are files, and files are written whole or not at all.
@@ -52,6 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "jiff",
         &[
+            "answers/",
             "cli/ui/",
             "data/split.rs",
             "host/clock.rs",

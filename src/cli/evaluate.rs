@@ -39,6 +39,9 @@ pub struct Args {
     /// The part to use [default: test; with --data all rows]
     #[arg(long, value_name = "PART", value_parser = ["train", "validation", "test"])]
     split: Option<String>,
+    /// Keep the rows of --data that the model was trained on; by default they are left out
+    #[arg(long, requires = "data")]
+    include_known: bool,
     /// Metrics for each value of this column too; may be given several times
     #[arg(long, value_name = "COLUMN")]
     by: Vec<String>,
@@ -65,6 +68,7 @@ pub struct Args {
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let request = Request {
         ids: None,
+        include_known: args.include_known,
         tags: Vec::new(),
         model: args.model.clone(),
         data: args.data.as_deref().map(from_here),
@@ -124,7 +128,9 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
         }
     }
     if gate {
-        text += &super::promote::gate(&outcome.gate);
+        let mut document = crate::report::Document::default();
+        crate::answers::promote::gate(&mut document, &outcome.gate);
+        text += &super::ui::terminal(&document);
         text += &dim("          bounds only; `mlops promote --dry-run` asks the whole gate\n");
     }
     text + &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)))

@@ -96,7 +96,7 @@ impl Features {
         };
         let Some((row, column)) = place else { return Ok(()) };
         let id = ids.get(row).map_or(String::new(), |id| format!(" (id `{id}`)"));
-        Err(Error::invalid(format!("feature {} of row {}{id} is NaN or infinite", column + 1, row + 1))
+        Err(Error::invalid_rows(format!("feature {} of row {}{id} is NaN or infinite", column + 1, row + 1))
             .hint("fill or drop such values before training"))
     }
 }

@@ -51,7 +51,7 @@ fn column(name: &str, values: &Values<'_>) -> Result<Column> {
 /// # Errors
 /// `Failed` when the disk refuses.
 pub fn write(path: &Path, columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result<()> {
-    write_with(path, |file| fill(file, columns, facts))
+    write_with(path, |file| fill(file, columns, facts).map_err(|error| error.in_file(path)))
 }
 
 /// Columns of equal length as the bytes of a Parquet file.

@@ -177,7 +177,7 @@ fn texts(table: &Table, columns: &[String], json_fields: &[String], blank: Blank
         }
     }
     if !json_fields.is_empty() && table.n_rows() > 0 && joined.iter().all(Option::is_none) {
-        return Err(Error::invalid(format!("no row of column `{}` has any of `json_fields`", columns.join(", ")))
+        return Err(Error::invalid_rows(format!("no row of column `{}` has any of `json_fields`", columns.join(", ")))
             .hint(format!("looked for {}; nested keys are written `a.b`", json_fields.join(", "))));
     }
     Ok(joined)
@@ -245,7 +245,7 @@ pub fn prepare(
     let Chosen { mut kept, skipped_label, skipped_input } =
         chosen(table.n_rows(), labels_of_rows.as_deref(), has_input);
     if kept.is_empty() && !matches!(labels, Labels::Ignore) {
-        return Err(Error::invalid(format!(
+        return Err(Error::invalid_rows(format!(
             "no usable row in `{}`: {skipped_label} without a label, {skipped_input} without an input",
             table.source()
         )));

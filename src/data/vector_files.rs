@@ -56,19 +56,19 @@ pub fn write<'a>(
     facts: &[(&str, String)],
 ) -> Result<()> {
     let format = Format::of(path)?;
-    // A link is written through; what is no file (a device, a pipe) cannot be written whole or not at all.
+    // A link is written through; what is no file (a device, a pipe) is written to.
     let through = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    if through.exists() && !through.is_file() {
-        return Err(Error::invalid(format!("`{}` is not a regular file", path.display())));
+    if through.is_dir() {
+        return Err(Error::invalid(format!("`{}` is a folder, not a file", path.display())));
     }
     let path = through.as_path();
     match format {
         Format::Parquet => {
             let mut written: Vec<_> = columns.iter().map(|(name, texts)| (*name, Values::Text(texts))).collect();
             written.push(("embedding", Values::Vectors(vectors)));
-            parquet_file::write(path, &written, facts).map_err(|error| placed(path, error))
+            parquet_file::write(path, &written, facts)
         }
-        Format::Npy => write_with(path, |file| npy_file::write(file, vectors)).map_err(|error| placed(path, error)),
+        Format::Npy => write_with(path, |file| npy_file::write(file, vectors).map_err(|error| error.in_file(path))),
         Format::Ndjson => lines(path, "", vectors, |row, vector, line| {
             line.push('{');
             for (name, texts) in columns {
@@ -91,14 +91,6 @@ pub fn write<'a>(
             })
         }
     }
-}
-
-/// Names the file in an error that came from writing it.
-fn placed(path: &Path, mut error: Error) -> Error {
-    if !error.message.contains('`') {
-        error.message = format!("`{}`: {}", path.display(), error.message);
-    }
-    error
 }
 
 /// A CSV cell, in quotes where it needs them.

@@ -29,7 +29,7 @@ impl Place<'_> {
     /// An `Invalid` error at this place.
     #[must_use]
     pub fn error(&self, message: impl std::fmt::Display) -> Error {
-        Error::invalid(format!("{}: row {}, column `{}`: {message}", self.source, self.row, self.column))
+        Error::invalid_rows(format!("{}: row {}, column `{}`: {message}", self.source, self.row, self.column))
     }
 }
 

@@ -314,7 +314,7 @@ fn look(text: &str) -> [Option<usize>; KINDS.len()] {
             '\t' | '\n' | '\r' => continue,
             '\u{1}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => &mut *control,
             '\u{feff}' => &mut *mark,
-            '\u{200b}' | '\u{200c}' | '\u{2060}' => &mut *zero_width,
+            '\u{200b}' | '\u{2060}' => &mut *zero_width,
             '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97f}' | '\u{d7b0}'..='\u{d7ff}' => &mut *hangul,
             '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10fffd}' => &mut *private,
             _ => continue,

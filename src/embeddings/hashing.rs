@@ -38,7 +38,7 @@ use crate::embeddings::text_report::TextReport;
 use crate::error::{Error, Result};
 use crate::fs::sha256;
 use crate::tensors::Tensors;
-use crate::text;
+use crate::text::{self, CleaningCounts};
 
 const SLOT_BITS: u32 = 18;
 /// The longest vector.
@@ -176,7 +176,7 @@ impl Embedder for HashingEmbedder {
         let rows = values.par_chunks_mut(self.dimensions).zip(texts).with_min_len(64);
         rows.for_each(|(vector, text)| self.embed_into(text, vector));
         let vectors = Array2::from_shape_vec((texts.len(), self.dimensions), values).expect("one vector per text");
-        Ok((vectors, TextReport::default()))
+        Ok((vectors, TextReport { cleaning: CleaningCounts::of(texts), ..TextReport::default() }))
     }
 
     fn identity(&self) -> Value {

@@ -29,7 +29,7 @@ use crate::catalog::{Named, Param, ParamKind, ParamProblem, Params};
 use crate::error::{Context, Error, Result};
 use crate::fs::{read_text, write_atomic};
 use crate::kernels::Dtype;
-use crate::text::clean;
+use crate::text::{CleaningCounts, clean};
 
 /// The kind of all embedders that a folder brings.
 pub struct SentenceTransformers;
@@ -72,7 +72,7 @@ pub const PARAMS: &[Param] = &[
         name: "normalize_unicode",
         kind: ParamKind::Bool,
         default: "true",
-        about: "bring texts to Unicode NFC, without zero-width characters, first",
+        about: "bring texts to Unicode NFC, without zero-width spaces, first",
     },
 ];
 
@@ -328,6 +328,9 @@ impl Embedder for SentenceEmbedder {
             return Ok((Array2::zeros((0, self.dimensions())), report));
         }
         self.opened(context, &mut report)?;
+        if self.wish.normalize_unicode {
+            report.cleaning = CleaningCounts::of(texts);
+        }
         let number = |at: usize| row_numbers.map_or(at + 1, |numbers| numbers[at]);
         let cleaned: Vec<Cow<'_, str>> = texts.par_iter().map(|text| self.cleaned(text)).collect();
         let keys: Vec<Key> = cleaned.par_iter().map(|text| Key::of(text)).collect();

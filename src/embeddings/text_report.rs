@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
 use super::truncation::{LISTED, Truncation};
+use crate::text::CleaningCounts;
 
 /// What an embedder has to say of the texts that it has seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -17,6 +18,9 @@ pub struct TextReport {
     pub cached: usize,
     /// Different texts whose vectors were computed.
     pub computed: usize,
+    /// Texts that cleaning has changed.
+    #[serde(skip)]
+    pub cleaning: CleaningCounts,
     /// Texts that were longer than the model reads; none where the embedder has no such limit.
     pub truncation: Option<Truncation>,
     /// Words of the texts, as the tokenizer splits them, and how many of them the vocabulary lacks.
@@ -51,6 +55,7 @@ impl TextReport {
         self.computed += later.computed;
         self.tokens += later.tokens;
         self.unknown += later.unknown;
+        self.cleaning = self.cleaning + later.cleaning;
         self.truncation = match (self.truncation.take(), later.truncation) {
             (Some(before), Some(after)) => Some(merged(before, after)),
             (before, after) => before.or(after),
@@ -139,6 +144,7 @@ mod tests {
             truncation: Some(Truncation::of(8, lengths.iter().copied())),
             tokens: lengths.iter().map(|(_, tokens)| tokens).sum(),
             unknown: 1,
+            cleaning: CleaningCounts { texts: 1, ..CleaningCounts::default() },
             seconds: BTreeMap::from([("encode", 0.5)]),
             cosine_to_f32: cosine.map(|mean| CosineToF32 { mean, min: mean, texts: 1 }),
             notes: vec![note.to_owned(), "vectors are not cached: the disk is full".to_owned()],
@@ -148,6 +154,7 @@ mod tests {
         all.merge(report(&[(3, 12), (4, 5), (5, 6)], "other", None));
         all.merge(TextReport::default());
         assert_eq!((all.texts, all.cached, all.computed, all.tokens, all.unknown), (5, 2, 3, 36, 2));
+        assert_eq!(all.cleaning.texts, 2);
         assert_eq!(all.seconds, BTreeMap::from([("encode", 1.0)]));
         assert_eq!(
             all.cosine_to_f32.map(|cosine| cosine.mean),

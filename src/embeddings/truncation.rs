@@ -149,7 +149,7 @@ impl Cut<'_> {
             .collect();
         let Some((row, n_tokens)) = long.first() else { return Ok(()) };
         let more = if long.len() > 1 { format!(" ({} such texts)", long.len()) } else { String::new() };
-        Err(Error::invalid(format!("row {row} has {n_tokens} tokens, the model reads {}{more}", self.max_length))
+        Err(Error::invalid_rows(format!("row {row} has {n_tokens} tokens, the model reads {}{more}", self.max_length))
             .hint("`truncate` can be `warn`, `head-tail` or `chunk-mean` instead of `error`"))
     }
 }

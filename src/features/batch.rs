@@ -22,7 +22,7 @@ impl Signal {
     pub fn matrix(self, step: &str) -> Result<Features> {
         match self {
             Self::Matrix(features) => Ok(features),
-            Self::Texts(_) => Err(Error::invalid(format!("`{step}` takes a matrix, got texts"))),
+            Self::Texts(_) => Err(Error::invalid_rows(format!("`{step}` takes a matrix, got texts"))),
         }
     }
 }

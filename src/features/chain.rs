@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::catalog::{ParamProblem, Params, find};
 use crate::data::dataset::Features;
 use crate::embeddings::{EmbedContext, TextReport};
-use crate::error::{Context, Error, Result};
+use crate::error::{Cause, Context, Error, Result};
 use crate::features::STEPS;
 use crate::features::batch::{Batch, QueryBounds, Signal};
 use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
@@ -164,12 +164,12 @@ impl FittedChain {
     fn check_input(&self, rows: &Signal) -> Result<()> {
         match (self.n_inputs, width(rows)) {
             (Some(expected), Some(got)) if expected != got => {
-                Err(Error::invalid(format!("expected {expected} features, got {got}")))
+                Err(Error::invalid_rows(format!("expected {expected} features, got {got}")))
             }
             (Some(expected), None) => {
-                Err(Error::invalid(format!("expected a matrix of {expected} features, got texts")))
+                Err(Error::invalid_rows(format!("expected a matrix of {expected} features, got texts")))
             }
-            (None, Some(got)) => Err(Error::invalid(format!("expected texts, got a matrix of {got} features"))),
+            (None, Some(got)) => Err(Error::invalid_rows(format!("expected texts, got a matrix of {got} features"))),
             _ => Ok(()),
         }
     }
@@ -190,7 +190,9 @@ impl FittedChain {
         };
         match features {
             Features::Dense(matrix) => Ok((matrix, report)),
-            Features::Sparse(_) => Err(Error::invalid("the rows are a sparse matrix: likeness needs dense vectors")),
+            Features::Sparse(_) => {
+                Err(Error::invalid_rows("the rows are a sparse matrix: likeness needs dense vectors"))
+            }
         }
     }
 
@@ -210,7 +212,7 @@ impl FittedChain {
             _ => self.steps.first().map_or(0, |step| step.fitted.n_features()),
         };
         if vectors.ncols() != width {
-            return Err(Error::invalid(format!("expected vectors of {width} numbers, got {}", vectors.ncols())));
+            return Err(Error::invalid_rows(format!("expected vectors of {width} numbers, got {}", vectors.ncols())));
         }
         let rows = Batch::new(Signal::Matrix(Features::Dense(vectors)), queries, None);
         let after = self.steps.get(embeds..).unwrap_or_default();
@@ -230,7 +232,8 @@ impl FittedChain {
             }
             (Batch { signal: Signal::Matrix(Features::Dense(matrix)), .. }, _) => Ok((matrix, TextReport::default())),
             (Batch { signal: Signal::Matrix(Features::Sparse(_)), .. }, _) => {
-                Err(Error::invalid("the rows are a sparse matrix: a graph takes a dense one"))
+                let message = "the rows are a sparse matrix: a graph takes a dense one";
+                Err(Error::invalid(message).because(Cause::NotExportable))
             }
             (rows, Some(first)) => first.fitted.graph_input(rows, context),
             (_, None) => Err(Error::invalid("the data are texts, but no step takes texts")),

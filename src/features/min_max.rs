@@ -176,7 +176,7 @@ impl Ranges {
                     let least = self.least[column];
                     let message =
                         format!("`{NAME}` would fill a sparse matrix: the least value of column {column} is {least}");
-                    return Err(Error::invalid(message).hint("take `standardize: {with_mean: false}`"));
+                    return Err(Error::invalid_rows(message).hint("take `standardize: {with_mean: false}`"));
                 }
                 for (value, column) in matrix.values.iter_mut().zip(&matrix.indices) {
                     *value = self.one(*column as usize, *value);

@@ -189,7 +189,7 @@ fn file(folder: &Path, prefix: &str) -> PathBuf {
 }
 
 fn cannot_centre() -> Error {
-    Error::invalid("`standardize` cannot centre a sparse matrix: it would fill it").hint("set `with_mean: false`")
+    Error::invalid_rows("`standardize` cannot centre a sparse matrix: it would fill it").hint("set `with_mean: false`")
 }
 
 /// The mean over the rows of `value(x, column)`.

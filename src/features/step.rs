@@ -23,7 +23,7 @@ pub fn check_width(step: &str, expected: usize, features: &Features) -> Result<(
     if got == expected {
         return Ok(());
     }
-    Err(Error::invalid(format!("`{step}` expected {expected} columns, got {got}")))
+    Err(Error::invalid_rows(format!("`{step}` expected {expected} columns, got {got}")))
 }
 
 /// Writes the number of columns of a step that has learned nothing else.

@@ -167,7 +167,7 @@ impl Fitted for FittedEmbedding {
 fn texts_of(signal: Signal) -> Result<Vec<String>> {
     match signal {
         Signal::Texts(texts) => Ok(texts),
-        Signal::Matrix(_) => Err(Error::invalid("`embedding` takes texts, got a matrix")),
+        Signal::Matrix(_) => Err(Error::invalid_rows("`embedding` takes texts, got a matrix")),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::features::step::{Fitted, Outside, Step, StepKind, Takes};
 use crate::fs::write_atomic;
 use crate::onnx::{Graph, Kind, Value};
 use crate::tensors::Tensors;
-use crate::text;
+use crate::text::{self, CleaningCounts};
 
 /// The step kind `tfidf`.
 pub struct Tfidf;
@@ -198,8 +198,13 @@ impl Step for Configured {
         let finder = Finder::new(self.analyzer, &counted.terms).expect("the terms came from this analyzer");
         let fitted =
             FittedTfidf { analyzer: self.analyzer, weighting: self.weighting, terms: counted.terms, idf, finder };
-        Ok((Box::new(fitted), features, TextReport::default()))
+        Ok((Box::new(fitted), features, report_of(&texts)))
     }
+}
+
+/// What cleaning does to these texts.
+fn report_of(texts: &[String]) -> TextReport {
+    TextReport { cleaning: CleaningCounts::of(texts), ..TextReport::default() }
 }
 
 struct FittedTfidf {
@@ -214,7 +219,7 @@ impl Fitted for FittedTfidf {
     fn transform(&self, rows: Batch, _context: &EmbedContext<'_>) -> Result<(Features, TextReport)> {
         let texts = texts_of(rows.signal)?;
         let prepared: Vec<Cow<'_, str>> = self.analyzer.prepare(&texts);
-        Ok((weigh(&self.finder.find(&prepared), &self.idf, self.weighting), TextReport::default()))
+        Ok((weigh(&self.finder.find(&prepared), &self.idf, self.weighting), report_of(&texts)))
     }
 
     fn n_features(&self) -> usize {
@@ -319,7 +324,7 @@ fn files(folder: &Path, prefix: &str) -> (PathBuf, PathBuf) {
 fn texts_of(signal: Signal) -> Result<Vec<String>> {
     match signal {
         Signal::Texts(texts) => Ok(texts),
-        Signal::Matrix(_) => Err(Error::invalid("`tfidf` takes texts, got a matrix")),
+        Signal::Matrix(_) => Err(Error::invalid_rows("`tfidf` takes texts, got a matrix")),
     }
 }
 

@@ -135,9 +135,11 @@ impl Host {
         let result = work(&session);
         let report = session.take_texts();
         let mut notes = report.notes;
+        notes.extend(report.cleaning.describe());
         notes.extend(report.truncation.as_ref().and_then(Truncation::told));
         notes.extend(session.notes.take());
-        (result, notes)
+        let redactor = project.redactor();
+        (result.map_err(|error| redactor.error(error)), notes.iter().map(|note| redactor.text(note)).collect())
     }
 }
 

@@ -14,11 +14,12 @@ pub fn find_project(root: Option<&Path>) -> Result<Layout> {
         if !root.is_dir() {
             return Err(Error::invalid(format!("there is no folder `{}`", root.display())).hint("check `--root`"));
         }
-        if !["experiments", "production"].iter().any(|name| root.join(name).is_dir()) {
+        let layout = Layout::new(root.to_path_buf());
+        if !layout.is_project() {
             return Err(Error::invalid(format!("`{}` is no project: it has no `experiments/`", root.display()))
                 .hint("`mlops init DIR` makes one"));
         }
-        return Ok(Layout::new(root.to_path_buf()));
+        return Ok(layout);
     }
     let here = std::env::current_dir().context(|| "the current folder is gone".into())?;
     let layout = Layout::find(&here).ok_or_else(|| {

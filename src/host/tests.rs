@@ -1,15 +1,17 @@
 //! A host without the command line: what opens a project and runs requests in it, for other doors.
 
+use std::collections::BTreeMap;
 use std::sync::Barrier;
 
 use super::{Host, Records, Request};
 use crate::cancellation::Cancellation;
+use crate::counted;
 use crate::error::{Error, ErrorKind};
 use crate::names::{ExperimentName, ModelName};
 use crate::project::Project;
 use crate::registry::Layout;
-use crate::tracking::{Filter, NewRun, Process, Status};
-use crate::workflows::{Progress, Session, init, models};
+use crate::tracking::{Filter, NewRun, Process, Stage, Status};
+use crate::workflows::{Progress, Session, init, models, promote, train};
 
 const fn is_shared<T: Send + Sync>() {}
 
@@ -135,4 +137,60 @@ fn threads_use_one_project_at_once() {
     };
     let found = tracker.search_runs(&search).unwrap();
     assert_eq!((found.len(), found.iter().filter(|run| run.status != Status::Finished).count()), (threads * runs, 0));
+}
+
+/// A project with points in two classes, and a config that learns them.
+fn with_points() -> (tempfile::TempDir, Host, Project) {
+    let (folder, host, project) = opened();
+    let mut csv = "id,a,b,label,split\n".to_owned();
+    for row in 0..80_u32 {
+        let (a, b) = (f64::from(row * 37 % 80) / 80.0, f64::from(row * 53 % 80) / 80.0);
+        let split = ["train", "train", "validation", "test"][row as usize % 4];
+        csv += &format!("p{row},{a},{b},{},{split}\n", u8::from(a + b > 1.0));
+    }
+    std::fs::write(folder.path().join("points.csv"), csv).unwrap();
+    let config = "experiment: {name: lr}
+data:
+  source: points.csv
+  columns: {id: id, features: [a, b], label: label}
+  split: {column: split}
+model: {name: points, kind: logistic_regression}
+evaluation: {bootstrap: 100}
+promotion: {guardrails: {latency: {max_ratio: 1000000}}}
+";
+    std::fs::write(folder.path().join("config.yaml"), config).unwrap();
+    (folder, host, project)
+}
+
+#[test]
+fn a_promotion_opens_its_candidate_once() {
+    let (folder, host, project) = with_points();
+    let token = Cancellation::default();
+    let train_one = || {
+        let experiment = crate::config::load(&folder.path().join("config.yaml"), &[]).unwrap();
+        let request = train::Request { experiment, run_name: String::new(), resume: None, tags: Vec::new() };
+        host.run(&project, Request::silent(Records::Runs, &token), |session| train::train(session, &request)).0.unwrap()
+    };
+    let promote_one = |version: &str| {
+        let request = promote::Request { candidates: vec![version.to_owned()], ..promote::Request::default() };
+        let silent = || Request::silent(Records::Runs, &token);
+        let promote = || host.run(&project, silent(), |session| promote::promote(session, &request)).0.unwrap();
+        let (outcome, counts) = counted::during(promote);
+        assert!(outcome.passed && outcome.to == Stage::Production && outcome.release.is_some(), "{outcome:?}");
+        counts
+    };
+    let loaded = |outcome: &train::Outcome| format!("load {}", outcome.folder.display());
+    let once = ["graph", "open in the runtime", "parity"].map(|what| (what.to_owned(), 1));
+
+    let first = train_one();
+    let mut expected = BTreeMap::from(once.clone());
+    expected.insert(loaded(&first), 1);
+    assert_eq!(promote_one("points/1"), expected);
+
+    // With a version in production, whose latency is measured beside the candidate's: each is loaded once.
+    let second = train_one();
+    let serving = project.layout.production(&first.model, first.version);
+    let mut expected = BTreeMap::from(once);
+    expected.extend([(loaded(&second), 1), (format!("load {}", serving.display()), 1)]);
+    assert_eq!(promote_one("points/2"), expected);
 }

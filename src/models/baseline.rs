@@ -99,7 +99,7 @@ impl Model for Constant {
     fn predict(&self, features: &Features) -> Result<Array2<f64>> {
         let (expected, got) = (self.n_features, features.n_features());
         if expected != got {
-            return Err(Error::invalid(format!("expected {expected} features, got {got}"))
+            return Err(Error::invalid_rows(format!("expected {expected} features, got {got}"))
                 .hint("predict with the features that the model was trained on"));
         }
         let row = Array1::from(self.probabilities.clone());

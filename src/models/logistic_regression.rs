@@ -233,7 +233,7 @@ impl Model for LinearModel {
     fn predict(&self, features: &Features) -> Result<Array2<f64>> {
         let (expected, got) = (self.coef.ncols(), features.n_features());
         if expected != got {
-            return Err(Error::invalid(format!("expected {expected} features, got {got}"))
+            return Err(Error::invalid_rows(format!("expected {expected} features, got {got}"))
                 .hint("the rows must go through the same feature steps as in training"));
         }
         let coef = self.coef.as_slice().expect("coefficients are row-major");

@@ -113,10 +113,10 @@ impl<'a> Relevance<'a> {
 pub fn check_scored(features: &Features, expected: usize) -> Result<()> {
     let got = features.n_features();
     if got != expected {
-        return Err(Error::invalid(format!("expected {expected} features, got {got}"))
+        return Err(Error::invalid_rows(format!("expected {expected} features, got {got}"))
             .hint("predict with the features that the model was trained on"));
     }
-    features.check_finite(&[]).map_err(|error| Error::invalid(error.message).hint("fill or drop such values"))
+    features.check_finite(&[]).map_err(|error| Error::invalid_rows(error.message).hint("fill or drop such values"))
 }
 
 #[cfg(test)]

@@ -64,6 +64,8 @@ impl Runtime {
     /// `Failed` when the bytes are no ONNX file, hold an operator that the runtime does not have, or have another form of
     /// input and outputs than this reader expects.
     pub fn new(bytes: &[u8]) -> Result<Self> {
+        #[cfg(test)]
+        crate::counted::add("open in the runtime");
         let cannot = || format!("{RUNTIME} cannot load the ONNX file");
         let model = tract_onnx::onnx().model_for_read(&mut &*bytes).context(cannot)?;
         let names: Vec<String> = {

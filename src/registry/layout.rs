@@ -31,6 +31,12 @@ impl Layout {
         root.map(|root| Self::new(root.to_path_buf()))
     }
 
+    /// Whether the root is a project, or a deployed one: it has `experiments/` or `production/`.
+    #[must_use]
+    pub fn is_project(&self) -> bool {
+        ["experiments", "production"].iter().any(|name| self.root.join(name).is_dir())
+    }
+
     /// The project's root.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -77,6 +83,12 @@ impl Layout {
     #[must_use]
     pub fn run(&self, experiment: &ExperimentName, run: &RunId) -> PathBuf {
         self.experiment(experiment).join("runs").join(run.as_str())
+    }
+
+    /// The file that the process of a run keeps locked while it works.
+    #[must_use]
+    pub fn working(&self, run: &RunId) -> PathBuf {
+        self.experiments().join(".running").join(run.as_str())
     }
 
     /// The folder of all models' versions, as they were trained.

@@ -1,7 +1,11 @@
-//! How a person names a model: `reviews`, `reviews/7`, `reviews@production`, `models:/reviews/Production`, a folder.
+//! How a person names a model: `reviews`, `reviews/7`, `reviews@production`, `models:/reviews/Production`, `./folder`.
+//!
+//! A bare name is always the registry's, whatever lies in the current folder: a copy of a version beside it must not
+//! answer in its place. A folder is written as a path: `./reviews`, `/srv/reviews`, `production/reviews/v2`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::pointer::model_folder;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 
@@ -39,26 +43,24 @@ impl Selector {
                 None => Err(Error::invalid(format!("`{text}` names no version")).hint("models:/reviews/Production")),
             };
         }
-        let path = PathBuf::from(text);
-        if path.join("manifest.json").is_file() {
-            return Ok(Self::Folder(path));
-        }
-        // A model's folder in production: what serves.
-        if path.join("active/manifest.json").is_file() {
-            return Ok(Self::Folder(path.join("active")));
-        }
         if text.starts_with(['/', '.']) || text.ends_with('/') {
-            return Err(Error::not_found(format!("`{text}` is not the folder of a model"))
-                .hint("a model's folder has a manifest.json"));
+            return match model_folder(Path::new(text)) {
+                Some(folder) => Ok(Self::Folder(folder)),
+                None => Err(Error::not_found(format!("`{text}` is not the folder of a model"))
+                    .hint("a model's folder has a manifest.json")),
+            };
         }
         if let Some((name, what)) = text.split_once('@') {
             return Ok(Self::At(ModelName::parse(name)?, what.to_owned()));
         }
         if let Some((name, version)) = text.split_once('/') {
-            let version = Version::parse(version).map_err(|error| {
-                error.hint("write `reviews/7`, `reviews@production`, or the path of a model's folder")
-            })?;
-            return Ok(Self::Version(ModelName::parse(name)?, version));
+            return match Version::parse(version) {
+                Ok(version) => Ok(Self::Version(ModelName::parse(name)?, version)),
+                // `production/reviews/v2`: no version, so it can only be a path.
+                Err(error) => model_folder(Path::new(text)).map(Self::Folder).ok_or_else(|| {
+                    error.hint("write `reviews/7`, `reviews@production`, or the path of a model's folder")
+                }),
+            };
         }
         Ok(Self::Name(ModelName::parse(text)?))
     }
@@ -84,7 +86,7 @@ mod tests {
         ] {
             assert_eq!(Selector::parse(text).unwrap(), expected, "{text}");
         }
-        for bad in ["", "../x", "/nowhere", "a/b", "models:/reviews", "reviews/0"] {
+        for bad in ["", "../x", "a/b/c", "reviews/", "/nowhere", "a/b", "models:/reviews", "reviews/0"] {
             assert!(Selector::parse(bad).is_err(), "{bad}");
         }
     }

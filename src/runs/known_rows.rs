@@ -7,12 +7,18 @@ use std::collections::{HashMap, HashSet};
 
 use super::predictions::Predictions;
 use super::record::ROWS;
+use super::recorded::recorded_file;
 use crate::data::Part;
 use crate::data::parquet_file::{Cells, read};
 use crate::error::{Error, ErrorKind, Result};
-use crate::names::ExperimentName;
 use crate::project::Project;
 use crate::tracking::Run;
+
+/// A digest as records write it.
+#[must_use]
+pub fn digest_text(digest: u64) -> String {
+    format!("{digest:016x}")
+}
 
 /// The rows of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,8 +52,7 @@ impl KnownRows {
     /// # Errors
     /// `Failed` when the file is damaged.
     pub fn of(project: &Project, run: &Run) -> Result<Option<Self>> {
-        let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
-        let path = folder.join(ROWS);
+        let path = recorded_file(project, run, ROWS)?;
         let columns = match read(&path) {
             Ok((columns, _)) => columns,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),

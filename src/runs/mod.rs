@@ -6,12 +6,14 @@
 
 pub mod data_window;
 pub mod known_rows;
+pub mod metrics_file;
 pub mod opened;
 pub mod paired;
 pub mod paired_ranking;
 pub mod predictions;
 pub mod ranking_files;
 pub mod record;
+pub mod recorded;
 pub mod seed;
 pub mod stored;
 pub mod stored_config;

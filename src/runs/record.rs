@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::known_rows::digest_text;
 use crate::config::ExperimentConfig;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, ErrorKind, Result};
@@ -45,6 +46,7 @@ pub fn recorded<T>(project: &Project, what: What<'_>, work: impl FnOnce(&Recorde
     let experiment = tracker.ensure_experiment(what.experiment, what.description, project.now_ms())?;
     let id = project.new_run_id();
     let named = if what.name.is_empty() { format!("{}-{}", what.command, id.short()) } else { what.name.to_owned() };
+    let _working = project.working(&id);
     tracker.start_run(&NewRun {
         id: &id,
         experiment_id: experiment.id,
@@ -64,7 +66,7 @@ pub fn recorded<T>(project: &Project, what: What<'_>, work: impl FnOnce(&Recorde
     };
     if let Err(error) = &result {
         // The error itself is what the user must see; a tag that cannot be written must not hide it.
-        let text: String = error.message.chars().take(2000).collect();
+        let text: String = project.redactor().text(&error.message).chars().take(2000).collect();
         let _ = tracker.set_tags(&recorder.id, &[("error".to_owned(), text)]);
         let _ = tracker.finish_run(&recorder.id, status, project.now_ms());
         return result;
@@ -171,7 +173,7 @@ impl Recorder<'_> {
     /// `Failed` when the disk refuses.
     pub fn rows(&self, queries: &[String], ids: &[String], parts: &[String], digests: &[u64]) -> Result<()> {
         create_dir(&self.folder)?;
-        let digests: Vec<String> = digests.iter().map(|digest| format!("{digest:016x}")).collect();
+        let digests: Vec<String> = digests.iter().copied().map(digest_text).collect();
         let mut columns =
             vec![("id", Values::Text(ids)), ("split", Values::Text(parts)), ("digest", Values::Text(&digests))];
         if !queries.is_empty() {
@@ -229,13 +231,17 @@ impl Recorder<'_> {
     }
 }
 
-/// Size and hash of a file, with its path relative to the project.
+/// Size and hash of a file. Its path is relative to the project where the file lies in it, else absolute.
 ///
 /// # Errors
 /// `Failed` when it cannot be read.
 pub fn artifact(project: &Project, path: &Path) -> Result<Artifact> {
     let (size, sha256) = sha256_file(path)?;
-    let path = path.strip_prefix(project.layout.root()).unwrap_or(path).display().to_string();
+    let real = |path: &Path| path.canonicalize().context(|| format!("cannot find `{}`", path.display()));
+    let (file, root) = (real(path)?, real(project.layout.root())?);
+    let place = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
+    // A name may hold a line break; a record may not.
+    let path = place.replace(char::is_control, "\u{fffd}");
     Ok(Artifact { path, size, sha256 })
 }
 

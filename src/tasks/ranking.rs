@@ -199,10 +199,9 @@ fn convention(judging: &Judging<'_>) -> Convention {
 
 /// An error about a query by its number, with the query's own id instead.
 fn with_query_id(mut error: Error, rows: &Rows, positions: &[usize], starts: &[usize]) -> Error {
-    let Some(Cause::InQuery(query)) = error.cause() else { return error };
+    let Some(Cause::InQuery { query, what }) = error.cause() else { return error };
     let Some(at) = starts.get(*query).and_then(|start| positions.get(*start)) else { return error };
-    let number = format!("query {}", query + 1);
-    error.message = error.message.replacen(&number, &format!("query `{}`", rows.query(*at).unwrap_or_default()), 1);
+    error.message = format!("query `{}`: {what}", rows.query(*at).unwrap_or_default());
     error
 }
 
@@ -222,7 +221,8 @@ fn check_queries(source: &str, columns: &Columns, known: &[String]) -> Result<()
         None => known_hint(query, known.iter().map(String::as_str).collect::<Vec<_>>()),
     };
     Err(Error::invalid(format!("`{source}` has no column `{query}`: documents are ranked within their query"))
-        .hint(hint))
+        .hint(hint)
+        .because(Cause::MissingColumn(query.clone())))
 }
 
 #[cfg(test)]
@@ -252,15 +252,15 @@ mod tests {
         let rows = rows_of_queries(&[("GX1", 2), ("GX2", 2), ("GX3", 1)]);
         // The first query is left out.
         let positions = [2, 3, 4];
-        let renamed = |message: &str, query: Option<usize>| {
-            let error = Error::invalid(message);
-            let error = query.map_or(Error::invalid(message), |query| error.because(Cause::InQuery(query)));
-            with_query_id(error, &rows, &positions, &[0, 2, 3]).message
+        let renamed = |error: Error| with_query_id(error, &rows, &positions, &[0, 2, 3]).message;
+        let of = |query: usize, what: &str| {
+            let cause = Cause::InQuery { query, what: what.into() };
+            Error::invalid(format!("query {}: {what}", query + 1)).because(cause)
         };
-        let nan = "query 2: the score of document 1 is NaN";
-        assert_eq!(renamed(nan, Some(1)), "query `GX3`: the score of document 1 is NaN");
-        assert_eq!(renamed("query 9: no", Some(8)), "query 9: no");
-        assert_eq!(renamed("there are no queries", None), "there are no queries");
+        let nan = of(1, "the score of document 1 is NaN");
+        assert_eq!(renamed(nan), "query `GX3`: the score of document 1 is NaN");
+        assert_eq!(renamed(of(8, "no")), "query 9: no");
+        assert_eq!(renamed(Error::invalid("there are no queries")), "there are no queries");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::failure::{Failure, QueryResult};
 use super::migrations::{self, MIGRATIONS};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 use crate::mounts::network_file_system;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,27 +26,6 @@ pub struct Tracker {
     path: PathBuf,
 }
 
-impl From<rusqlite::Error> for Error {
-    fn from(cause: rusqlite::Error) -> Self {
-        let error = match cause.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Self::busy("the tracking database is held by another process").hint("try again in a moment")
-            }
-            Some(ErrorCode::NotADatabase) => Self::failed("the tracking database is not an SQLite file")
-                .hint("give the path of a tracking database, or restore it from a backup"),
-            Some(ErrorCode::DatabaseCorrupt) => Self::failed("the tracking database is damaged")
-                .hint("restore it from a backup; `sqlite3 FILE .recover` saves what can be read"),
-            Some(ErrorCode::CannotOpen) => Self::failed("the tracking database cannot be opened")
-                .hint("may its folder be written to? on a read-only disk only commands that read work"),
-            Some(ErrorCode::DiskFull) => Self::failed("no space is left for the tracking database"),
-            Some(ErrorCode::ReadOnly) => Self::failed("the tracking database cannot be written to")
-                .hint("it was opened for reading, or the file or its folder is read-only"),
-            _ => Self::failed("the tracking database failed"),
-        };
-        error.caused_by(cause).because(Cause::UnnamedDatabase)
-    }
-}
-
 impl Tracker {
     /// Opens the database, creating its folder, the file and the schema when they are not there.
     ///
@@ -54,15 +34,17 @@ impl Tracker {
     pub fn open(path: &Path) -> Result<Self> {
         let path = located(path)?;
         crate::fs::create_dir(path.parent().unwrap_or(Path::new("/")))?;
+        // A database that cannot be created is told by SQLite, as one that cannot be opened.
+        let _ = crate::fs::create_shared(&path);
         let tracker = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        let found = tracker.read(migrations::identity).map_err(|error| at(&tracker.path, error))?;
+        let found = tracker.read(migrations::identity)?;
         migrations::check(&found, MIGRATIONS.len(), &tracker.path)?;
         {
             let connection = tracker.lock();
-            use_wal(&connection).map_err(|error| at(&tracker.path, error))?;
+            use_wal(&connection, &tracker.path)?;
             if found.version < MIGRATIONS.len() {
                 migrations::migrate(&connection, MIGRATIONS, &tracker.path)
-                    .map_err(|error| at(&tracker.path, error))?;
+                    .map_err(|failure| failure.at(&tracker.path))?;
             }
         }
         Ok(tracker)
@@ -81,7 +63,7 @@ impl Tracker {
         }
         let open = |file: &Path, flags: OpenFlags| {
             let tracker = Self { path: path.clone(), ..Self::connect(file.to_path_buf(), flags)? };
-            let found = tracker.read(migrations::identity).map_err(|error| at(&path, error))?;
+            let found = tracker.read(migrations::identity)?;
             Ok((tracker, found))
         };
         let opened = open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).or_else(|error: Error| {
@@ -94,7 +76,7 @@ impl Tracker {
         });
         let (tracker, found) = opened?;
         migrations::check(&found, MIGRATIONS.len(), &tracker.path)?;
-        migrations::stand_in(&tracker.lock(), &found).map_err(|error| at(&tracker.path, error))?;
+        migrations::stand_in(&tracker.lock(), &found).map_err(|failure| failure.at(&tracker.path))?;
         if found.version == 0 {
             let text = format!(
                 "`{}` has schema version {}, this program needs {}",
@@ -135,7 +117,7 @@ impl Tracker {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(cannot)?;
         connection
             .execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;")
-            .map_err(|cause| at(&path, cause.into()))?;
+            .map_err(|cause| Failure::from(cause).at(&path))?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self { connection: Mutex::new(connection), path })
     }
@@ -146,24 +128,31 @@ impl Tracker {
     }
 
     /// Queries that all see the same moment.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.transaction(TransactionBehavior::Deferred, work)
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> QueryResult<T>) -> Result<T> {
+        self.transaction(TransactionBehavior::Deferred, work).map_err(|failure| failure.at(&self.path))
     }
 
     /// Changes that all happen or none.
-    pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        // What stands in for a table that an older file lacks could be written to, and would be gone at the end.
-        if self.lock().is_readonly("main")? {
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
-                None,
-            )
-            .into());
-        }
-        self.transaction(TransactionBehavior::Immediate, work)
+    pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> QueryResult<T>) -> Result<T> {
+        self.checked_for_writing()
+            .and_then(|()| self.transaction(TransactionBehavior::Immediate, work))
+            .map_err(|failure| failure.at(&self.path))
     }
 
-    fn transaction<T>(&self, behavior: TransactionBehavior, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    /// What stands in for a table that an older file lacks could be written to, and would be gone at the end.
+    fn checked_for_writing(&self) -> QueryResult<()> {
+        if self.lock().is_readonly("main")? {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+            return Err(rusqlite::Error::SqliteFailure(code, None).into());
+        }
+        Ok(())
+    }
+
+    fn transaction<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Connection) -> QueryResult<T>,
+    ) -> QueryResult<T> {
         let connection = self.lock();
         let transaction = Transaction::new_unchecked(&connection, behavior)?;
         let value = work(&transaction)?;
@@ -185,14 +174,6 @@ fn immutable(path: &Path) -> PathBuf {
     PathBuf::from(format!("file://{text}?immutable=1"))
 }
 
-/// Names the file in an error that came from it.
-fn at(path: &Path, mut error: Error) -> Error {
-    if error.cause() == Some(&Cause::UnnamedDatabase) {
-        error.message = format!("{}: `{}`", error.message, path.display());
-    }
-    error
-}
-
 /// The absolute path, so that one that begins with `file:` is not read as a URI; refused on a network file system.
 fn located(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path)
@@ -209,9 +190,10 @@ fn located(path: &Path) -> Result<PathBuf> {
 
 /// Turns the write-ahead log on. It is a property of the file, so this changes something only once; then other
 /// processes may be doing the same, and `SQLite` answers "busy" at once instead of waiting.
-fn use_wal(connection: &Connection) -> Result<()> {
+fn use_wal(connection: &Connection, path: &Path) -> Result<()> {
     let mode = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
-    if mode("PRAGMA journal_mode")? == "wal" {
+    let failed = |cause: rusqlite::Error| Failure::from(cause).at(path);
+    if mode("PRAGMA journal_mode").map_err(failed)? == "wal" {
         return Ok(());
     }
     let mut waited = Duration::ZERO;
@@ -220,15 +202,15 @@ fn use_wal(connection: &Connection) -> Result<()> {
             Ok(mode) if mode == "wal" => return Ok(()),
             Ok(mode) => {
                 return Err(Error::failed(format!(
-                    "the tracking database stays in journal mode {mode}, WAL is needed"
-                ))
-                .because(Cause::UnnamedDatabase));
+                    "the tracking database stays in journal mode {mode}, WAL is needed: `{}`",
+                    path.display()
+                )));
             }
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT => {
                 std::thread::sleep(RETRY_PAUSE);
                 waited += RETRY_PAUSE;
             }
-            Err(cause) => return Err(cause.into()),
+            Err(cause) => return Err(failed(cause)),
         }
     }
 }
@@ -277,7 +259,8 @@ mod tests {
         let reader = Tracker::open_read_only(&path).unwrap();
         assert_eq!(reader.experiment("a").unwrap().id, 1);
         let error = reader.restore_experiment(1, 2).unwrap_err();
-        assert!(error.message.contains("cannot be written to"), "{error} {:?}", error.causes());
+        let expected = format!("the tracking database cannot be written to: `{}`", path.display());
+        assert_eq!(error.message, expected, "{:?}", error.causes());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::database::Tracker;
+use super::failure::QueryResult;
 use super::ledger::{Line, write_line};
 use super::lookup::model_id;
 use crate::error::{Error, Result};
@@ -234,13 +235,13 @@ impl Tracker {
     }
 }
 
-fn reset_version(connection: &Connection, model: i64) -> Result<Option<Version>> {
+fn reset_version(connection: &Connection, model: i64) -> QueryResult<Option<Version>> {
     let sql =
         "SELECT version FROM model_versions WHERE model = ?1 ORDER BY stage = 'Production' DESC, version DESC LIMIT 1";
     Ok(connection.query_row(sql, [model], |row| row.get(0).map(Version)).optional()?)
 }
 
-fn read(row: &Row<'_>) -> Result<DriftEvent> {
+fn read(row: &Row<'_>) -> QueryResult<DriftEvent> {
     let (model, severity): (String, String) = (row.get(1)?, row.get(7)?);
     // SQLite has no NaN: it is stored as null.
     let number = |at: usize| -> rusqlite::Result<f64> { Ok(row.get::<_, Option<f64>>(at)?.unwrap_or(f64::NAN)) };

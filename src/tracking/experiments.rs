@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::commands::no_candidates;
 use super::database::Tracker;
+use super::failure::QueryResult;
 use super::keys::check_tag;
 use super::lookup::{references, unknown};
 use super::record::{Durations, Experiment, ExperimentStatistics, MetricStatistics, Status, View};
@@ -35,7 +36,7 @@ impl Tracker {
         }
         self.write(|connection| {
             if let Some(found) = by_name(connection, name.as_str())? {
-                return Err(taken(&found));
+                return Err(taken(&found).into());
             }
             create(connection, name, description, tags, now_ms)
         })
@@ -47,7 +48,7 @@ impl Tracker {
     /// `Invalid` when it is deleted.
     pub fn ensure_experiment(&self, name: &ExperimentName, description: &str, now_ms: i64) -> Result<Experiment> {
         self.write(|connection| match by_name(connection, name.as_str())? {
-            Some(found) if found.lifecycle != "active" => Err(taken(&found)),
+            Some(found) if found.lifecycle != "active" => Err(taken(&found).into()),
             Some(found) if description.is_empty() || description == found.description => Ok(found),
             Some(found) => {
                 connection.execute(
@@ -74,7 +75,7 @@ impl Tracker {
             }
             let mut statement = connection.prepare("SELECT name FROM experiments ORDER BY name")?;
             let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-            Err(unknown("experiment", name_or_id, &names))
+            Err(unknown("experiment", name_or_id, &names).into())
         })
     }
 
@@ -120,7 +121,7 @@ impl Tracker {
             )?;
             if !used.is_empty() {
                 let text = format!("experiment `{}` made model versions in use: {}", experiment.name, used.join(", "));
-                return Err(Error::refused(text).hint("archive these versions and remove their aliases first"));
+                return Err(Error::refused(text).hint("archive these versions and remove their aliases first").into());
             }
             connection.execute(
                 "UPDATE runs SET lifecycle = 'deleted', deleted_with_experiment = 1
@@ -184,7 +185,7 @@ fn durations(mut took: Vec<i64>) -> Option<Durations> {
     Some(Durations { count: count as u64, mean_ms, median_ms, total_ms: total })
 }
 
-fn metric_statistics(connection: &Connection, id: i64) -> Result<BTreeMap<String, MetricStatistics>> {
+fn metric_statistics(connection: &Connection, id: i64) -> QueryResult<BTreeMap<String, MetricStatistics>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT m.key, m.is_nan, m.value FROM runs r CROSS JOIN latest_metrics m ON m.run = r.seq
          WHERE r.experiment_id = ?1 AND r.lifecycle = 'active' AND r.command NOT IN {} ORDER BY r.seq",
@@ -222,7 +223,7 @@ fn create(
     description: &str,
     tags: &BTreeMap<String, String>,
     now_ms: i64,
-) -> Result<Experiment> {
+) -> QueryResult<Experiment> {
     connection.execute(
         "INSERT INTO experiments (name, description, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?3)",
         params![name.as_str(), description, now_ms],
@@ -234,7 +235,7 @@ fn create(
     needed(connection, id)
 }
 
-fn set_lifecycle(connection: &Connection, id: i64, lifecycle: &str, now_ms: i64) -> Result<()> {
+fn set_lifecycle(connection: &Connection, id: i64, lifecycle: &str, now_ms: i64) -> QueryResult<()> {
     connection.execute(
         "UPDATE experiments SET lifecycle = ?2, updated_ms = ?3 WHERE id = ?1 AND lifecycle <> ?2",
         params![id, lifecycle, now_ms],
@@ -251,23 +252,23 @@ fn taken(found: &Experiment) -> Error {
 }
 
 /// The experiment of this number.
-pub(super) fn needed(connection: &Connection, id: i64) -> Result<Experiment> {
-    by_id(connection, id)?.ok_or_else(|| {
-        Error::not_found(format!("no experiment with the number {id}")).hint("`mlops experiments list` shows all")
-    })
+pub(super) fn needed(connection: &Connection, id: i64) -> QueryResult<Experiment> {
+    let gone =
+        || Error::not_found(format!("no experiment with the number {id}")).hint("`mlops experiments list` shows all");
+    by_id(connection, id)?.ok_or_else(|| gone().into())
 }
 
-fn by_name(connection: &Connection, name: &str) -> Result<Option<Experiment>> {
+fn by_name(connection: &Connection, name: &str) -> QueryResult<Option<Experiment>> {
     let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE e.name = ?1"))?;
     tagged(connection, statement.query_row([name], read).optional()?)
 }
 
-fn by_id(connection: &Connection, id: i64) -> Result<Option<Experiment>> {
+fn by_id(connection: &Connection, id: i64) -> QueryResult<Option<Experiment>> {
     let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE e.id = ?1"))?;
     tagged(connection, statement.query_row([id], read).optional()?)
 }
 
-fn tagged(connection: &Connection, found: Option<Experiment>) -> Result<Option<Experiment>> {
+fn tagged(connection: &Connection, found: Option<Experiment>) -> QueryResult<Option<Experiment>> {
     let Some(mut experiment) = found else { return Ok(None) };
     let mut statement = connection.prepare_cached("SELECT key, value FROM experiment_tags WHERE experiment_id = ?1")?;
     let rows = statement.query_map([experiment.id], |row| Ok((row.get(0)?, row.get(1)?)))?;

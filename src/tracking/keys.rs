@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 const KEY_LIMIT: usize = 250;
 const TAG_LIMIT: usize = 8000;
-const PATH_LIMIT: usize = 1000;
+const PATH_LIMIT: usize = 4096;
 
 /// The first characters of a value, for a message.
 pub(super) fn short(value: &str) -> String {
@@ -57,12 +57,13 @@ pub(super) fn check_tag(key: &str, value: &str) -> Result<()> {
     check_length("tag", key, value, TAG_LIMIT)
 }
 
-/// Checks the path of an artifact.
+/// Checks the path of an artifact: below the project's root, or absolute where the file lies elsewhere.
 pub(super) fn check_path(path: &str) -> Result<()> {
     let length = path.chars().count();
-    if is_normal(path) && length <= PATH_LIMIT && !path.contains(|letter: char| letter.is_control() || letter == '\\') {
+    let parts = path.strip_prefix('/').unwrap_or(path);
+    if is_normal(parts) && length <= PATH_LIMIT && !path.contains(char::is_control) {
         return Ok(());
     }
     Err(Error::invalid(format!("`{}` cannot be the path of an artifact", short(&path.escape_debug().to_string())))
-        .hint("give the path below the run's folder, without `..`, `//`, `\\` or a leading `/`"))
+        .hint("give an absolute path, or one below the project's root, without `..`, `//` or control characters"))
 }

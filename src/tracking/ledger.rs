@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::database::Tracker;
+use super::failure::{Failure, QueryResult};
 use super::lookup::{model_id, stage};
 use super::record::{LedgerEntry, Stage};
 use crate::error::{Error, Result};
@@ -62,7 +63,7 @@ impl<'a> Line<'a> {
 }
 
 /// Adds a line to the ledger.
-pub(super) fn write_line(connection: &Connection, line: &Line<'_>) -> Result<()> {
+pub(super) fn write_line(connection: &Connection, line: &Line<'_>) -> QueryResult<()> {
     connection.execute(
         "INSERT INTO ledger
            (model, version, at_ms, action, from_stage, to_stage, previous, actor, forced, reason, evidence)
@@ -99,7 +100,8 @@ impl Tracker {
             if let Some(expected) = transition.expected_production.filter(|expected| *expected != holder) {
                 let (expected, found) = (held_by(expected), held_by(holder));
                 return Err(Error::busy(format!("`{name}` in Production: expected {expected}, found {found}"))
-                    .hint("someone else promoted meanwhile: compare with the new version, then try again"));
+                    .hint("someone else promoted meanwhile: compare with the new version, then try again")
+                    .into());
             }
             let previous = holder.filter(|_| to == Stage::Production);
             if from == to {
@@ -180,12 +182,12 @@ fn held_by(version: Option<Version>) -> String {
     version.map_or("none".to_owned(), |version| version.to_string())
 }
 
-fn production(connection: &Connection, model: i64) -> Result<Option<Version>> {
+fn production(connection: &Connection, model: i64) -> QueryResult<Option<Version>> {
     let sql = "SELECT version FROM model_versions WHERE model = ?1 AND stage = 'Production'";
     Ok(connection.query_row(sql, [model], |row| row.get(0).map(Version)).optional()?)
 }
 
-fn set_stage(connection: &Connection, model: i64, version: Version, stage: Stage, now_ms: i64) -> Result<()> {
+fn set_stage(connection: &Connection, model: i64, version: Version, stage: Stage, now_ms: i64) -> QueryResult<()> {
     connection.execute(
         "UPDATE model_versions SET stage = ?3, updated_ms = ?4 WHERE model = ?1 AND version = ?2",
         params![model, version.0, stage.as_str(), now_ms],
@@ -193,9 +195,9 @@ fn set_stage(connection: &Connection, model: i64, version: Version, stage: Stage
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<LedgerEntry> {
-    let stage = |at: usize| -> Result<Option<Stage>> {
-        row.get::<_, Option<String>>(at)?.map(|stage| Stage::parse(&stage)).transpose()
+fn read(row: &Row<'_>) -> QueryResult<LedgerEntry> {
+    let stage = |at: usize| -> QueryResult<Option<Stage>> {
+        Ok(row.get::<_, Option<String>>(at)?.map(|stage| Stage::parse(&stage)).transpose()?)
     };
     let evidence: String = row.get(11)?;
     Ok(LedgerEntry {
@@ -210,8 +212,7 @@ fn read(row: &Row<'_>) -> Result<LedgerEntry> {
         actor: row.get(8)?,
         forced: row.get(9)?,
         reason: row.get(10)?,
-        evidence: serde_json::from_str(&evidence)
-            .map_err(|cause| Error::failed("the tracking database is damaged").caused_by(cause))?,
+        evidence: serde_json::from_str(&evidence).map_err(Failure::damaged)?,
     })
 }
 

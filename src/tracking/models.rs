@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::database::Tracker;
+use super::failure::QueryResult;
 use super::keys::check_key;
 use super::ledger::{Line, write_line};
 use super::lookup::{model_id, run_id, stage, unknown, writable};
@@ -38,7 +39,8 @@ impl Tracker {
             let before = "SELECT count(*) FROM ledger WHERE model = ?1 AND version = ?2 AND action = 'registered'";
             if connection.query_row(before, params![model.as_str(), version.0], |row| row.get::<_, i64>(0))? > 0 {
                 return Err(Error::invalid(format!("`{model}` {version} was registered before"))
-                    .hint(format!("the next free version is v{next}")));
+                    .hint(format!("the next free version is v{next}"))
+                    .into());
             }
             connection.execute(
                 "INSERT OR IGNORE INTO registered_models (name, created_ms) VALUES (?1, ?2)",
@@ -76,7 +78,7 @@ impl Tracker {
         self.read(|connection| {
             model_id(connection, name)?;
             let gone = || Error::not_found(format!("no model `{name}`"));
-            registered(connection, Some(name))?.pop().ok_or_else(gone)
+            registered(connection, Some(name))?.pop().ok_or_else(|| gone().into())
         })
     }
 
@@ -97,7 +99,7 @@ impl Tracker {
             let model = model_id(connection, name)?;
             stage(connection, model, name, version)?;
             let gone = || Error::not_found(format!("no version {version} of `{name}`"));
-            load(connection, name, model, Some(version))?.pop().ok_or_else(gone)
+            load(connection, name, model, Some(version))?.pop().ok_or_else(|| gone().into())
         })
     }
 
@@ -143,7 +145,7 @@ impl Tracker {
                 let mut statement =
                     connection.prepare("SELECT alias FROM model_aliases WHERE model = ?1 ORDER BY 1")?;
                 let known = statement.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-                return Err(unknown("alias", alias, &known));
+                return Err(unknown("alias", alias, &known).into());
             };
             connection.execute("DELETE FROM model_aliases WHERE model = ?1 AND alias = ?2", params![id, alias])?;
             let evidence = serde_json::json!({"alias": alias});
@@ -153,12 +155,12 @@ impl Tracker {
     }
 }
 
-fn next_version(connection: &Connection, name: &str) -> Result<u32> {
+fn next_version(connection: &Connection, name: &str) -> QueryResult<u32> {
     let sql = "SELECT coalesce(max(version), 0) + 1 FROM ledger WHERE model = ?1 AND action = 'registered'";
     Ok(connection.query_row(sql, [name], |row| row.get(0))?)
 }
 
-fn alias_target(connection: &Connection, model: i64, alias: &str) -> Result<Option<Version>> {
+fn alias_target(connection: &Connection, model: i64, alias: &str) -> QueryResult<Option<Version>> {
     let sql = "SELECT version FROM model_aliases WHERE model = ?1 AND alias = ?2";
     Ok(connection.query_row(sql, params![model, alias], |row| row.get(0).map(Version)).optional()?)
 }
@@ -178,7 +180,7 @@ fn check_alias(alias: &str) -> Result<()> {
     Ok(())
 }
 
-fn registered(connection: &Connection, name: Option<&str>) -> Result<Vec<RegisteredModel>> {
+fn registered(connection: &Connection, name: Option<&str>) -> QueryResult<Vec<RegisteredModel>> {
     let mut models: BTreeMap<i64, RegisteredModel> = BTreeMap::new();
     let mut statement = connection
         .prepare_cached("SELECT id, name, created_ms FROM registered_models WHERE ?1 IS NULL OR name = ?1")?;
@@ -234,7 +236,7 @@ pub(super) fn load(
     name: &str,
     model: i64,
     only: Option<Version>,
-) -> Result<Vec<ModelVersion>> {
+) -> QueryResult<Vec<ModelVersion>> {
     let given: [&dyn ToSql; 2] = [&model, &only.map(|version| version.0)];
     let within = "v.model = ?1 AND (?2 IS NULL OR v.version = ?2)";
     let mut found: BTreeMap<u32, ModelVersion> = BTreeMap::new();
@@ -276,7 +278,7 @@ pub(super) fn load(
     Ok(found.into_values().collect())
 }
 
-fn read_version(model: &str, row: &Row<'_>) -> Result<ModelVersion> {
+fn read_version(model: &str, row: &Row<'_>) -> QueryResult<ModelVersion> {
     let has_run = !matches!(row.get_ref(1)?, rusqlite::types::ValueRef::Null);
     Ok(ModelVersion {
         model: model.to_owned(),

@@ -411,6 +411,14 @@ pub struct LedgerEntry {
     pub evidence: serde_json::Value,
 }
 
+impl LedgerEntry {
+    /// The alias that was set or removed; none for other actions.
+    #[must_use]
+    pub fn alias(&self) -> Option<&str> {
+        self.evidence.get("alias")?.as_str()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

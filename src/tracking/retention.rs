@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::commands::bookkeeping;
 use super::database::Tracker;
+use super::failure::QueryResult;
 use super::ledger::{Line, write_line};
 use super::lookup::{departure, model_id, run_id, stage};
 use super::models::load;
@@ -78,7 +79,8 @@ impl Tracker {
             stage(connection, id, model, version)?;
             if pin_of(connection, id, version)?.is_none() {
                 return Err(Error::not_found(format!("`{model}` {version} is not pinned"))
-                    .hint(format!("`mlops models show {model}` says which are")));
+                    .hint(format!("`mlops models show {model}` says which are"))
+                    .into());
             }
             connection.execute("DELETE FROM model_pins WHERE model = ?1 AND version = ?2", params![id, version.0])?;
             write_line(connection, &Line { reason, ..Line::new(model, version, "unpinned", actor, now_ms) })
@@ -96,6 +98,8 @@ impl Tracker {
             let from = stage(connection, id, model, version)?;
             let found = load(connection, model, id, Some(version))?.pop();
             found.as_ref().map_or(Ok(()), removable)?;
+            connection
+                .execute("DELETE FROM release_manifests WHERE model = ?1 AND version = ?2", params![id, version.0])?;
             connection
                 .execute("DELETE FROM model_versions WHERE model = ?1 AND version = ?2", params![id, version.0])?;
             let line = Line { from: Some(from), reason, evidence, ..Line::new(model, version, action, actor, now_ms) };
@@ -168,7 +172,7 @@ pub fn removable(version: &ModelVersion) -> Result<()> {
     Err(Error::refused(text).hint(format!("first: {}", remedies.join("; "))))
 }
 
-fn pin_of(connection: &Connection, model: i64, version: Version) -> Result<Option<Pin>> {
+fn pin_of(connection: &Connection, model: i64, version: Version) -> QueryResult<Option<Pin>> {
     let sql = "SELECT pinned_ms, actor, reason FROM model_pins WHERE model = ?1 AND version = ?2";
     let read = |row: &rusqlite::Row<'_>| Ok(Pin { at_ms: row.get(0)?, actor: row.get(1)?, reason: row.get(2)? });
     Ok(connection.query_row(sql, params![model, version.0], read).optional()?)

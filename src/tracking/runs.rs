@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::commands::{bookkeeping, no_candidates};
 use super::database::Tracker;
+use super::failure::QueryResult;
 use super::lookup::{references, run_id, seq, unknown};
 use super::record::{NewRun, Process, Run, Status};
 use crate::error::{Error, Result};
@@ -21,7 +22,7 @@ impl Tracker {
             let experiment = super::experiments::needed(connection, run.experiment_id)?;
             if experiment.lifecycle != "active" {
                 let hint = format!("`mlops experiments restore \"{}\"` brings it back", experiment.name);
-                return Err(Error::invalid(format!("experiment `{}` is deleted", experiment.name)).hint(hint));
+                return Err(Error::invalid(format!("experiment `{}` is deleted", experiment.name)).hint(hint).into());
             }
             let inserted = connection.execute(
                 "INSERT OR IGNORE INTO runs
@@ -39,7 +40,7 @@ impl Tracker {
                 ],
             )?;
             if inserted == 0 {
-                return Err(Error::invalid(format!("run `{}` is there already", run.id.as_str())));
+                return Err(Error::invalid(format!("run `{}` is there already", run.id.as_str())).into());
             }
             Ok(())
         })
@@ -70,7 +71,8 @@ impl Tracker {
                     id.as_str(),
                     found.as_str(),
                     status.as_str()
-                ))),
+                ))
+                .into()),
             }
         })
     }
@@ -95,13 +97,14 @@ impl Tracker {
             let rows = statement.query_map([&prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let found: Vec<(i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
             match found.as_slice() {
-                [] => Err(none()),
+                [] => Err(none().into()),
                 [(seq, _)] => one(connection, *seq),
                 several => {
                     let shown: Vec<&str> = several.iter().take(5).map(|(_, id)| id.as_str()).collect();
                     let more = if several.len() > 5 { ", …" } else { "" };
                     Err(Error::invalid(format!("`{prefix}` is the beginning of several runs"))
-                        .hint(format!("give more of the id: {}{more}", shown.join(", "))))
+                        .hint(format!("give more of the id: {}{more}", shown.join(", ")))
+                        .into())
                 }
             }
         })
@@ -151,11 +154,12 @@ impl Tracker {
                 Some(seq) => Ok((one(connection, seq)?, usize::try_from(skipped).unwrap_or_default())),
                 None if skipped > 0 => Err(Error::not_found(format!(
                     "metric `{metric}` is NaN in all {skipped} finished runs that have it"
-                ))),
+                ))
+                .into()),
                 None => {
                     let mut statement = connection.prepare("SELECT DISTINCT key FROM latest_metrics ORDER BY key")?;
                     let keys = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-                    Err(unknown("finished run with the metric", metric, &keys))
+                    Err(unknown("finished run with the metric", metric, &keys).into())
                 }
             }
         })
@@ -171,7 +175,7 @@ impl Tracker {
             let used = references(connection, "v.run = ?1", seq)?;
             if !used.is_empty() {
                 let text = format!("run `{}` made registered model versions: {}", id.as_str(), used.join(", "));
-                return Err(Error::refused(text).hint("delete these versions first"));
+                return Err(Error::refused(text).hint("delete these versions first").into());
             }
             connection
                 .execute("UPDATE runs SET lifecycle = 'deleted', deleted_with_experiment = 0 WHERE seq = ?1", [seq])?;
@@ -208,7 +212,7 @@ impl Tracker {
         self.write(|connection| {
             let sql = "DELETE FROM runs WHERE id = ?1 AND lifecycle = 'deleted'";
             match connection.execute(sql, [id.as_str()])? {
-                0 => Err(Error::not_found(format!("there is no deleted run `{}`", id.as_str()))),
+                0 => Err(Error::not_found(format!("there is no deleted run `{}`", id.as_str())).into()),
                 _ => Ok(()),
             }
         })
@@ -231,7 +235,8 @@ impl Tracker {
                 .optional()?;
             if let Some(name) = deleted {
                 return Err(Error::invalid(format!("experiment `{name}` of run `{}` is deleted", id.as_str()))
-                    .hint(format!("`mlops experiments restore \"{name}\"` brings it back with its runs")));
+                    .hint(format!("`mlops experiments restore \"{name}\"` brings it back with its runs"))
+                    .into());
             }
             connection
                 .execute("UPDATE runs SET lifecycle = 'active', deleted_with_experiment = 0 WHERE seq = ?1", [seq])?;
@@ -261,13 +266,13 @@ impl Tracker {
     }
 }
 
-fn one(connection: &Connection, seq: i64) -> Result<Run> {
+fn one(connection: &Connection, seq: i64) -> QueryResult<Run> {
     let found = load(connection, &[seq])?.pop();
-    found.ok_or_else(|| Error::failed(format!("run number {seq} is gone")))
+    found.ok_or_else(|| Error::failed(format!("run number {seq} is gone")).into())
 }
 
 /// The runs of these numbers, in this order, with params, latest metrics and tags: four queries in all.
-pub(super) fn load(connection: &Connection, wanted: &[i64]) -> Result<Vec<Run>> {
+pub(super) fn load(connection: &Connection, wanted: &[i64]) -> QueryResult<Vec<Run>> {
     let list = serde_json::Value::from(wanted).to_string();
     let place: HashMap<i64, usize> = wanted.iter().enumerate().map(|(place, seq)| (*seq, place)).collect();
     let mut statement = connection.prepare_cached(
@@ -293,17 +298,18 @@ pub(super) fn load(connection: &Connection, wanted: &[i64]) -> Result<Vec<Run>> 
             tags: BTreeMap::new(),
         });
     }
-    let mut each = |columns: &str, put: &mut dyn FnMut(&mut Run, &Row<'_>) -> rusqlite::Result<()>| -> Result<()> {
-        let sql = format!("SELECT run, key, {columns} WHERE run IN (SELECT value FROM json_each(?1))");
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query([&list])?;
-        while let Some(row) = rows.next()? {
-            if let Some(run) = place.get(&row.get(0)?).and_then(|place| runs.get_mut(*place)) {
-                put(run, row)?;
+    let mut each =
+        |columns: &str, put: &mut dyn FnMut(&mut Run, &Row<'_>) -> rusqlite::Result<()>| -> QueryResult<()> {
+            let sql = format!("SELECT run, key, {columns} WHERE run IN (SELECT value FROM json_each(?1))");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([&list])?;
+            while let Some(row) = rows.next()? {
+                if let Some(run) = place.get(&row.get(0)?).and_then(|place| runs.get_mut(*place)) {
+                    put(run, row)?;
+                }
             }
-        }
-        Ok(())
-    };
+            Ok(())
+        };
     each("value FROM params", &mut |run, row| {
         run.params.insert(row.get(1)?, row.get(2)?);
         Ok(())

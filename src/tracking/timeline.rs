@@ -80,7 +80,7 @@ pub fn state_at(ledger: &[LedgerEntry], at_ms: i64) -> Option<StateAt> {
 }
 
 fn apply(line: &LedgerEntry, versions: &mut BTreeMap<Version, VersionAt>, aliases: &mut BTreeMap<String, AliasAt>) {
-    let alias = || line.evidence.get("alias").and_then(serde_json::Value::as_str).map(str::to_owned);
+    let alias = || line.alias().map(str::to_owned);
     match line.action.as_str() {
         "alias_set" => {
             if let Some(alias) = alias() {

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 pub use super::evaluate_request::Request;
-use super::gate::{Check, require};
+use super::gate::{Check, minimum, require};
+use super::known_overlap::leave_known_rows_out;
 use super::reading::{From, batch, read_rows, read_rows_as};
 use super::session::Session;
 use crate::bundle::Bundle;
 use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Rows};
 use crate::data::{Columns, Part};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::ranking::LetorScript;
 use crate::metrics::{Evaluation, View};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::{Located, Prefer};
+use crate::runs::metrics_file::{self, OfEvaluation};
 use crate::runs::opened::Opened;
 use crate::runs::record::{Recorder, What, recorded};
 use crate::runs::stored_config::stored_config;
@@ -43,6 +45,8 @@ pub struct Outcome {
     pub skipped_without_label: usize,
     /// Rows skipped for want of an input.
     pub skipped_without_input: usize,
+    /// Rows left out because the model has learned from them.
+    pub skipped_known: usize,
     /// The metrics.
     pub metrics: Evaluation,
     /// The metrics to show, the primary one first.
@@ -61,7 +65,7 @@ pub struct Outcome {
 /// # Errors
 /// `NotFound` without such a model, `Invalid` when the rows do not fit it.
 pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
     let experiment = resolve(stored_config(&located)?)?;
     let name = format!("evaluate {} {}", located.model, located.version);
     let what = What {
@@ -76,15 +80,21 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let kind = kind_of(bundle.schema.task());
         let (view, remark) = kind.view(&request.options(), &bundle.schema)?;
         remark.into_iter().for_each(|remark| session.note(remark));
-        let (mut rows, positions) = rows_of(session, request, &experiment, bundle)?;
+        let (mut rows, mut positions) = rows_of(session, request, &experiment, bundle)?;
         rows.warnings.iter().for_each(|warning| session.note(warning.clone()));
         let fingerprint = rows.fingerprint();
         check_split(request, &experiment, located, &fingerprint)?;
         let part = request.part.or(request.data.is_none().then_some(Part::Test));
         let part_name = part.map_or("all", Part::name);
         session.stage("evaluating")?;
-        let input = batch(&rows, &positions);
         let digests = rows.digests();
+        let learned_part = matches!(request.part, Some(Part::Train | Part::Validation));
+        let skipped_known = if request.data.is_none() || request.include_known || learned_part {
+            0
+        } else {
+            leave_known_rows_out(session, located, (&rows, &digests), &mut positions)?
+        };
+        let input = batch(&rows, &positions);
         // The inputs have been copied out: one copy is enough.
         rows.inputs = Inputs::Texts(Vec::new());
         // Whatever part they are of: what is evaluated is judged as test rows are.
@@ -113,6 +123,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             part,
             skipped_without_label: rows.skipped_label,
             skipped_without_input: rows.skipped_input,
+            skipped_known,
             shown: super::train::shown(&experiment),
             threshold_chosen_for: chosen_for(&experiment),
             gate: if viewed { Vec::new() } else { gate(&experiment, &evaluation) },
@@ -120,7 +131,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             letor_script,
         };
         recorder.config(&experiment.config)?;
-        recorder.json("metrics.json", &outcome)?;
+        recorder.json(metrics_file::FILE, &OfEvaluation::new(&outcome))?;
         let environment = recorder.environment(&[("data_fingerprint", fingerprint.clone())])?;
         let tested = rows.ids_digest(positions);
         let mut data = vec![("data_fingerprint", fingerprint.clone()), ("test_ids", tested)];
@@ -239,7 +250,7 @@ fn rows_of(
         positions.retain(|position| ids.contains(&rows.ids[*position]));
     }
     if positions.is_empty() {
-        return Err(Error::invalid(format!("no row of `{data}` is in that split")));
+        return Err(Error::invalid(format!("no row of `{data}` is in that split")).because(Cause::NoRows));
     }
     Ok((rows, positions))
 }
@@ -251,8 +262,9 @@ fn known_columns(session: &Session<'_>, data: &str, request: &Request) -> Result
 }
 
 fn gate(experiment: &Experiment, evaluation: &Evaluation) -> Vec<Check> {
-    let rules = experiment.config.promotion.require.iter();
-    rules.map(|rule| require(rule, evaluation.metrics.get(&rule.metric))).collect()
+    let promotion = &experiment.config.promotion;
+    let required = promotion.require.iter().map(|rule| require(rule, evaluation.metrics.get(&rule.metric)));
+    required.chain(minimum(&promotion.minimum, Some(evaluation))).collect()
 }
 
 fn log(

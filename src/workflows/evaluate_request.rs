@@ -22,6 +22,8 @@ pub struct Request {
     pub part: Option<Part>,
     /// Only rows with these ids.
     pub ids: Option<HashSet<String>>,
+    /// Rows of `data` that the model has learned from are kept.
+    pub include_known: bool,
     /// Tags of the run.
     pub tags: Vec<(String, String)>,
     /// Columns whose values get metrics of their own, beside those of the config.

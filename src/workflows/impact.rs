@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::compare::direction;
 use super::session::Session;
 use crate::catalog::known_hint;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::impact::study::{Finding, Importance, Settings, study};
 use crate::metrics::Direction;
 use crate::names::RunId;
@@ -112,7 +112,8 @@ pub fn impact(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let known: BTreeSet<&str> = runs.iter().flat_map(|run| run.metrics.keys().map(String::as_str)).collect();
         let told = if not_finite > 0 { "a finite value of" } else { "the metric" };
         return Err(Error::invalid(format!("no finished training run of `{}` has {told} `{metric}`", experiment.name))
-            .hint(known_hint(&metric, known)));
+            .hint(known_hint(&metric, known))
+            .because(Cause::NoValue));
     }
     let maximize = direction(&metric)? == Direction::Maximize;
     // The oldest first: of equal runs the first one is the best.

@@ -49,6 +49,9 @@ pub fn light(session: &Session<'_>, run: &Light) {
 pub fn write_light(session: &Session<'_>, run: &Light) -> Result<()> {
     let project = session.project;
     let tracker = project.tracker()?;
+    // Before the run begins: what cannot be read must not leave it running. A device or a pipe has no content to record.
+    let files = run.artifacts.iter().filter(|path| path.is_file());
+    let artifacts = files.map(|path| artifact(project, path)).collect::<Result<Vec<_>>>()?;
     let about = if run.experiment == COMMANDS { "commands that belong to no experiment" } else { "" };
     let experiment = tracker.ensure_experiment(&ExperimentName::parse(&run.experiment)?, about, run.started_ms)?;
     let (id, now_ms) = (project.new_run_id(), project.now_ms());
@@ -64,7 +67,6 @@ pub fn write_light(session: &Session<'_>, run: &Light) -> Result<()> {
         |(key, value): &(&str, f64)| Metric { key: (*key).into(), value: *value, timestamp_ms: now_ms, step: 0 };
     let environment = (project.surroundings.environment)();
     let tags: Vec<_> = run.tags.iter().cloned().chain(code_tags(&environment)).collect();
-    let artifacts = run.artifacts.iter().map(|path| artifact(project, path)).collect::<Result<Vec<_>>>()?;
     let metrics: Vec<_> = run.metrics.iter().map(metric).collect();
     let batch = Batch { params: &run.params, metrics: &metrics, tags: &tags, artifacts: &artifacts, inputs: &[] };
     tracker.log_batch(&id, &batch)?;

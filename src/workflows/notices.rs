@@ -57,6 +57,10 @@ pub fn send(project: &Project, channels: &[NotifyChannel], notice: &Notice, to: 
         }
         deliveries.push(delivery);
     }
+    let redactor = project.redactor();
+    let text = |text: &String| redactor.text(text);
+    let facts = notice.facts.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    let notice = &Notice { title: text(&notice.title), summary: text(&notice.summary), facts, ..notice.clone() };
     let random = (project.surroundings.random_bits)() as u64;
     for (place, delivery) in places.into_iter().zip(send_all(outgoing, notice, random)) {
         deliveries[place] = delivery;

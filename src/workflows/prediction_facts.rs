@@ -49,8 +49,7 @@ pub struct Logged {
 /// # Errors
 /// `Invalid`.
 pub fn check_place(project: &Project) -> Result<()> {
-    let root = project.layout.root();
-    if ["experiments", "production"].iter().any(|name| root.join(name).is_dir()) {
+    if project.layout.is_project() {
         return Ok(());
     }
     Err(Error::invalid("there is nowhere to log predictions: this is no project").hint(

@@ -151,7 +151,7 @@ pub fn recommend(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         return Err(Error::invalid(format!("`--top {}` and `--weight {}` do not fit", request.top, request.weight))
             .hint("at least one item, and a weight of 0 to 1"));
     }
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let opened = Opened::open(located)?;
     let Opened { located, bundle, .. } = &opened;

@@ -8,7 +8,7 @@ use crate::embeddings::{EmbedContext, TextReport};
 use crate::error::Result;
 use crate::models::{Event, FitContext};
 use crate::names::ModelName;
-use crate::project::Project;
+use crate::project::{Located, Prefer, Project};
 
 /// Something worth showing while a verb works.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,24 @@ impl Session<'_> {
     /// `Interrupted`.
     pub fn check(&self) -> Result<()> {
         self.cancellation.check()
+    }
+
+    /// Finds the version that a person names. A folder of the same name that is not used is noted.
+    ///
+    /// # Errors
+    /// As `Project::locate`.
+    pub fn locate(&self, selector: &str, prefer: Prefer) -> Result<Located> {
+        let located = self.project.locate(selector, prefer)?;
+        if let Some(folder) = self.project.shadowed_folder(selector) {
+            self.note(format!(
+                "`{selector}` means the registered model {} {}. The folder `{}` has the same name and is not used; write \
+                 `./{selector}` to use it",
+                located.model,
+                located.version,
+                folder.display()
+            ));
+        }
+        Ok(located)
     }
 
     /// Adds a note for whoever asked.

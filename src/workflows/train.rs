@@ -24,6 +24,7 @@ use crate::metrics::threshold::Chosen;
 use crate::models::FitContext;
 use crate::names::{ExperimentName, ModelName, RunId, Version};
 use crate::runs::data_window::RowCounts;
+use crate::runs::metrics_file;
 use crate::runs::record::{Recorder, What, recorded};
 use crate::tasks::{Answered, JudgedPart, Judgement, Judging, PartRows, Predicted, kind_of, threshold};
 
@@ -58,6 +59,9 @@ pub struct Outcome {
     pub run_folder: PathBuf,
     /// How many rows there were.
     pub rows: RowCounts,
+    /// What is missing in a row that was skipped for want of an input.
+    #[serde(skip)]
+    pub input_missing: &'static str,
     /// Columns of the feature matrix.
     pub n_features: usize,
     /// The class names; with two, the second is the positive one.
@@ -114,7 +118,7 @@ pub fn train(session: &Session<'_>, request: &Request) -> Result<Outcome> {
 /// `experiments/<name>/metrics.json` and `training_history.json` are those of the latest finished run.
 fn latest_results(session: &Session<'_>, outcome: &Outcome) -> Result<()> {
     let folder = session.project.layout.experiment(&outcome.experiment);
-    for name in ["metrics.json", "training_history.json"] {
+    for name in [metrics_file::FILE, "training_history.json"] {
         let bytes = std::fs::read(outcome.run_folder.join(name)).context(|| format!("cannot read `{name}`"))?;
         // Copies of what the run's folder keeps: they need not outlast a power cut.
         write_relaxed(&folder.join(name), &bytes)?;
@@ -200,6 +204,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         folder: session.project.layout.checkpoint(&config.model.name, version),
         run_folder: recorder.folder.clone(),
         rows: prepared.counts,
+        input_missing: config.columns().input.missing(),
         n_features: bundle.features.n_features(),
         labels: bundle.schema.labels().to_vec(),
         task: config.task,

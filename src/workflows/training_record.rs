@@ -20,6 +20,7 @@ use crate::models::Event;
 use crate::names::Version;
 use crate::registry::{Manifest, publish};
 use crate::runs::data_window::DataWindow;
+use crate::runs::metrics_file::{self, OfTraining};
 use crate::runs::record::{Recorder, write_json};
 use crate::runs::tags::code_tags;
 use crate::runs::timestamp::timestamp;
@@ -79,26 +80,6 @@ fn importance(weights: &[f64], bundle: &Bundle, config: &ExperimentConfig) -> Ve
     order.into_iter().take(MOST).map(entry).collect()
 }
 
-fn metrics_document(
-    recorder: &Recorder<'_>,
-    config: &ExperimentConfig,
-    threshold: f64,
-    judged: &Judged<'_>,
-) -> serde_json::Value {
-    let mut document = serde_json::json!({
-        "format_version": 1,
-        "run_id": recorder.id,
-        "experiment": config.experiment.name,
-        "primary": config.evaluation.primary,
-        "threshold": threshold,
-        "splits": judged.metrics,
-    });
-    if let Some(chosen) = judged.chosen {
-        document["threshold_chosen"] = serde_json::json!(chosen);
-    }
-    document
-}
-
 /// What rows there were, what became of them, and from when to when they are.
 fn data_window(config: &ExperimentConfig, prepared: &Prepared) -> DataWindow {
     DataWindow {
@@ -130,7 +111,9 @@ pub(super) fn write_run(
     let rows = &prepared.rows;
     let queries: Vec<String> = (0..rows.ids.len()).filter_map(|at| rows.query(at).map(str::to_owned)).collect();
     recorder.rows(&queries, &rows.ids, &parts, &prepared.digests)?;
-    recorder.json("metrics.json", &metrics_document(recorder, config, bundle.schema.threshold(), judged))?;
+    let threshold = (bundle.schema.threshold(), judged.chosen);
+    let (names, primary) = ((&config.experiment.name, &recorder.id), config.evaluation.primary.as_str());
+    recorder.json(metrics_file::FILE, &OfTraining::new(names, primary, threshold, judged.metrics))?;
     recorder.json("training_history.json", &history.rows)?;
     recorder.json("data.json", &data_window(config, prepared))?;
     if let Some(weights) = bundle.model.importance() {

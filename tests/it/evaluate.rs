@@ -147,3 +147,53 @@ fn one_class_in_the_rows_makes_auc_undefined_never_a_number() {
     let auc = &answer["metrics"]["metrics"]["roc_auc"];
     assert!(auc["value"].is_null() && auc["reason"].is_string(), "{auc}");
 }
+
+#[test]
+fn rows_of_training_are_left_out_of_other_data() {
+    let project = TestProject::with_points();
+    project.train("lr", &["--set", "promotion.minimum={rows: 50}"]);
+    let (header, rows) =
+        project.read("data/points.csv").split_once('\n').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let learned: Vec<&str> = rows.lines().filter(|row| !row.ends_with("test")).collect();
+    let unknown: Vec<&str> = rows.lines().filter(|row| row.ends_with("test")).collect();
+    // 60 rows that the model was trained on, and its 40 test rows, which it has not seen.
+    assert!(learned.len() >= 60 && unknown.len() == 40, "{} {}", learned.len(), unknown.len());
+    let write = |name: &str, rows: &[&str]| project.write(name, format!("{header}\n{}\n", rows.join("\n")));
+    write("data/mixed.csv", &[&learned[..60], &unknown[..]].concat());
+    write("data/unknown.csv", &unknown);
+    write("data/learned.csv", &learned);
+    let evaluate = |more: &[&str]| project.run(&[&["--json", "evaluate", "points", "--data"], more].concat());
+    let mixed = evaluate(&["data/mixed.csv"]).ok();
+    assert!(
+        mixed.stderr.contains("60 of 100 rows were used in training points v1 and are left out"),
+        "{}",
+        mixed.stderr
+    );
+    let mixed = mixed.json();
+    let only = evaluate(&["data/unknown.csv"]).ok().json();
+    assert_eq!((&mixed["skipped_known"], &only["skipped_known"]), (&60.into(), &0.into()));
+    assert_eq!(mixed["metrics"]["rows"], 40);
+    assert_eq!(mixed["metrics"]["metrics"], only["metrics"]["metrics"]);
+    // What is left is counted against the gate's minimum of 50 rows.
+    evaluate(&["data/mixed.csv", "--gate"]).code(3);
+    let kept = evaluate(&["data/mixed.csv", "--include-known", "--gate"]);
+    assert_eq!(kept.json()["metrics"]["rows"], 100);
+    assert_eq!(kept.json()["skipped_known"], 0);
+    let refused = evaluate(&["data/learned.csv"]).code(2);
+    assert!(refused.stdout.contains("nothing is left to evaluate on"), "{}", refused.stdout);
+    // Who asks for the training part wants it.
+    let train = evaluate(&["data/mixed.csv", "--split", "train"]).ok().json();
+    assert_eq!(train["skipped_known"], 0);
+}
+
+#[test]
+fn queries_of_training_are_left_out_of_other_rankings() {
+    let project = TestProject::with_rankings(&["listnet"]);
+    project.train("listnet", &[]);
+    let mixed = project.read("data/vali.txt") + &project.read("data/test.txt");
+    project.write("data/mixed.txt", mixed);
+    let evaluate = |data: &str| project.run(&["--json", "evaluate", "ranker", "--data", data]).ok().json();
+    let (mixed, test) = (evaluate("data/mixed.txt"), evaluate("data/test.txt"));
+    assert_eq!((&mixed["skipped_known"], &test["skipped_known"]), (&64.into(), &0.into()));
+    assert_eq!(mixed["metrics"]["metrics"], test["metrics"]["metrics"]);
+}

@@ -91,7 +91,7 @@ fn other_rows_need_an_evaluation_of_both() {
     assert!(detail.contains("mlops evaluate points/3 --data") && detail.contains("points/1"), "{detail}");
     // What a model says of the rows that it was trained on decides nothing.
     for version in ["points/1", "points/3"] {
-        project.run(&["evaluate", version, "--data", "data/points.csv"]).ok();
+        project.run(&["evaluate", version, "--data", "data/points.csv", "--include-known"]).ok();
     }
     let fresh = judge(0);
     let on = &fresh["compared_on"];
@@ -126,6 +126,49 @@ fn guardrails_and_minimum_are_lines_of_their_own() {
         policy("guardrails: {latency: {max_ratio: 0.000001, quantile: p50, batch: 4}}", 3),
         ["latency p50: fail"]
     );
+}
+
+#[test]
+fn a_rule_that_nobody_can_measure_is_an_error_and_no_failed_line() {
+    let project = TestProject::new();
+    // So many words that a batch of 10,000 rows does not fit into the memory.
+    let mut csv = "id,text,label,split\n".to_owned();
+    for row in 0..60 {
+        let words: Vec<String> = (0..1000).map(|word| format!("w{}", row * 1000 + word)).collect();
+        csv += &format!("t{row},{},{},{}\n", words.join(" "), row % 2, if row % 4 < 2 { "train" } else { "test" });
+    }
+    project.write("data/words.csv", csv);
+    let config = "experiment: {name: wide}
+data:
+  source: data/words.csv
+  columns: {id: id, text: text, label: label}
+  split: {column: split}
+features: [{tfidf: {analyzer: word, ngram: [1, 1], min_df: 1}}]
+model: {name: points, kind: baseline}
+evaluation: {bootstrap: 100}
+";
+    project.write("experiments/wide/config.yaml", config);
+    project.train("wide", &[]);
+    project.run(&["promote", "points"]).ok();
+    project.train("wide", &[]);
+    project.write("gate.yaml", "guardrails: {latency: {max_ratio: 2, batch: 10000}}");
+    let refused = project.run(&["promote", "points/2", "--policy", "gate.yaml"]).code(2);
+    assert!(refused.stderr.contains("a batch of 10000 rows of 30000 columns does not fit"), "{}", refused.stderr);
+    // Nothing was decided, so the ledger has no line about it.
+    let history = project.run(&["--json", "models", "history", "points"]).ok().stdout;
+    assert!(!history.contains("refused") && project.stages() == ["Production", "None"], "{history}");
+}
+
+#[test]
+fn the_mistakes_of_a_candidates_config_are_told() {
+    let project = TestProject::with_points();
+    project.train("lr", &[]);
+    let config = project.read("experiments/lr/config.yaml").replace("logistic_regression", "logistic");
+    project.write("experiments/lr/config.yaml", config);
+    let error = project.run(&["promote", "experiments/lr/config.yaml"]).code(2).stderr;
+    assert!(error.contains("`logistic`") && !error.contains("no model"), "{error}");
+    let absent = project.run(&["promote", "experiments/absent.yaml"]).stderr;
+    assert!(absent.contains("absent.yaml"), "{absent}");
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn what_is_gone_is_told_and_nothing_fails() {
 #[test]
 fn an_evaluation_of_other_rows_has_its_own_part() {
     let project = served();
-    project.run(&["evaluate", "points/1", "--data", "data/points.csv"]).ok();
+    project.run(&["evaluate", "points/1", "--data", "data/points.csv", "--include-known"]).ok();
     let text = project.run(&["report", "@latest"]).ok().stdout;
     assert!(text.contains("(evaluate of points v1) finished: f1 ") && text.contains("on 200 all rows"), "{text}");
     assert!(text.contains("_Figure: ROC: points v1; all rows, n = 200"), "{text}");

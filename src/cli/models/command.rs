@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{change, history, show};
+use super::change;
+use crate::answers;
 use crate::cli::door::{Door, Records};
 use crate::cli::ui::moment::moment;
 use crate::error::Result;
@@ -41,7 +42,7 @@ pub enum Command {
     /// One model with its versions, today or at a moment of the past
     #[command(after_help = AT)]
     Show {
-        /// The model
+        /// The model, or one version of it: `reviews`, `reviews/3`, `reviews@production`
         model: String,
         /// As it was then: 2026-07-03, 2026-07-03T10:00
         #[arg(long, value_name = "MOMENT")]
@@ -49,7 +50,7 @@ pub enum Command {
     },
     /// Who decided what about a model, and why
     History {
-        /// The model
+        /// The model, or one version of it: `reviews`, `reviews/3`
         model: String,
         /// Below each decision what it rested on: the gate, line by line (also with --verbose)
         #[arg(long)]
@@ -100,21 +101,23 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     match args.command.as_ref().unwrap_or(&Command::List) {
         Command::List => {
             let listed = door.work(Records::Nothing, models::list)?;
-            door.answer("models list", &listed, || show::list(&listed))
+            door.show("models list", &listed, || answers::models::list(&listed))
         }
         Command::Show { model, at: Some(at) } => {
             // A moment that is none is told before the project is opened.
             let at_ms = moment(at)?;
             let then = door.work(Records::Nothing, |session| models::at(session.project, model, at_ms))?;
-            door.answer("models show", &then, || show::then(&then, door.global.verbose))
+            door.show("models show", &then, || answers::ledger::then(&then, door.global.verbose))
         }
         Command::Show { model, at: None } => {
             let shown = door.work(Records::Nothing, |session| models::show(session.project, model))?;
-            door.answer("models show", &shown, || show::model(&shown))
+            door.show("models show", &shown, || answers::models::model(&shown))
         }
         Command::History { model, evidence } => {
             let entries = door.work(Records::Nothing, |session| models::history(session, model))?;
-            door.answer("models history", &entries, || history::draw(&entries, *evidence || door.global.verbose))
+            door.show("models history", &entries, || {
+                answers::ledger::history(&entries, *evidence || door.global.verbose)
+            })
         }
         Command::Alias { version, alias, remove } => {
             let request = AliasRequest { selector: version.clone(), alias: alias.clone(), remove: *remove };

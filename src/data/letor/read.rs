@@ -113,7 +113,7 @@ impl Reading {
     fn append(&mut self, mut pieces: Vec<Piece>, bytes: (usize, u64)) -> Result<()> {
         for piece in &mut pieces {
             if let Some((line, (message, hint))) = piece.wrong.take() {
-                let error = Error::invalid(format!("{}:{}: {message}", self.name, self.n_lines + line + 1));
+                let error = Error::invalid_rows(format!("{}:{}: {message}", self.name, self.n_lines + line + 1));
                 return Err(match hint {
                     Some(hint) => error.hint(hint),
                     None => error,
@@ -143,8 +143,9 @@ impl Reading {
     }
 
     fn check(&self, piece: &Piece) -> Result<()> {
-        let wrong =
-            |line: usize, what: String| Error::invalid(format!("{}:{}: {what}", self.name, self.n_lines + line + 1));
+        let wrong = |line: usize, what: String| {
+            Error::invalid_rows(format!("{}:{}: {what}", self.name, self.n_lines + line + 1))
+        };
         let (least, most) = (piece.smallest.unwrap_or((u32::MAX, 0)), piece.largest.unwrap_or_default());
         if self.options.base == Base::One && least.0 == 0 {
             return Err(wrong(least.1, "a feature has the index 0, where the first is 1".to_owned())
@@ -179,7 +180,7 @@ impl Reading {
 
     fn finish(self) -> Result<Letor> {
         if self.labels.is_empty() {
-            return Err(Error::invalid(format!("`{}` has no documents", self.name))
+            return Err(Error::invalid_rows(format!("`{}` has no documents", self.name))
                 .hint("a line is a document: `2 qid:10 1:0.03`"));
         }
         let narrow = self.narrow();

@@ -130,7 +130,7 @@ impl Layout<'_> {
         let mut fields: Vec<Field<'_>> = Vec::with_capacity(self.n_fields);
         for (offset, record) in records.iter().enumerate() {
             let row = first_row + offset;
-            let wrong = |why: String| Error::invalid(format!("{}: row {row}: {why}", self.name));
+            let wrong = |why: String| Error::invalid_rows(format!("{}: row {row}: {why}", self.name));
             fields.clear();
             for field in (Fields { rest: Some(&block[record.clone()]), delimiter: self.delimiter }) {
                 fields.push(field.map_err(|why| wrong(why.into()))?);
@@ -171,7 +171,7 @@ impl Stream<'_> {
         let mut chunk = Chunk::new(self.asked, first_row, records.len());
         for record in records {
             let wrong = |why: String| {
-                Error::invalid(format!("{}: row {}: {why}", self.name, first_row + chunk.rows as u64 + 1))
+                Error::invalid_rows(format!("{}: row {}: {why}", self.name, first_row + chunk.rows as u64 + 1))
             };
             let mut n_fields = 0;
             for field in (Fields { rest: Some(&block[record.clone()]), delimiter: self.delimiter }) {

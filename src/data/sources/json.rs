@@ -78,7 +78,9 @@ fn check_columns(name: &str, request: &Request, known: &[String]) -> Result<()> 
 
 fn parse_line(name: &str, row: usize, line: &[u8]) -> Result<Map<String, Value>> {
     serde_json::from_slice(line).map_err(|cause| {
-        Error::invalid(format!("{name}: row {row} is not a JSON object")).caused_by(cause).hint("one object per line")
+        Error::invalid_rows(format!("{name}: row {row} is not a JSON object"))
+            .caused_by(cause)
+            .hint("one object per line")
     })
 }
 

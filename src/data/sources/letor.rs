@@ -192,7 +192,7 @@ fn chosen(
 ) -> Result<(Array2<f32>, Vec<String>)> {
     let names = match wanted {
         VectorColumns::Embedding(column) => {
-            return Err(Error::invalid(format!("`{name}` has no column `{column}` of vectors"))
+            return Err(Error::invalid_rows(format!("`{name}` has no column `{column}` of vectors"))
                 .hint("the numbers of a LETOR file are its features: leave `embedding` out"));
         }
         VectorColumns::All { .. } => None,
@@ -200,7 +200,7 @@ fn chosen(
     };
     let (n_rows, width, first) = (features.n_rows(), features.n_features(), first(read));
     if width == 0 {
-        return Err(Error::invalid(format!("no line of `{name}` has a feature")).hint("`2 qid:10 1:0.03`"));
+        return Err(Error::invalid_rows(format!("no line of `{name}` has a feature")).hint("`2 qid:10 1:0.03`"));
     }
     let Some(names) = names else {
         if width > MOST {

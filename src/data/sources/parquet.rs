@@ -44,8 +44,10 @@ fn refuse_half_floats(path: &Path, wanted: &[String]) -> Result<()> {
     });
     match half {
         None => Ok(()),
-        Some(field) => Err(Error::invalid(format!("{}: column `{}` holds 16-bit floats", path.display(), field.name))
-            .hint("store it as 32-bit floats")),
+        Some(field) => {
+            Err(Error::invalid_rows(format!("{}: column `{}` holds 16-bit floats", path.display(), field.name))
+                .hint("store it as 32-bit floats"))
+        }
     }
 }
 
@@ -69,7 +71,7 @@ impl Cells {
     fn new(column: &Column, name: &str) -> Result<Self> {
         let series = column.as_materialized_series();
         let unreadable = || format!("{name}: column `{}` has the type {}", series.name(), series.dtype());
-        let wrong = |cause: polars::error::PolarsError| Error::invalid(unreadable()).caused_by(cause);
+        let wrong = |cause: polars::error::PolarsError| Error::invalid_rows(unreadable()).caused_by(cause);
         match series.dtype() {
             DataType::List(inner) if inner.is_primitive_numeric() => {
                 let lists = series.cast(&DataType::List(Box::new(DataType::Float32))).map_err(wrong)?;
@@ -80,7 +82,7 @@ impl Cells {
                 Ok(Self::Lists(lists))
             }
             DataType::List(_) | DataType::Array(..) | DataType::Struct(_) => {
-                Err(Error::invalid(unreadable()).hint("plain values and lists of numbers can be read"))
+                Err(Error::invalid_rows(unreadable()).hint("plain values and lists of numbers can be read"))
             }
             // The instant in UTC: polars writes a time with a zone only when it knows all zones.
             DataType::Datetime(unit, Some(_)) => {

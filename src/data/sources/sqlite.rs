@@ -54,6 +54,9 @@ fn query_of(connection: &Connection, path: &Path, query: Option<&str>) -> Result
 fn wrong_query(path: &Path, cause: rusqlite::Error) -> Error {
     let path = path.display();
     let error = match cause.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            Error::busy(format!("the database `{path}` is held by another process")).hint("try again in a moment")
+        }
         Some(rusqlite::ErrorCode::NotADatabase) => Error::invalid(format!("`{path}` is not a SQLite database")),
         Some(rusqlite::ErrorCode::DatabaseCorrupt) => Error::failed(format!("the database `{path}` is damaged")),
         _ => Error::invalid(format!("the query does not run on `{path}`")),
@@ -62,7 +65,7 @@ fn wrong_query(path: &Path, cause: rusqlite::Error) -> Error {
 }
 
 fn cell(value: ValueRef<'_>, slot: Slot, row: usize) -> Result<Cell<'_>> {
-    let not_text = |_| Error::invalid(format!("row {row}: a text of the database is not UTF-8"));
+    let not_text = |_| Error::invalid_rows(format!("row {row}: a text of the database is not UTF-8"));
     Ok(match value {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(number) => Cell::Text(Cow::Owned(number.to_string())),
@@ -120,5 +123,30 @@ impl Source for Sqlite {
         }
         builder.append(piece)?;
         builder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn every_error_names_the_database_of_the_user() {
+        let of = |code| {
+            let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let error = wrong_query(Path::new("data/app.db"), cause);
+            (error.kind, error.message)
+        };
+        let busy = (ErrorKind::Busy, "the database `data/app.db` is held by another process".to_owned());
+        assert_eq!((of(ffi::SQLITE_BUSY), of(ffi::SQLITE_LOCKED)), (busy.clone(), busy));
+        let damaged = (ErrorKind::Failed, "the database `data/app.db` is damaged".to_owned());
+        assert_eq!(of(ffi::SQLITE_CORRUPT), damaged);
+        let other = (ErrorKind::Invalid, "`data/app.db` is not a SQLite database".to_owned());
+        assert_eq!(of(ffi::SQLITE_NOTADB), other);
+        let wrong = (ErrorKind::Invalid, "the query does not run on `data/app.db`".to_owned());
+        assert_eq!(of(ffi::SQLITE_ERROR), wrong);
     }
 }

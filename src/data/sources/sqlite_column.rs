@@ -54,9 +54,15 @@ fn text_of(value: Value) -> Option<String> {
 }
 
 /// The row number of each id, for a table where every id that is asked for stands once.
-fn rows_by_id(connection: &Connection, table: &str, id_column: &str, ids: &[String]) -> Result<Vec<i64>> {
+fn rows_by_id(
+    connection: &Connection,
+    path: &Path,
+    (table, id_column): (&str, &str),
+    ids: &[String],
+) -> Result<Vec<i64>> {
     let sql = format!("SELECT rowid, {} FROM {}", quoted(id_column), quoted(table));
-    let wrong = || format!("the rows of table `{table}` cannot be found by `{id_column}`");
+    let wrong =
+        || format!("the rows of table `{table}` cannot be found by `{id_column}` in the database `{}`", path.display());
     let mut statement = connection.prepare(&sql).context(wrong)?;
     let mut found: HashMap<String, (i64, usize)> = HashMap::new();
     let mut rows = statement.query([]).context(wrong)?;
@@ -87,20 +93,20 @@ pub fn check(path: &Path, target: &Target, id_column: &str, ids: &[String]) -> R
     let connection = Connection::open_with_flags(path, flags).context(cannot)?;
     let columns = check_table(&connection, path, &target.table, id_column)?;
     if columns.iter().any(|name| name.eq_ignore_ascii_case(&target.column)) {
-        check_column(&connection, target)?;
+        check_column(&connection, path, target)?;
     }
     let mut seen = HashSet::new();
     if let Some(twice) = ids.iter().find(|id| !seen.insert(id.as_str())) {
         return Err(Error::invalid(format!("the rows have `{id_column}` = `{twice}` twice"))
             .hint("each row of the table gets one vector: the query must give each id once"));
     }
-    rows_by_id(&connection, &target.table, id_column, ids).map(drop)
+    rows_by_id(&connection, path, (&target.table, id_column), ids).map(drop)
 }
 
 /// Refuses to replace what is no vector: labels, texts and keys are not written over.
-fn check_column(connection: &Connection, target: &Target) -> Result<()> {
+fn check_column(connection: &Connection, path: &Path, target: &Target) -> Result<()> {
     let Target { table, column } = target;
-    let wrong = || format!("cannot read column `{column}` of table `{table}`");
+    let wrong = || format!("cannot read column `{column}` of table `{table}` in the database `{}`", path.display());
     let sql = format!("SELECT {0} FROM {1} WHERE {0} IS NOT NULL LIMIT 1000", quoted(column), quoted(table));
     let mut statement = connection.prepare(&sql).context(wrong)?;
     let mut rows = statement.query([]).context(wrong)?;
@@ -124,7 +130,7 @@ fn check_column(connection: &Connection, target: &Target) -> Result<()> {
 
 /// The columns of a table whose rows can be found by this column.
 fn check_table(connection: &Connection, path: &Path, table: &str, id_column: &str) -> Result<Vec<String>> {
-    let columns = columns_of(connection, table)?;
+    let columns = columns_of(connection, path, table)?;
     if columns.is_empty() {
         return Err(Error::invalid(format!("`{}` has no table `{table}`", path.display())));
     }
@@ -165,7 +171,7 @@ pub fn write_vectors(
         }
     })?;
     let columns = check_table(&change, path, table, id_column)?;
-    let rows = rows_by_id(&change, table, id_column, ids)?;
+    let rows = rows_by_id(&change, path, (table, id_column), ids)?;
     if !columns.iter().any(|name| name.eq_ignore_ascii_case(column)) {
         change
             .execute(&format!("ALTER TABLE {} ADD COLUMN {} TEXT", quoted(table), quoted(column)), [])
@@ -181,8 +187,8 @@ pub fn write_vectors(
     Ok(rows.len())
 }
 
-fn columns_of(connection: &Connection, table: &str) -> Result<Vec<String>> {
-    let wrong = || format!("cannot read the columns of table `{table}`");
+fn columns_of(connection: &Connection, path: &Path, table: &str) -> Result<Vec<String>> {
+    let wrong = || format!("cannot read the columns of table `{table}` in the database `{}`", path.display());
     let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)").context(wrong)?;
     statement.query_map([table], |row| row.get(0)).and_then(Iterator::collect).context(wrong)
 }
@@ -225,6 +231,17 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.db");
+        std::fs::write(&path, "this is a text and no database; ".repeat(200)).unwrap();
+        let target = Target::parse("letters.embedding_array").unwrap();
+        let error = check(&path, &target, "id", &["3".to_owned()]).unwrap_err();
+        let expected = format!("cannot read the columns of table `letters` in the database `{}`", path.display());
+        assert_eq!(error.message, expected);
+    }
+
+    #[test]
     fn an_id_that_is_missing_or_twice_changes_nothing() {
         let (_folder, path) = database();
         let target = Target::parse("letters.embedding_array").unwrap();
@@ -244,7 +261,7 @@ mod tests {
         let face = Target::parse("letters.face").unwrap();
         let refused = check(&path, &face, "id", &["3".to_owned()]).unwrap_err().message;
         assert!(refused.contains("something else than vectors"), "{refused}");
-        assert!(!columns_of(&Connection::open(&path).unwrap(), "letters").unwrap().contains(&target.column));
+        assert!(!columns_of(&Connection::open(&path).unwrap(), &path, "letters").unwrap().contains(&target.column));
         assert!(Target::parse("letters").is_err());
     }
 }

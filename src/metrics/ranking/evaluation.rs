@@ -163,7 +163,8 @@ pub fn ranked<'a>(queries: &Queries<'_>, convention: &'a Convention) -> Result<V
     let one = |(query, ends): (usize, &[usize])| {
         let here = ends[0]..ends[1];
         Ranked::new(&scores[here.clone()], &grades[here], convention).map_err(|error| {
-            Error::invalid(format!("query {}: {}", query + 1, error.message)).because(Cause::InQuery(query))
+            let message = format!("query {}: {}", query + 1, error.message);
+            Error::invalid(message).because(Cause::InQuery { query, what: error.message })
         })
     };
     // The first error in the order of queries, whoever finds one first.

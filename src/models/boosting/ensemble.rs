@@ -90,7 +90,7 @@ impl Boosted {
     pub fn add(&self, features: &Features, first: usize, scores: &mut [f64]) -> Result<()> {
         let (expected, got) = (self.n_features, features.n_features());
         if expected != got {
-            return Err(Error::invalid(format!("expected {expected} features, got {got}"))
+            return Err(Error::invalid_rows(format!("expected {expected} features, got {got}"))
                 .hint("predict with the features that the model was trained on"));
         }
         let trees = &self.packed[first.min(self.packed.len())..];

@@ -107,7 +107,7 @@ impl Model for NeuralRanker {
         check_scored(features, width)?;
         let scores = self.scorer.score(&Matrix::of_rows(&features.dense_rows(), width));
         if let Some(row) = scores.iter().position(|score| !score.is_finite()) {
-            return Err(Error::invalid(format!("the score of row {} is not a finite number", row + 1))
+            return Err(Error::invalid_rows(format!("the score of row {} is not a finite number", row + 1))
                 .hint("its features are far outside those of training"));
         }
         Ok(Array2::from_shape_vec((scores.len(), 1), scores).expect("one score a row"))

@@ -116,7 +116,7 @@ impl Model for Ensemble {
     fn predict(&self, features: &Features) -> Result<Array2<f64>> {
         let (expected, got) = (self.importance.len(), features.n_features());
         if expected != got {
-            return Err(Error::invalid(format!("expected {expected} features, got {got}"))
+            return Err(Error::invalid_rows(format!("expected {expected} features, got {got}"))
                 .hint("predict with the features that the model was trained on"));
         }
         let mut sums = vec![0.0; features.n_rows() * self.n_classes];

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::metrics::ranking::Wanted;
 use crate::metrics::{self, Direction};
 use crate::tracking::{Metric, Run, Tracker};
@@ -155,7 +155,8 @@ pub fn direction(metric: &str) -> Result<Direction> {
         Ok(Direction::Maximize)
     } else {
         Err(Error::invalid(format!("the metric `{metric}` has no direction: is a higher or a lower value better?"))
-            .hint("`compare --order higher|lower` and `runs best --maximize|--minimize` say it"))
+            .hint("`compare --order higher|lower` and `runs best --maximize|--minimize` say it")
+            .because(Cause::NoDirection))
     }
 }
 

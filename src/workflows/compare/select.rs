@@ -2,13 +2,15 @@
 
 use super::super::session::Session;
 use super::column::direction;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::metrics::Direction;
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
+use crate::registry::Selector;
 use crate::tracking::{Filter, Run, Search, Status, View};
 
-/// Finds a run: an id or a unique prefix, `@latest`, `@best:f1`.
+/// Finds a run: an id or a unique prefix, `@latest`, `@best:f1`, or the run that made a model's version (`reviews/3`,
+/// `reviews@production`, a folder).
 ///
 /// # Errors
 /// `NotFound` when there is none.
@@ -28,7 +30,24 @@ pub fn find_run(session: &Session<'_>, named: &str) -> Result<Run> {
         }
         return Ok(run);
     }
-    tracker.run(named)
+    let not_a_run = match tracker.run(named) {
+        Err(error) if error.is_unknown_name() => error,
+        answer => return answer,
+    };
+    match Selector::parse(named) {
+        // Of a version only the row is asked: its folders may be gone.
+        Ok(Selector::Version(model, version)) => {
+            let row = tracker.version(model.as_str(), version)?;
+            let run = row.run_id.ok_or_else(|| {
+                Error::not_found(format!("{model} {version} has no run: its row was rebuilt from its folder"))
+            })?;
+            tracker.run(run.as_str())
+        }
+        Ok(Selector::At(..) | Selector::Folder(_)) => {
+            tracker.run(session.locate(named, Prefer::ProductionElseLatest)?.run_id.as_str())
+        }
+        _ => Err(not_a_run),
+    }
 }
 
 /// What runs are judged by when nobody says it: the first run's primary metric, an evaluation's being that of the training
@@ -55,8 +74,8 @@ pub fn runs_of(session: &Session<'_>, item: &str) -> Result<Vec<Run>> {
     let tracker = project.reader()?;
     let not_a_run = match find_run(session, item) {
         Ok(run) => return Ok(vec![run]),
-        Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
-        Err(error) => error,
+        Err(error) if error.is_unknown_name() && !item.starts_with('@') => error,
+        Err(error) => return Err(error),
     };
     if ExperimentName::parse(item).is_ok()
         && let Ok(experiment) = tracker.experiment(item)
@@ -71,9 +90,9 @@ pub fn runs_of(session: &Session<'_>, item: &str) -> Result<Vec<Run>> {
             Ok(runs)
         };
     }
-    match project.locate(item, Prefer::ProductionElseLatest) {
+    match session.locate(item, Prefer::ProductionElseLatest) {
         Ok(located) => Ok(vec![tracker.run(located.run_id.as_str())?]),
-        Err(error) if error.kind == ErrorKind::Failed => Err(error),
+        Err(error) if !error.is_unknown_name() => Err(error),
         Err(_) if item.len() >= 4 && item.bytes().all(|byte| byte.is_ascii_hexdigit()) => Err(not_a_run),
         Err(_) => Err(Error::not_found(format!("`{item}` is no run, experiment or model"))
             .hint("`mlops runs list`, `mlops experiments list` and `mlops models list` show what there is")),

@@ -11,7 +11,6 @@ use rayon::prelude::*;
 use super::columns::{self, From};
 use super::model::{SEED, sample_for};
 use super::outcome::{Outcome, WindowFacts, Wishes};
-use super::written::Written;
 use crate::data::labels::canonical;
 use crate::data::sources::{Ask, Cells, Form, column_names, scan};
 use crate::data::table::no_such_column;
@@ -53,15 +52,11 @@ const DIFFERENT: usize = 10_000;
 /// # Errors
 /// `Invalid` when one cannot be read, is empty, or lacks a column that was named.
 pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> {
-    let written = Written::of(session.project, &[&request.reference, &request.current]);
-    compared(session, request, &written).map_err(|error| written.error(error))
-}
-
-fn compared(session: &Session<'_>, request: &Request, written: &Written) -> Result<Outcome> {
     let project = session.project;
     let started_ms = project.now_ms();
     let settings = request.wishes.over(&Settings::default())?;
     let (reference, current) = (project.expand(&request.reference)?, project.expand(&request.current)?);
+    let redactor = project.redactor();
     let query = request.query.as_deref();
     let root = project.layout.root();
     let known = column_names(&reference, query, root)?;
@@ -76,11 +71,11 @@ fn compared(session: &Session<'_>, request: &Request, written: &Written) -> Resu
     if wanted.is_empty() {
         return Err(Error::invalid(format!("`{reference}` has no columns to compare")));
     }
-    session.stage(&format!("reading {}", written.text(&reference)))?;
+    session.stage(&format!("reading {}", redactor.text(&reference)))?;
     let mut notes = Vec::new();
     let profiles = profiles(project, (&reference, query), &wanted, &mut notes)?;
     session.check()?;
-    session.stage(&format!("reading {}", written.text(&current)))?;
+    session.stage(&format!("reading {}", redactor.text(&current)))?;
     let known = column_names(&current, query, root)?;
     let columns: Vec<&Column> = profiles.iter().collect();
     let from = From { source: &current, query, time: request.time.as_deref() };
@@ -92,7 +87,7 @@ fn compared(session: &Session<'_>, request: &Request, written: &Written) -> Resu
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
     let window = WindowFacts {
-        source: written.text(&current),
+        source: redactor.text(&current),
         rows,
         size: settings.window,
         full: rows >= settings.window,
@@ -104,7 +99,7 @@ fn compared(session: &Session<'_>, request: &Request, written: &Written) -> Resu
     let mut outcome = Outcome::of(report, settings, window);
     outcome.notes.extend(notes);
     if request.record {
-        light(session, &run(&outcome, &written.text(&reference), started_ms));
+        light(session, &run(&outcome, &redactor.text(&reference), started_ms));
     }
     Ok(outcome)
 }

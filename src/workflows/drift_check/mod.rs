@@ -1,6 +1,6 @@
 //! `drift-check`: `columns` streams the current columns, `rows` what the model says of the current rows, `model` holds a
 //! version against its reference, `files` one file against another,
-//! `tell` writes numbers and notices, `written` keeps secrets out of what is told.
+//! `tell` writes numbers and notices, the project keeps secrets out of both.
 
 mod columns;
 pub mod files;
@@ -8,7 +8,6 @@ pub mod model;
 mod outcome;
 mod rows;
 mod tell;
-mod written;
 
 pub use files::check_files;
 pub use model::{Current, Request, drift_check};

@@ -8,14 +8,14 @@
 use super::columns::{self, From};
 use super::outcome::{Outcome, WindowFacts, Wishes};
 use super::rows::said;
-use super::written::Written;
-use crate::bundle::{Bundle, Schema};
+use crate::bundle::Schema;
 use crate::data::sources::{column_names, resolve};
 use crate::drift::statistic::FEW;
 use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
 use crate::project::{Located, Prefer};
+use crate::runs::opened::Opened;
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, version_tags};
 use crate::tasks::kind_of;
@@ -66,31 +66,27 @@ const LONGEST_WINDOW: u64 = 1_000_000;
 /// # Errors
 /// `NotFound` without such a model or without a reference, `Invalid` when the file cannot be read or is empty.
 pub fn drift_check(session: &Session<'_>, request: &Request) -> Result<Outcome> {
-    let written = match &request.current {
-        Current::File { source, .. } => Written::of(session.project, &[source]),
-        Current::Log => Written::default(),
-    };
-    checked(session, request, &written).map_err(|error| written.error(error))
-}
-
-fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Result<Outcome> {
     let started_ms = session.project.now_ms();
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
-    refuse_ranking(&located)?;
-    let reference = Reference::read(&located.folder)?;
-    let settings = request.wishes.over(&reference.settings)?;
-    let mut outcome = match &request.current {
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let (mut outcome, left_out) = match &request.current {
         Current::File { source, query, time } => {
+            session.stage(&format!("loading {} {}", located.model, located.version))?;
+            let opened = Opened::open(located.clone())?;
+            let (reference, settings) = frozen(&located, &opened.bundle.schema, &request.wishes)?;
             let source = session.project.expand(source)?;
             let from = From { source: &source, query: query.as_deref(), time: time.as_deref() };
-            of_file(session, (&located, &reference), (from, settings, request.events), written)?
+            let outcome = of_file(session, (&opened, &reference), (from, settings, request.events))?;
+            (outcome, reference.left_out.len())
         }
-        Current::Log => of_log(session, &located, &reference, settings)?,
+        // The log has the model's answers: of the version no more than its schema is needed.
+        Current::Log => {
+            let (reference, settings) = frozen(&located, &Schema::read(&located.folder)?, &request.wishes)?;
+            (of_log(session, &located, &reference, settings)?, reference.left_out.len())
+        }
     };
     session.check()?;
     outcome.model = Some(located.model.clone());
     outcome.version = Some(located.version);
-    let left_out = reference.left_out.len();
     if left_out > 0 {
         outcome.notes.push(format!("{left_out} features had no room in the reference and are not checked"));
     }
@@ -104,13 +100,19 @@ fn checked(session: &Session<'_>, request: &Request, written: &Written) -> Resul
     Ok(outcome)
 }
 
-/// A ranker's scores mean something within a query only: their distribution over all rows says nothing about drift.
-fn refuse_ranking(located: &Located) -> Result<()> {
-    if kind_of(Schema::read(&located.folder)?.task()).is_monitored() {
-        return Ok(());
+/// What was frozen with the version, and how it is checked today. A ranker's scores mean something within a query only:
+/// their distribution over all rows says nothing about drift.
+fn frozen(located: &Located, schema: &Schema, wishes: &Wishes) -> Result<(Reference, Settings)> {
+    if !kind_of(schema.task()).is_monitored() {
+        return Err(Error::invalid(format!(
+            "{} {} ranks: drift of a ranker is not checked",
+            located.model, located.version
+        ))
+        .hint("`mlops drift-check --reference OLD --current NEW` compares the features of two files"));
     }
-    Err(Error::invalid(format!("{} {} ranks: drift of a ranker is not checked", located.model, located.version))
-        .hint("`mlops drift-check --reference OLD --current NEW` compares the features of two files"))
+    let reference = Reference::read(&located.folder)?;
+    let settings = wishes.over(&reference.settings)?;
+    Ok((reference, settings))
 }
 
 /// How many current values are kept: none for statistics that read bins only.
@@ -120,13 +122,13 @@ pub(super) fn sample_for(settings: &Settings, most: usize) -> usize {
 
 fn of_file(
     session: &Session<'_>,
-    (located, reference): (&Located, &Reference),
+    (opened, reference): (&Opened, &Reference),
     (from, settings, keyed): (From<'_>, Settings, bool),
-    written: &Written,
 ) -> Result<Outcome> {
-    let project = session.project;
+    let (project, located) = (session.project, &opened.located);
+    let redactor = project.redactor();
     let known = column_names(from.source, from.query, project.layout.root())?;
-    session.stage(&format!("reading {}", written.text(from.source)))?;
+    session.stage(&format!("reading {}", redactor.text(from.source)))?;
     let of_data = |column: &&Column| column.role.own_name().is_none();
     // Rows without a label are current rows too: nobody knows the labels yet.
     let asked = |column: &&Column| column.role != Role::Label || known.contains(&column.name);
@@ -134,8 +136,7 @@ fn of_file(
     let sample = sample_for(&settings, SAMPLE);
     let (seen, rows, span) = columns::seen(project, from, &columns, &known, sample)?;
     session.stage(&format!("predicting with {} {}", located.model, located.version))?;
-    let bundle = Bundle::load(&located.folder)?;
-    let said = said(session, &bundle, reference, (from, &known, sample))?;
+    let said = said(session, &opened.bundle, reference, (from, &known, sample))?;
     session.stage("comparing")?;
     let mut observed: Vec<(&Column, Option<&Seen>)> = Vec::new();
     for column in &reference.columns {
@@ -149,12 +150,12 @@ fn of_file(
     let mut report = check(&observed, vectors, &settings, SEED);
     if let Some(finding) = said.finding {
         (report.drift, report.severity) = (true, Severity::Severe);
-        report.findings.insert(0, Finding { message: written.text(&finding.message), ..finding });
+        report.findings.insert(0, Finding { message: redactor.text(&finding.message), ..finding });
     }
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
     let window = WindowFacts {
-        source: written.text(from.source),
+        source: redactor.text(from.source),
         rows,
         size: settings.window,
         full: rows >= settings.window,
@@ -169,7 +170,7 @@ fn of_file(
     }
     if !outcome.window.full {
         let (rows, size) = (thousands(rows), thousands(outcome.window.size));
-        outcome.notes.push(format!("{rows} of the {size} rows of a full window: drift in them becomes no event"));
+        outcome.notes.push(format!("only {rows} rows (a window has {size}): shown, not recorded as an event"));
     }
     Ok(outcome)
 }

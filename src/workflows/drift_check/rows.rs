@@ -13,7 +13,7 @@ use crate::data::{Columns, Features, Input, Table};
 use crate::drift::sampler::Sampler;
 use crate::drift::vectors::norm;
 use crate::drift::{Finding, Reference, Role, Seen};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::features::Signal;
 use crate::tracking::Severity;
 use crate::workflows::reading::batch;
@@ -122,7 +122,7 @@ pub(super) fn said(
     let root = session.project.layout.root();
     match read_parts(from.source, &request, root, &mut |table| pass.take(table, &columns)) {
         Ok(()) => {}
-        Err(error) if error.kind == ErrorKind::Invalid => {
+        Err(error) if error.blames_rows() => {
             let message = format!("the model cannot take these rows: {}", error.message);
             let finding = Finding {
                 column: Role::Score.own_name().unwrap_or_default().to_owned(),

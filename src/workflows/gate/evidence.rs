@@ -1,13 +1,14 @@
 //! What a decision rested on, as the ledger keeps it.
 //!
 //! A promotion writes one `Evidence` into the ledger's row of its decision. `format_version` counts the forms of this
-//! document: 0 are rows of builds that did not write it; their fields are the same. Rows of other actions (a rollback, a
-//! prune) hold other objects, which are no `Evidence`.
+//! document: 0 are rows of builds that did not write it; their fields are the same, but for those of the first
+//! builds, which wrote no verdict. Rows of other actions (a rollback, a prune) hold other objects, which are no
+//! `Evidence`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::check::{Check, Verdict};
+use super::check::{Check, Verdict, overall};
 use super::versus::ComparedOn;
 use crate::error::{Context, Result};
 use crate::tracking::LedgerEntry;
@@ -26,32 +27,54 @@ pub struct PolicyFile {
 
 /// What the decision about a promotion rested on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Evidence {
     /// The form of this document; 0 where an older build wrote it.
-    #[serde(default)]
     pub format_version: u32,
     /// What the gate said.
     pub verdict: Verdict,
     /// Its lines.
     pub checks: Vec<Check>,
     /// The rows on which the version was compared with production.
-    #[serde(default)]
     pub compared_on: Option<ComparedOn>,
     /// The file with the rules.
-    #[serde(default)]
     pub policy: Option<PolicyFile>,
     /// The rules, as a config has them.
-    #[serde(default)]
     pub rules: Value,
     /// The versions among which `--best` chose.
-    #[serde(default)]
     pub candidates: Value,
     /// Golden rows that were asked again.
-    #[serde(default)]
     pub golden_rows: usize,
     /// The files that were made for other systems.
-    #[serde(default)]
     pub release: Value,
+}
+
+/// The document as the ledger has it.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(default)]
+    format_version: u32,
+    verdict: Option<Verdict>,
+    checks: Vec<Check>,
+    compared_on: Option<ComparedOn>,
+    policy: Option<PolicyFile>,
+    #[serde(default)]
+    rules: Value,
+    #[serde(default)]
+    candidates: Value,
+    #[serde(default)]
+    golden_rows: usize,
+    #[serde(default)]
+    release: Value,
+}
+
+impl From<Stored> for Evidence {
+    fn from(stored: Stored) -> Self {
+        let Stored { format_version, verdict, checks, compared_on, policy, rules, candidates, golden_rows, release } =
+            stored;
+        let verdict = verdict.unwrap_or_else(|| overall(&checks));
+        Self { format_version, verdict, checks, compared_on, policy, rules, candidates, golden_rows, release }
+    }
 }
 
 impl Evidence {
@@ -112,6 +135,14 @@ mod tests {
         let read: Evidence = serde_json::from_value(older).unwrap();
         assert_eq!((read.format_version, read.verdict, read.checks.len()), (0, Verdict::Inconclusive, 1));
         assert_eq!(read.compared_on.map(|on| (on.rows, on.learned)), Some((40, 3)));
+        // A row of the first build: its lines had neither kind nor verdict.
+        let first = json!({
+            "checks": [{"metric": "f1", "value": 0.51, "rule": ">= 0.55", "passed": false}], "candidates": [],
+            "golden_rows": 8,
+        });
+        let read: Evidence = serde_json::from_value(first).unwrap();
+        let line = Check::new(Kind::Require, "f1", Some(0.51), ">= 0.55".into(), Verdict::Fail);
+        assert_eq!((read.verdict, read.checks), (Verdict::Fail, vec![line]));
         // A rollback's row.
         assert!(serde_json::from_value::<Evidence>(json!({"golden_rows": 8})).is_err());
     }

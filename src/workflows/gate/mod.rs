@@ -12,7 +12,7 @@ mod judge;
 mod subject;
 mod versus;
 
-pub use absolute::require;
+pub use absolute::{minimum, require};
 pub use check::{Check, Kind, Verdict, overall, refusal};
 pub use evidence::{Evidence, PolicyFile};
 pub use judge::{Gate, judge};

@@ -3,22 +3,21 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
-
 use super::super::release::export::Export;
 use super::super::session::Session;
 use crate::config::ExperimentConfig;
-use crate::error::{Cause, Context, Error, Result};
-use crate::fs::read_text;
+use crate::error::{Cause, Error, Result};
 use crate::metrics::Evaluation;
 use crate::names::ExperimentName;
 use crate::once::get_or_try_init;
 use crate::project::{Located, Project};
 use crate::registry::Manifest;
 use crate::runs::known_rows::KnownRows;
+use crate::runs::metrics_file::{self, MetricsFile};
 use crate::runs::opened::Opened;
 use crate::runs::paired::{all_answers, answers};
 use crate::runs::predictions::Predictions;
+use crate::runs::recorded::recorded_file;
 use crate::runs::stored_config::stored_config;
 use crate::tracking::{Filter, Run, Search, Status, View};
 
@@ -34,11 +33,6 @@ pub struct Subject {
     answers: OnceLock<Predictions>,
     opened: OnceLock<Opened>,
     export: OnceLock<Export>,
-}
-
-#[derive(Deserialize)]
-struct MetricsDocument {
-    splits: std::collections::BTreeMap<String, Evaluation>,
 }
 
 impl Subject {
@@ -92,14 +86,9 @@ impl Subject {
     pub fn evaluation(&self, project: &Project) -> Result<Option<&Evaluation>> {
         let read = || {
             let Some(run) = &self.run else { return Ok(None) };
+            recorded_file(project, run, metrics_file::FILE)?;
             let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
-            let path = folder.join("metrics.json");
-            if !path.is_file() {
-                return Ok(None);
-            }
-            let document: MetricsDocument =
-                serde_json::from_str(&read_text(&path)?).context(|| format!("`{}` is damaged", path.display()))?;
-            Ok(document.splits.into_iter().find(|(part, _)| part == "test").map(|(_, evaluation)| evaluation))
+            Ok(MetricsFile::read(&folder)?.and_then(MetricsFile::test))
         };
         Ok(get_or_try_init(&self.evaluation, read)?.as_ref())
     }
@@ -181,7 +170,10 @@ impl Subject {
         let Some(trained) = self.run.as_ref().filter(|_| self.config.data.columns.id.is_some()) else {
             return Ok(false);
         };
-        let Ok(known) = all_answers(project, trained) else { return Ok(false) };
+        let known = match all_answers(project, trained) {
+            Err(error) if error.cause() == Some(&Cause::NotComparable) => return Ok(false),
+            known => known?,
+        };
         let of = |part: &str| known.part(part).ids.into_iter().collect::<HashSet<_>>();
         let (validation, test) = (of("validation"), of("test"));
         let tested = ids.iter().filter(|id| test.contains(*id)).count();

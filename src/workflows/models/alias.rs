@@ -37,7 +37,7 @@ pub struct AliasChange {
 /// `NotFound` (version, alias), `Invalid` when the alias could be read as a version or a stage.
 pub fn alias(session: &Session<'_>, request: &AliasRequest) -> Result<AliasChange> {
     let project = session.project;
-    let located = project.locate(&request.selector, Prefer::Latest)?;
+    let located = session.locate(&request.selector, Prefer::Latest)?;
     let (tracker, actor, now_ms) = (project.tracker()?, &project.surroundings.actor, project.now_ms());
     let (model, alias) = (located.model.as_str(), request.alias.as_str());
     if request.remove {

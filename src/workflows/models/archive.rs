@@ -1,11 +1,12 @@
 //! `models archive`: moves a version to Archived.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
+use crate::registry::check_pointers;
 use crate::tracking::{Stage, Transition};
 use crate::workflows::Session;
 
@@ -45,7 +46,7 @@ pub struct Archived {
 /// `NotFound`, `Failed` when the version's folder is damaged.
 pub fn plan_archival(session: &Session<'_>, selector: &str) -> Result<Archival> {
     let project = session.project;
-    let located = project.locate(selector, Prefer::Latest)?;
+    let located = session.locate(selector, Prefer::Latest)?;
     let production = project.production_version(&located.model)?;
     Ok(Archival { model: located.model, version: located.version, production })
 }
@@ -57,11 +58,12 @@ pub fn plan_archival(session: &Session<'_>, selector: &str) -> Result<Archival> 
 pub fn archive_by_hand(session: &Session<'_>, archival: &Archival, reason: &str) -> Result<Archived> {
     let Archival { model, version, production } = archival;
     let reason = if reason.is_empty() { "archived by hand" } else { reason };
-    archive(session, model, *version, *production, reason)?;
+    archive(session, model, *version, *production, reason, &json!({}))?;
     Ok(Archived { model: model.clone(), version: *version, stage: Stage::Archived })
 }
 
-/// Moves a version to Archived, under the model's lock, unless production has become another than `expected`.
+/// Moves a version to Archived, under the model's lock, with its reason and the evidence in the ledger, unless
+/// production has become another than `expected`.
 ///
 /// # Errors
 /// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.
@@ -71,9 +73,14 @@ pub fn archive(
     version: Version,
     expected: Option<Version>,
     reason: &str,
+    evidence: &Value,
 ) -> Result<()> {
     let project = session.project;
     let _lock = project.lock(model, "archiving")?;
+    if expected == Some(version) {
+        // What cannot be switched afterwards is not decided.
+        check_pointers(&project.layout, model)?;
+    }
     project.tracker()?.transition(&Transition {
         model: model.as_str(),
         version,
@@ -83,7 +90,7 @@ pub fn archive(
         actor: &project.surroundings.actor,
         forced: false,
         reason,
-        evidence: &json!({}),
+        evidence,
         now_ms: project.now_ms(),
     })?;
     session.notes.extend(project.mirror(model)?);

@@ -40,7 +40,7 @@ pub fn verify(session: &Session<'_>, selector: &str) -> Result<Vec<Verified>> {
         return Err(Error::not_found(format!("model `{selector}` has no versions")));
     }
     let verified = |one: &String| {
-        let located = project.locate(one, Prefer::Latest)?;
+        let located = session.locate(one, Prefer::Latest)?;
         Ok(Verified { model: located.model, version: located.version, folder: located.folder, whole: true })
     };
     selectors.iter().map(verified).collect()

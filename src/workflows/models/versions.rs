@@ -79,18 +79,42 @@ pub fn list(session: &Session<'_>) -> Result<Vec<Listed>> {
         }
     }
     let listed = |model: RegisteredModel| {
-        let shown = show(project, &model.name)?;
+        let shown = of_name(project, &model.name)?;
         let on_disk = Folders::of(&project.layout, &ModelName::parse(&model.name)?);
         Ok(Listed { model, on_disk, disagreements: shown.disagreements })
     };
     models.into_iter().map(listed).collect()
 }
 
-/// One model with its versions.
+/// One model with its versions, or with the one version that a selector such as `reviews/3` names.
 ///
 /// # Errors
 /// `NotFound`, `Failed` when the database cannot be read.
-pub fn show(project: &Project, name: &str) -> Result<Shown> {
+pub fn show(project: &Project, selector: &str) -> Result<Shown> {
+    let (name, version) = model_and_version(project, selector)?;
+    let mut shown = of_name(project, &name)?;
+    shown.versions.retain(|one| version.is_none_or(|version| one.row.version == version));
+    Ok(shown)
+}
+
+/// The model that a selector names, and the version where it names one.
+fn model_and_version(project: &Project, selector: &str) -> Result<(String, Option<Version>)> {
+    match Selector::parse(selector) {
+        // A name that was registered under older rules is found as it is written.
+        Ok(Selector::Name(_)) | Err(_) => Ok((selector.to_owned(), None)),
+        Ok(_) => named_version(project, selector).map(|(model, version)| (model.to_string(), Some(version))),
+    }
+}
+
+/// The same of the past: the version may be gone today, and only the ledger knows it.
+fn past_version(project: &Project, selector: &str) -> Result<(String, Option<Version>)> {
+    match Selector::parse(selector) {
+        Ok(Selector::Version(model, version)) => Ok((model.to_string(), Some(version))),
+        _ => model_and_version(project, selector),
+    }
+}
+
+fn of_name(project: &Project, name: &str) -> Result<Shown> {
     let tracker = project.reader()?;
     let (model, rows) = (tracker.model(name)?, tracker.versions(name)?);
     let parsed = ModelName::parse(name)?;
@@ -104,17 +128,20 @@ pub fn show(project: &Project, name: &str) -> Result<Shown> {
 ///
 /// # Errors
 /// `NotFound` when there is no such model, or it had no version yet.
-pub fn at(project: &Project, name: &str, at_ms: i64) -> Result<Then> {
+pub fn at(project: &Project, selector: &str, at_ms: i64) -> Result<Then> {
+    let (name, version) = past_version(project, selector)?;
+    let name = name.as_str();
     let tracker = project.reader()?;
     let ledger = tracker.history(name)?;
     let told = timestamp(at_ms);
-    let state = state_at(&ledger, at_ms).ok_or_else(|| {
+    let mut state = state_at(&ledger, at_ms).ok_or_else(|| {
         let error = Error::not_found(format!("model `{name}` had no version yet at {}", readable(at_ms)));
         match ledger.first() {
             Some(first) => error.hint(format!("its first was registered at {}", readable(first.at_ms))),
             None => error,
         }
     })?;
+    state.versions.retain(|one| version.is_none_or(|version| one.version == version));
     let rows = tracker.versions(name)?;
     let mut today = BTreeMap::new();
     for one in &state.versions {
@@ -132,8 +159,14 @@ pub fn at(project: &Project, name: &str, at_ms: i64) -> Result<Then> {
 ///
 /// # Errors
 /// `NotFound` when there is no such model.
-pub fn history(session: &Session<'_>, name: &str) -> Result<Vec<LedgerEntry>> {
-    session.project.reader()?.history(name)
+pub fn history(session: &Session<'_>, selector: &str) -> Result<Vec<LedgerEntry>> {
+    let (name, version) = past_version(session.project, selector)?;
+    let mut entries = session.project.reader()?.history(&name)?;
+    entries.retain(|entry| version.is_none_or(|version| entry.version == version));
+    if let Some(version) = version.filter(|_| entries.is_empty()) {
+        return Err(Error::not_found(format!("model `{name}` has never had a version {version}")));
+    }
+    Ok(entries)
 }
 
 /// A moment as people read it: `2026-07-03 23:59:59 UTC`.

@@ -119,7 +119,7 @@ pub struct Outcome {
 /// when the file does not say what the model says, `Failed` when the disk refuses.
 pub fn export(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let started_ms = session.project.now_ms();
-    let located = session.project.locate(&request.model, Prefer::ProductionElseLatest)?;
+    let located = session.locate(&request.model, Prefer::ProductionElseLatest)?;
     session.stage(&format!("loading {} {}", located.model, located.version))?;
     let opened = Opened::open(located)?;
     let Opened { located, bundle, .. } = &opened;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::super::session::Session;
 use crate::bundle::{Bundle, Golden};
 use crate::data::Features;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::features::{Batch, QueryBounds, Signal};
 use crate::onnx::{RUNTIME, Runtime};
 use crate::stats::quantile::quantile;
@@ -121,7 +121,7 @@ pub fn measure(
         .hint(format!("at most {} rows here", LARGEST / width.max(1))));
     }
     if golden.scores.is_empty() {
-        return Err(Error::invalid("there are no golden rows to measure with"));
+        return Err(Error::invalid("there are no golden rows to measure with").because(Cause::NoGoldenRows));
     }
     // The same texts over and over: neither a cache of vectors nor a report of truncated texts belongs here.
     let context = session.embedding.uncached();

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::super::session::Session;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::onnx::{RUNTIME, Runtime};
 use crate::runs::opened::Opened;
 use crate::tasks::kind_of;
@@ -32,6 +32,8 @@ pub struct Parity {
 /// # Errors
 /// `Refused` without golden rows, or when the file does not say what the model says; `Failed` when it cannot be run.
 pub fn parity(session: &Session<'_>, opened: &Opened, runtime: &Runtime) -> Result<Parity> {
+    #[cfg(test)]
+    crate::counted::add("parity");
     let Opened { located, bundle, .. } = opened;
     let (golden, folder, context) = (opened.golden()?, &located.folder, &session.embedding);
     let rows = golden.scores.len();
@@ -40,7 +42,8 @@ pub fn parity(session: &Session<'_>, opened: &Opened, runtime: &Runtime) -> Resu
             "{} {} has no golden rows to check the file on",
             located.model, located.version
         ))
-        .hint("train with a test part: its first rows become the golden rows"));
+        .hint("train with a test part: its first rows become the golden rows")
+        .because(Cause::NoGoldenRows));
     }
     // These texts are test rows, which training has reported: there is no second report.
     let (input, _) = bundle.features.graph_input(golden.batch(&bundle.schema.output, folder)?, context)?;
@@ -52,7 +55,8 @@ pub fn parity(session: &Session<'_>, opened: &Opened, runtime: &Runtime) -> Resu
             "{} {}: the ONNX file differs from the model by {worst:.2e} on {rows} golden rows, allowed are {TOLERANCE:.0e}",
             located.model, located.version
         ))
-        .hint("features in the millions lose digits as f32: standardize them; else please report this"));
+        .hint("features in the millions lose digits as f32: standardize them; else please report this")
+        .because(Cause::FileDiffers));
     }
     Ok(Parity { rows, worst, tolerance: TOLERANCE, runtime: RUNTIME })
 }

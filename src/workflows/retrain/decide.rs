@@ -16,7 +16,7 @@ use crate::metrics;
 use crate::names::Version;
 use crate::project::{Prefer, Project};
 use crate::runs::known_rows::KnownRows;
-use crate::runs::predictions;
+use crate::runs::paired::all_answers;
 use crate::runs::stored_config::stored_config;
 use crate::tracking::{Filter, LedgerEntry, Run, Search, Stage, Status, View};
 
@@ -177,13 +177,15 @@ fn ask_production(session: &Session<'_>, state: &State, (best, holder): (&Traine
         model,
         data: Some(extracted.snapshot.clone()),
         ids: Some(rows.ids_of(Part::Test)),
+        // The gate itself leaves out what either version has learned from.
+        include_known: true,
         tags: vec![(TAG.to_owned(), format!("{}/{}", state.name, state.period))],
         ..Evaluation::default()
     };
     // Production may be of another kind of rows than there are now: the gate then says that nothing can be compared.
     match evaluate(session, &request) {
         Ok(outcome) => Ok(outcome.metrics.metrics.get(&best.metric).and_then(|found| found.value)),
-        Err(error) if error.kind == crate::error::ErrorKind::Invalid => {
+        Err(error) if error.blames_rows() => {
             let kind = stored_config(&located).map_or_else(|_| String::new(), |config| config.model.kind);
             let holder = format!("{} {holder} ({kind})", state.model);
             session.note(format!("{holder} cannot answer the new rows: {}", error.message));
@@ -204,10 +206,6 @@ fn answered(project: &Project, state: &State, version: Version, run: &Run) -> Re
     let search =
         Search { experiments: &[], filter: Some(&filter), order: &[], limit: 1, offset: 0, view: View::Active };
     let found = project.reader()?.search_runs(&search)?.pop();
-    let whole = |found: &Run| {
-        let folder =
-            crate::names::ExperimentName::parse(&found.experiment).map(|name| project.layout.run(&name, &found.id));
-        folder.is_ok_and(|folder| predictions::read(&folder.join("predictions.parquet")).is_ok())
-    };
+    let whole = |found: &Run| all_answers(project, found).is_ok();
     Ok(found.filter(whole))
 }

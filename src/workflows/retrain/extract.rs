@@ -13,11 +13,11 @@ use crate::data::snapshot::{Facts, Layout, write};
 use crate::data::sources::{Request, VectorColumns, column_names, read};
 use crate::data::split::parse_time;
 use crate::data::{Table, parquet_file};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::fs::{create_dir, sha256_file};
 use crate::names::ModelName;
 use crate::project::Prefer;
-use crate::runs::known_rows::KnownRows;
+use crate::runs::known_rows::{KnownRows, digest_text};
 use crate::runs::record::write_json;
 use crate::runs::stored_config::stored_config;
 
@@ -203,7 +203,10 @@ fn new_rows(session: &Session<'_>, model: &ModelName, snapshot: &str) -> Result<
     let project = session.project;
     let Some(version) = project.production_version(model)? else { return Ok(None) };
     let located = project.locate(&format!("{model}/{}", version.0), Prefer::Latest)?;
-    let Ok(run) = project.reader()?.run(located.run_id.as_str()) else { return Ok(None) };
+    let run = match project.reader()?.run(located.run_id.as_str()) {
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+        run => run?,
+    };
     let Some(known) = KnownRows::of(project, &run)? else { return Ok(None) };
     let (columns, all) = (stored_config(&located)?.columns(), known.all());
     let rows = read_rows(
@@ -219,8 +222,11 @@ fn new_rows(session: &Session<'_>, model: &ModelName, snapshot: &str) -> Result<
             by: &[],
         },
     );
-    // Production may have read other columns than are there now: then nothing can be said.
-    let Ok(rows) = rows else { return Ok(None) };
-    let fresh = rows.digests().into_iter().filter(|digest| !all.contains(format!("{digest:016x}").as_str()));
+    let rows = match rows {
+        // Production may have read other columns than are there now: then nothing can be said.
+        Err(error) if error.blames_rows() => return Ok(None),
+        rows => rows?,
+    };
+    let fresh = rows.digests().into_iter().filter(|digest| !all.contains(digest_text(*digest).as_str()));
     Ok(Some(fresh.count() as u64))
 }

@@ -100,7 +100,7 @@ pub(super) fn candidate(session: &Session<'_>, config: &RetrainConfig, state: &S
             trained.test = value(crate::data::Part::Test);
         }
         Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
-        Err(error) => trained.error = Some(error.with_causes()),
+        Err(error) => trained.error = Some(session.project.redactor().text(&error.with_causes())),
     }
     Ok(trained)
 }

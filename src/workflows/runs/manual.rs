@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::fs::sha256_file;
 use crate::names::{ExperimentName, RunId};
-use crate::tracking::{Artifact, Batch, Metric, NewRun, Status};
+use crate::runs::record::artifact;
+use crate::tracking::{Batch, Metric, NewRun, Status};
 use crate::workflows::Session;
 use crate::workflows::compare::find_run;
 
@@ -82,11 +82,8 @@ pub fn log(session: &Session<'_>, selector: &str, entries: &Entries) -> Result<M
     let metric =
         |point: &Point| Metric { key: point.metric.clone(), value: point.value, timestamp_ms, step: point.step };
     let metrics: Vec<Metric> = entries.metrics.iter().map(metric).collect();
-    let artifact = |path: &String| {
-        let (size, sha256) = sha256_file(path.as_ref())?;
-        Ok(Artifact { path: path.clone(), size, sha256 })
-    };
-    let artifacts = entries.artifacts.iter().map(artifact).collect::<Result<Vec<_>>>()?;
+    let artifacts =
+        entries.artifacts.iter().map(|path| artifact(project, path.as_ref())).collect::<Result<Vec<_>>>()?;
     let batch =
         Batch { params: &entries.params, metrics: &metrics, tags: &entries.tags, artifacts: &artifacts, inputs: &[] };
     project.tracker()?.log_batch(&run_id, &batch)?;

@@ -3,27 +3,24 @@
 //! Everything comes from the store (the database and the run's folder), times too, so that the same store gives the same
 //! bytes. What is not there (a deleted folder, a run of an older build) is told in its section.
 
-mod compared;
 mod experiment;
 mod figures;
 mod one;
 mod ranking;
 
-pub use compared::of_comparison;
-
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::compare::{find_run, runs_of};
-use super::session::Session;
-use crate::error::{Error, ErrorKind, Result};
-use crate::fs::write_atomic;
+use crate::error::{Error, Result};
+use crate::fs::{is_written_to, write_atomic};
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
 use crate::report::document::{Block, Document};
 use crate::report::html::html;
 use crate::report::markdown::{Figures, markdown};
+use crate::workflows::Session;
+use crate::workflows::compare::{find_run, runs_of};
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -94,7 +91,7 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
     session.stage(&format!("reading {item}"))?;
     let (subject, document) = match find_run(session, item) {
         Ok(run) => (Subject::Run, one::of_run(project, run)?),
-        Err(error) if error.kind == ErrorKind::Failed || item.starts_with('@') => return Err(error),
+        Err(error) if !error.is_unknown_name() || item.starts_with('@') => return Err(error),
         Err(_) if is_experiment(project, item) => {
             let runs = runs_of(session, item)?;
             (Subject::Experiment, experiment::of_experiment(session, item, runs)?)
@@ -102,12 +99,12 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
         Err(_) => {
             // The run of the version, or what `compare` too says of a name that is none.
             let run = runs_of(session, item)?.swap_remove(0);
-            let located = project.locate(item, Prefer::ProductionElseLatest)?;
+            let located = session.locate(item, Prefer::ProductionElseLatest)?;
             (Subject::Model, one::of_version(project, located, run)?)
         }
     };
     let verdict = document.blocks.iter().find_map(|block| match block {
-        Block::Verdict(_, verdict) => Some(verdict.clone()),
+        Block::Verdict(_, verdict) => Some(verdict.to_string()),
         _ => None,
     });
     Ok(Outcome {
@@ -154,7 +151,8 @@ pub fn foreign(files: &[(PathBuf, String)]) -> Result<Option<&Path>> {
         if path.is_dir() {
             return Err(Error::invalid(format!("`{}` is a folder, not a file", path.display())));
         }
-        if path.exists() && !std::fs::read(path).is_ok_and(|bytes| is_ours(&bytes)) {
+        // A device or a pipe is written to, and not read.
+        if path.exists() && !is_written_to(path) && !std::fs::read(path).is_ok_and(|bytes| is_ours(&bytes)) {
             return Ok(Some(path));
         }
     }
@@ -181,6 +179,7 @@ pub fn write(files: &[(PathBuf, String)]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn the_name_says_the_form() {
