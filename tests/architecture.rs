@@ -27,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
     &["bundle", "config", "project"],
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
-    &["data", "embeddings", "registry", "retrieval", "secrets"],
+    &["data", "embeddings", "registry", "retrieval", "secrets", "timezone"],
     &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "once", "onnx", "tensors", "text", "stats"],
     &["counted", "error"],
 ];
@@ -59,7 +59,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "host/clock.rs",
             "notify/",
             "runs/",
-            "schedule/",
+            "timezone.rs",
             "tracking/prediction_log/",
             "workflows/",
         ],

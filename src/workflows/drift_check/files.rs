@@ -86,7 +86,7 @@ pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> 
     session.stage("comparing")?;
     let observed: Vec<(&Column, Option<&Seen>)> =
         columns.into_iter().zip(&seen).map(|(column, seen)| (column, seen.as_ref())).collect();
-    let report = check(&observed, None, &settings, SEED)?;
+    let report = check(&observed, None, &settings, SEED);
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
     let window = WindowFacts {
@@ -298,7 +298,7 @@ fn run(outcome: &Outcome, reference: &str, started_ms: i64) -> Light {
         params: pairs([
             ("reference", reference.to_owned()),
             ("current", outcome.window.source.clone()),
-            ("statistic", outcome.settings.statistic.clone()),
+            ("statistic", outcome.settings.statistic.name().to_owned()),
             ("alpha", outcome.settings.alpha.to_string()),
             ("rule", outcome.settings.rule.name().to_owned()),
         ]),

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use crate::catalog::find;
 use crate::drift::statistic::FEW;
-use crate::drift::{Checked, Finding, Report, Role, Rule, STATISTICS, Settings};
+use crate::drift::{Checked, Finding, Report, Role, Rule, Settings, Statistic};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::tracking::Severity;
@@ -13,7 +12,7 @@ use crate::tracking::Severity;
 #[derive(Debug, Clone, Default)]
 pub struct Wishes {
     /// The statistic.
-    pub statistic: Option<String>,
+    pub statistic: Option<Statistic>,
     /// α.
     pub alpha: Option<f64>,
     /// The effect floor.
@@ -28,17 +27,14 @@ impl Wishes {
     /// The settings with the wishes in them.
     ///
     /// # Errors
-    /// `Invalid` for an unknown statistic or an α that is none.
+    /// `Invalid` for an α that is none.
     pub fn over(&self, settings: &Settings) -> Result<Settings> {
-        if let Some(name) = &self.statistic {
-            find("drift statistic", STATISTICS, name)?;
-        }
         if let Some(alpha) = self.alpha.filter(|alpha| !(*alpha > 0.0 && *alpha < 0.5)) {
             return Err(Error::invalid(format!("α lies above 0 and below 0.5, got {alpha}")).hint("0.01 is usual"));
         }
-        let other = self.statistic.as_ref().is_some_and(|name| *name != settings.statistic);
+        let other = self.statistic.is_some_and(|statistic| statistic != settings.statistic);
         Ok(Settings {
-            statistic: self.statistic.clone().unwrap_or_else(|| settings.statistic.clone()),
+            statistic: self.statistic.unwrap_or(settings.statistic),
             alpha: self.alpha.unwrap_or(settings.alpha),
             // A floor is of one statistic and means nothing to another.
             effect_floor: self.effect_floor.or(settings.effect_floor.filter(|_| !other)),
