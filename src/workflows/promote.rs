@@ -301,7 +301,7 @@ fn decide(
         ("", true) if outcome.gate.checks.is_empty() => "no gate was asked".to_owned(),
         ("", true) if outcome.verdict == Verdict::Pass => "the gate passed".to_owned(),
         ("", true) => format!("the gate was inconclusive, which its rules let pass: {}", refusal(&outcome.gate.checks)),
-        ("", false) => refusal(&outcome.gate.checks),
+        ("", false) => format!("held in {}: {}", outcome.to.as_str(), refusal(&outcome.gate.checks)),
         (reason, _) => reason.to_owned(),
     };
     tracker.transition(&Transition {

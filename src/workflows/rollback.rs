@@ -58,10 +58,17 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
         let (golden_rows, _) = smoke_test(session, &located, Opened::open(located.clone()))?;
         return Ok(Outcome { golden_rows, model, version: current, from });
     }
-    let previous = project.previous_production(&model)?.ok_or_else(|| {
-        Error::not_found(format!("model `{model}` has had no other version in production than {current}"))
-            .hint(format!("`mlops models history {model}` shows all"))
-    })?;
+    let Some(previous) = project.previous_production(&model)? else {
+        // What is newer has been rolled back itself, or was never promoted.
+        let newest = tracker.versions(name)?.into_iter().map(|row| row.version).max().filter(|one| *one > current);
+        return Err(Error::not_found(format!(
+            "nothing to roll back to: {model} {current} is the oldest version that can be used"
+        ))
+        .hint(match newest {
+            Some(newest) => format!("`mlops promote {model}/{}` goes forward", newest.0),
+            None => format!("`mlops models history {model}` shows all decisions"),
+        }));
+    };
     session.stage("checking")?;
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
     let (golden_rows, opened) = smoke_test(session, &located, Opened::open(located.clone()))?;

@@ -143,7 +143,7 @@ data:
   source: data/words.csv
   columns: {id: id, text: text, label: label}
   split: {column: split}
-features: [{tfidf: {analyzer: word, min_df: 1}}]
+features: [{tfidf: {analyzer: word, ngram: [1, 1], min_df: 1}}]
 model: {name: points, kind: baseline}
 evaluation: {bootstrap: 100}
 ";

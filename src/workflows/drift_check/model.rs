@@ -171,7 +171,7 @@ fn of_file(
     }
     if !outcome.window.full {
         let (rows, size) = (thousands(rows), thousands(outcome.window.size));
-        outcome.notes.push(format!("{rows} of the {size} rows of a full window: drift in them becomes no event"));
+        outcome.notes.push(format!("only {rows} rows (a window has {size}): shown, not recorded as an event"));
     }
     Ok(outcome)
 }

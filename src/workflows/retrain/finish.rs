@@ -55,7 +55,7 @@ pub(super) fn verify(
         Err(error) => error.message,
     };
     session.check()?;
-    let reason = format!("{} {} does not serve: {why}", state.model, decided.version);
+    let reason = format!("verification of {} {} failed: {why}", state.model, decided.version);
     if project.previous_production(&state.model)?.is_none() {
         // The first version of all: nothing is better than what does not answer.
         let evidence = json!({WITHDRAWN: true});
@@ -99,6 +99,7 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
     check_folder(&folder)?;
     let rows = Bundle::load(&folder)?.check_golden(&folder, &session.embedding.uncached())?;
     if let Some((program, arguments)) = config.verify.split_first() {
+        let words = config.verify.join(" ");
         let log = State::folder(&project.layout, &state.name, &state.period).join("verify.log");
         let said = || format!("cannot write `{}`", log.display());
         let file = File::create(&log).context(said)?;
@@ -108,7 +109,7 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
         command.env("MLOPS_FOLDER", std::path::absolute(&folder).unwrap_or(folder));
         command.stdout(file.try_clone().context(said)?).stderr(file);
         let limit = Duration::from_millis(config.verify_timeout_ms);
-        probe(session, &mut command, (program, limit), &log)?;
+        probe(session, &mut command, (&words, limit), &log)?;
     }
     Ok(rows)
 }
@@ -142,9 +143,14 @@ fn probe(session: &Session<'_>, command: &mut Command, (program, limit): (&str, 
     }
     let said = String::from_utf8_lossy(&said).into_owned();
     let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-    let ended = status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-    let colon = if last.is_empty() { "" } else { ": " };
-    Err(Error::failed(format!("`{program}` ended with {ended}{colon}{last}")))
+    let ended = status.code().map_or_else(|| "was ended by a signal".to_owned(), |code| format!("exited with {code}"));
+    let last = if last.is_empty() { String::new() } else { format!(" ({last})") };
+    Err(Error::failed(format!("`{program}` {ended}{last}; see `{}`", shown(session.project, log))))
+}
+
+/// A path as the project's configs write it: from the root on.
+fn shown(project: &Project, path: &Path) -> String {
+    path.strip_prefix(project.layout.root()).unwrap_or(path).display().to_string()
 }
 
 fn policy(section: PruneSection) -> Policy {
