@@ -9,6 +9,9 @@
 //!
 //! Outputs agree when they are equal but for run ids, moments, durations, the numbers of a latency, and progress, which
 //! is printed only by a slow machine. A line `…` stands for any number of lines, and `…` within a line for any text.
+//!
+//! `MLOPS_WRITE_FIXTURES=1 cargo test --release --test it readme` writes outputs that no longer agree into the pages; read
+//! the difference before it is kept.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,17 +34,20 @@ struct Block {
     /// The file that it is written to.
     title: Option<String>,
     lines: Vec<String>,
+    /// The place of its first line in the page.
+    start: usize,
 }
 
 fn blocks(text: &str) -> Vec<Block> {
-    let (mut found, mut lines) = (Vec::new(), text.lines());
-    while let Some(line) = lines.next() {
+    let (mut found, mut lines) = (Vec::new(), text.lines().enumerate());
+    while let Some((at, line)) = lines.next() {
         let Some(info) = line.strip_prefix("```") else { continue };
         let mut words = info.split_whitespace();
         let language = words.next().unwrap_or_default().to_owned();
         let title = words.find_map(|word| word.strip_prefix("title=")).map(str::to_owned);
-        let lines = lines.by_ref().take_while(|line| *line != "```").map(str::to_owned).collect();
-        found.push(Block { language, title, lines });
+        let inner = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
+        let lines = inner.map(str::to_owned).collect();
+        found.push(Block { language, title, lines, start: at + 1 });
     }
     found
 }
@@ -185,42 +191,96 @@ fn is_alike(shown: &str, line: &str) -> bool {
     true
 }
 
+/// The lines without what differs from run to run, and without blank ones at the end.
+fn comparable(lines: &[String]) -> Vec<String> {
+    let end = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    lines[..end].iter().map(|line| plain(line)).collect()
+}
+
+/// What the page shows from now on: the lines that it showed, taken from this output, with the same elisions.
+fn renewed(shown: &[String], output: &[String]) -> Vec<String> {
+    let keep = |line: &String| {
+        let same = shown.iter().find(|old| *old != "…" && is_alike(&plain(old), &plain(line)));
+        same.unwrap_or(line).clone()
+    };
+    let parts: Vec<&[String]> = shown.split(|line| line == "…").collect();
+    let (mut lines, mut next) = (Vec::new(), 0);
+    for (index, part) in parts.iter().enumerate() {
+        let word = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+        let first = part.first().map(|line| word(line)).unwrap_or_default();
+        let rest = output.get(next..).unwrap_or_default();
+        let start = match index {
+            0 => 0,
+            _ if index + 1 == parts.len() => output.len().saturating_sub(part.len()).max(next),
+            _ => next + rest.iter().position(|line| word(line) == first).unwrap_or(0),
+        };
+        // Without an elision, the page shows everything.
+        let end = if parts.len() == 1 { output.len() } else { (start + part.len()).min(output.len()) };
+        if index > 0 {
+            lines.push("…".to_owned());
+        }
+        lines.extend(output[start.min(end)..end].iter().map(keep));
+        next = end;
+    }
+    lines
+}
+
+/// Runs a console block and gives its lines as they should be.
+fn run_console(shell: &mut Shell, page: &str, block: &Block) -> Vec<String> {
+    let write = std::env::var_os("MLOPS_WRITE_FIXTURES").is_some();
+    let mut lines: Vec<String> = Vec::new();
+    for Step { command, output: shown } in steps(block) {
+        let (code, output) = shell.run(&command);
+        let printed = output.join("\n");
+        assert_eq!(code, Some(0), "{page}: `{command}` failed:\n{printed}");
+        let (page_shows, prints) = (comparable(&shown), comparable(&output));
+        let is_true = agree(&page_shows, &prints);
+        assert!(
+            is_true || write,
+            "{page}: `{command}` prints\n\n{printed}\n\nIt is compared as\n\n{}\n\nand the page shows\n\n{}",
+            prints.join("\n"),
+            page_shows.join("\n")
+        );
+        lines.push(format!("$ {}", command.replace('\n', "\n> ")));
+        lines.extend(if is_true { shown } else { renewed(&shown, &output) });
+    }
+    lines
+}
+
 fn is_true(page: &str) {
-    let text = std::fs::read_to_string(repository().join(page)).unwrap();
+    let path = repository().join(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut renewed: Vec<String> = text.lines().map(str::to_owned).collect();
     let mut shell = Shell::new();
-    let mut commands = 0;
+    let mut moved = 0_isize;
     for block in blocks(&text) {
         if let Some(title) = &block.title {
             let path = shell.folder.join(title);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, block.lines.join("\n") + "\n").unwrap();
         }
-        let steps = match block.language.as_str() {
-            "console" => steps(&block),
-            "sh" => block.lines.iter().map(|line| Step { command: line.clone(), output: vec!["…".into()] }).collect(),
-            _ => continue,
-        };
-        for Step { command, output: shown } in steps {
-            if command.starts_with("cargo") || command.trim().is_empty() {
-                continue;
+        match block.language.as_str() {
+            "console" => {
+                let lines = run_console(&mut shell, page, &block).join("\n");
+                let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+                let start = block.start.checked_add_signed(moved).unwrap();
+                moved += lines.len() as isize - block.lines.len() as isize;
+                renewed.splice(start..start + block.lines.len(), lines);
             }
-            let (code, output) = shell.run(&command);
-            let said = output.join("\n");
-            assert_eq!(code, Some(0), "{page}: `{command}` failed:\n{said}");
-            let plainly = |lines: &[String]| lines.iter().map(|line| plain(line)).collect::<Vec<_>>();
-            let shown: Vec<String> = plainly(&shown).into_iter().rev().skip_while(String::is_empty).collect();
-            let shown: Vec<String> = shown.into_iter().rev().collect();
-            let lines = plainly(&output);
-            assert!(
-                agree(&shown, &lines),
-                "{page}: `{command}` prints\n\n{said}\n\nIt is compared as\n\n{}\n\nand the page shows\n\n{}",
-                lines.join("\n"),
-                shown.join("\n")
-            );
-            commands += 1;
+            "sh" => {
+                for command in block.lines.iter().filter(|line| !line.starts_with("cargo") && !line.trim().is_empty()) {
+                    let (code, output) = shell.run(command);
+                    assert_eq!(code, Some(0), "{page}: `{command}` failed:\n{}", output.join("\n"));
+                }
+            }
+            _ => {}
         }
     }
-    assert!(commands > 0, "{page} has no session");
+    let renewed = renewed.join("\n") + "\n";
+    if renewed != text {
+        assert!(std::env::var_os("MLOPS_WRITE_FIXTURES").is_some(), "{page} does not end with a line feed");
+        std::fs::write(path, renewed).unwrap();
+    }
 }
 
 #[test]
@@ -331,6 +391,9 @@ fn elisions_stand_for_anything() {
     assert!(agree(&lines("a\n…"), &lines("a")));
     assert!(!agree(&lines("a\n…\nd"), &lines("a\nb")));
     assert!(!agree(&lines("a"), &lines("a\nb")));
+    let (shown, output) = (lines("a 1\n…\nc 3\nd 4"), lines("a 1\nb 2\nc 5\nd 4"));
+    assert_eq!(renewed(&shown, &output), lines("a 1\n…\nc 5\nd 4"));
+    assert_eq!(renewed(&lines("a\nb"), &lines("a\nx\ny")), lines("a\nx\ny"));
     assert!(is_alike("speed … texts, … s", "speed 12 texts, 3 s"));
     assert!(!is_alike("speed … texts, … s", "speed 12 words, 3 s"));
     assert_eq!(plain("from 112ac036 to 7d0368f3: made 2026-12-01T04:06:50Z"), "from <run> to <run>: made <moment>");
