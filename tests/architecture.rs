@@ -55,7 +55,6 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "jiff",
         &[
-            "answers/",
             "cli/ui/",
             "data/split.rs",
             "host/clock.rs",

@@ -8,7 +8,5 @@ pub mod style;
 mod table;
 mod terminal;
 
-pub use crate::report::document::Align;
 pub use output::print;
-pub use table::table;
 pub use terminal::terminal;
