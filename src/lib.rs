@@ -42,6 +42,7 @@ pub mod metrics;
 pub mod models;
 pub mod registry;
 pub mod retrieval;
+pub mod timezone;
 pub mod tracking;
 
 // what tests count

@@ -4,6 +4,7 @@ use super::format::{count, plural, time};
 use crate::drift::explain::Moved;
 use crate::drift::findings::p as probability;
 use crate::drift::pair::number;
+use crate::drift::statistic::FEW;
 use crate::drift::{Checked, Finding, Rule};
 use crate::report::document::{Align, Document, Line, Table, cells, dim, emphasis, good, warning};
 use crate::tracking::Severity;
@@ -13,7 +14,7 @@ use crate::workflows::drift_check::Outcome;
 #[must_use]
 pub fn document(outcome: &Outcome) -> Document {
     let mut document = Document::new("Drift check");
-    if outcome.state != "checked" {
+    if outcome.state != "checked" && !outcome.is_undecided() {
         document.text(format!("{}: {}", head(outcome), outcome.state));
         outcome.notes.iter().for_each(|note| document.note(note));
         return document;
@@ -108,6 +109,8 @@ fn verdict(outcome: &Outcome) -> Line {
     let verdict = if outcome.drift_detected {
         let drifting = outcome.columns.iter().filter(|column| column.drift).count();
         warning("drift") + format!(" in {drifting} of {columns}, worst severity: ") + severity(outcome.severity)
+    } else if outcome.is_undecided() {
+        warning("too few rows to decide") + format!(": {} of the {FEW} that are needed", outcome.window.rows)
     } else {
         good("no drift") + format!(" in {columns}")
     };
@@ -147,7 +150,7 @@ fn bars(column: &Checked) -> String {
 #[must_use]
 pub fn explanation(outcome: &Outcome, top: usize) -> Document {
     let mut document = Document::new("Drift by bins");
-    if outcome.state != "checked" {
+    if outcome.state != "checked" && !outcome.is_undecided() {
         document.text(format!("{}: {}", head(outcome), outcome.state));
         return document;
     }

@@ -12,6 +12,7 @@ pub mod letor;
 pub mod npy_file;
 pub mod parquet_file;
 mod queries;
+pub mod reading;
 pub mod rows;
 #[cfg(test)]
 pub mod samples;

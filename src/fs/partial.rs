@@ -73,19 +73,26 @@ impl Owner<'_> {
     }
 }
 
-/// The lock of a temporary file whose process has ended; `None` when it is no temporary file or its process works on.
-fn abandoned(path: &Path) -> Option<Option<File>> {
+/// A temporary file whose process has ended.
+struct Abandoned {
+    /// Its lock, where it has one: kept until the file is gone, so that its maker sees that it was taken away.
+    _lock: Option<File>,
+}
+
+/// `None` when it is no temporary file or its process works on.
+fn abandoned(path: &Path) -> Option<Abandoned> {
+    let without_lock = |owner: &Owner<'_>| owner.has_ended().then_some(Abandoned { _lock: None });
     let name = path.file_name()?.to_str()?;
     let owner = owner(name)?;
     let kind = path.symlink_metadata().ok()?.file_type();
     if !owner.locks || !(kind.is_file() || kind.is_dir()) {
-        return owner.has_ended().then_some(None);
+        return without_lock(&owner);
     }
     let file = File::open(path).ok()?;
     match file.try_lock() {
-        Ok(()) => Some(Some(file)),
+        Ok(()) => Some(Abandoned { _lock: Some(file) }),
         Err(fs::TryLockError::WouldBlock) => None,
-        Err(fs::TryLockError::Error(_)) => owner.has_ended().then_some(None),
+        Err(fs::TryLockError::Error(_)) => without_lock(&owner),
     }
 }
 
@@ -106,8 +113,7 @@ pub fn is_left_over(path: &Path) -> bool {
 /// # Errors
 /// What the disk says.
 pub fn remove_left_over(path: &Path) -> io::Result<bool> {
-    // The lock is kept until it is gone, so that its maker sees that it was taken away.
-    let Some(_lock) = abandoned(path) else { return Ok(false) };
+    let Some(_abandoned) = abandoned(path) else { return Ok(false) };
     let is_folder = path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
     match if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),

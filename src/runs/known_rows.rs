@@ -6,13 +6,15 @@
 use std::collections::{HashMap, HashSet};
 
 use super::predictions::Predictions;
-use super::record::ROWS;
 use super::recorded::recorded_file;
 use crate::data::Part;
 use crate::data::parquet_file::{Cells, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::project::Project;
 use crate::tracking::Run;
+
+/// The file of a run's folder that says which rows it was about.
+pub const ROWS: &str = "rows.parquet";
 
 /// A digest as records write it.
 #[must_use]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::known_rows::digest_text;
+use super::known_rows::{ROWS, digest_text};
 use crate::config::ExperimentConfig;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, ErrorKind, Result};
@@ -75,9 +75,6 @@ pub fn recorded<T>(project: &Project, what: What<'_>, work: impl FnOnce(&Recorde
     tracker.finish_run(&recorder.id, status, project.now_ms())?;
     result
 }
-
-/// The file of a run's folder that says which rows it was about.
-pub const ROWS: &str = "rows.parquet";
 
 /// One row of `predictions.parquet`, by column.
 pub struct PredictionColumns<'a> {

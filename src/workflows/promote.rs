@@ -124,10 +124,8 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     // To ask takes long and changes nothing: only what follows must be alone. Where the version or production has changed
     // meanwhile, it is asked once more, and now nobody moves it.
     let _lock = project.lock(&located.model, "promoting")?;
-    let Asked { candidate, production, latency, mut outcome, .. } = match asked.still_holds(project)? {
-        true => asked,
-        false => ask(session, request, &located, &candidates)?,
-    };
+    let Asked { candidate, production, latency, mut outcome, .. } =
+        if asked.still_holds(project)? { asked } else { ask(session, request, &located, &candidates)? };
     let (located, config) = (&candidate.located, &candidate.config);
     let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
     if outcome.to == Stage::Production {

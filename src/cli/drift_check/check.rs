@@ -21,7 +21,8 @@ A column drifts when its value is significant (Holm over all columns at --alpha)
 takes KL > 0.3 literally. With --false-alarms A --checks C, α = A per month / C per month. Severity is by the bands of KL:
 slight 0.3, significant 0.5, severe 1.0, and by the same effects for other statistics. Drift becomes an event; a check that
 is repeated over the same rows adds none.
-Exit code with --fail-on: 3 when it is as bad as that; `significant` is what the test says, or the band by `rule: bands`.";
+Exit code with --fail-on: 3 when it is as bad as that; `significant` is what the test says, or the band by `rule: bands`.
+Exit code 5: there are fewer than 20 rows, too few to decide.";
 
 /// Arguments of a check.
 #[derive(Debug, clap::Args)]
@@ -49,5 +50,9 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let outcome = args.what.check(door, events, &to)?;
     door.show("drift-check", &outcome, || answers::drift_check::document(&outcome))?;
     let failed = args.fail_on.as_deref().map(|bar| outcome.reaches(bar)).transpose()?.unwrap_or(false);
-    Ok(if failed { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    Ok(match (failed, outcome.is_undecided()) {
+        (true, _) => ExitCode::from(3),
+        (false, true) => ExitCode::from(5),
+        (false, false) => ExitCode::SUCCESS,
+    })
 }

@@ -23,10 +23,14 @@ pub enum Records {
     Quoted(u8),
 }
 
-/// The byte ranges of the whole records in `block` (line breaks excluded, blank ones left out), and where the rest begins.
+/// Rows with a quoted field that spans lines: how many, and which record is the first.
+type Spanning = Option<(u64, u64)>;
+
+/// The byte ranges of the whole records in `block` (line breaks excluded, blank ones left out), where the rest begins, and
+/// which records have a field that spans lines.
 ///
 /// A quote opens a field only at the field's first byte, as the parser of the fields has it; elsewhere it is a character.
-fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize) {
+fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize, Spanning) {
     let mut found = Vec::new();
     let push = |found: &mut Vec<Range<usize>>, range: Range<usize>| {
         let end = if block[range.clone()].ends_with(b"\r") { range.end - 1 } else { range.end };
@@ -34,7 +38,7 @@ fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize
             found.push(range.start..end);
         }
     };
-    let mut start = 0;
+    let (mut start, mut spanning) = (0, Spanning::None);
     match kind {
         Records::Lines => {
             for at in memchr::memchr_iter(b'\n', block) {
@@ -43,16 +47,20 @@ fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize
             }
         }
         Records::Quoted(delimiter) => {
-            let (mut quoted, mut closed) = (false, None);
+            let (mut quoted, mut closed, mut spans) = (false, None, false);
             for at in memchr::memchr2_iter(b'\n', b'"', block) {
                 match (block[at], quoted) {
                     (b'"', true) => (quoted, closed) = (false, Some(at)),
                     // The second of a doubled quote, or the first byte of a field.
                     (b'"', false) => quoted = at == start || closed == Some(at - 1) || block[at - 1] == delimiter,
-                    (_, true) => {}
+                    (_, true) => spans = true,
                     (_, false) => {
                         push(&mut found, start..at);
                         (start, closed) = (at + 1, None);
+                        if std::mem::take(&mut spans) {
+                            let first = found.len().saturating_sub(1) as u64;
+                            spanning = Some(spanning.map_or((1, first), |(count, first)| (count + 1, first)));
+                        }
                     }
                 }
             }
@@ -62,7 +70,7 @@ fn records(block: &[u8], kind: Records, last: bool) -> (Vec<Range<usize>>, usize
         push(&mut found, start..block.len());
         start = block.len();
     }
-    (found, start)
+    (found, start, spanning)
 }
 
 /// A text, read block by block.
@@ -72,6 +80,9 @@ pub struct Blocks<'a> {
     kind: Records,
     buffer: Vec<u8>,
     finished: bool,
+    /// Records that were given.
+    records: u64,
+    spanning: Spanning,
 }
 
 impl<'a> Blocks<'a> {
@@ -81,12 +92,13 @@ impl<'a> Blocks<'a> {
     /// `Failed` when it cannot be read, `Invalid` for UTF-16.
     pub fn open(content: Content<'a>, kind: Records) -> Result<Self> {
         let (name, reader) = (content.to_string(), content.open()?);
-        let mut blocks = Self { reader, name, kind, buffer: Vec::new(), finished: false };
+        let mut blocks = Self { reader, name, kind, buffer: Vec::new(), finished: false, records: 0, spanning: None };
         blocks.fill(3)?;
         if blocks.buffer.starts_with(&[0xEF, 0xBB, 0xBF]) {
             blocks.buffer.drain(..3);
         } else if blocks.buffer.starts_with(&[0xFF, 0xFE]) || blocks.buffer.starts_with(&[0xFE, 0xFF]) {
-            return Err(Error::invalid(format!("`{}` is UTF-16", blocks.name)).hint("save it as UTF-8"));
+            return Err(Error::invalid(format!("`{}` is UTF-16", blocks.name))
+                .hint("save it as UTF-8, or write `encoding: utf-16le` (or `utf-16be`)"));
         }
         Ok(blocks)
     }
@@ -97,6 +109,11 @@ impl<'a> Blocks<'a> {
         let read = read.context(|| format!("cannot read `{}`", self.name))?;
         self.finished = (read as u64) < wanted;
         Ok(())
+    }
+
+    /// How many records so far had a quoted field that spans lines, and the first of them, from 0 (the header).
+    pub fn spanning(&self) -> Option<(u64, u64)> {
+        self.spanning
     }
 
     /// Calls `use_block` with the next block and its whole records; false when the file has ended.
@@ -112,7 +129,7 @@ impl<'a> Blocks<'a> {
             if !self.finished {
                 self.fill(wanted)?;
             }
-            let (found, rest) = records(&self.buffer, self.kind, self.finished);
+            let (found, rest, spanning) = records(&self.buffer, self.kind, self.finished);
             if rest == 0 && !self.finished {
                 // One record is longer than the block.
                 wanted = wanted.saturating_mul(2);
@@ -122,6 +139,11 @@ impl<'a> Blocks<'a> {
                 }
                 continue;
             }
+            if let Some((count, first)) = spanning {
+                let (before, first) = self.spanning.unwrap_or((0, self.records + first));
+                self.spanning = Some((before + count, first));
+            }
+            self.records += found.len() as u64;
             use_block(&self.buffer, &found)?;
             self.buffer.drain(..rest);
             return Ok(true);
@@ -162,14 +184,16 @@ mod tests {
     #[test]
     fn records_end_outside_quotes() {
         let block = b"a,b\r\n\"x\ny\",1\n\nlast";
-        let (found, rest) = records(block, Records::Quoted(b','), false);
+        let (found, rest, spanning) = records(block, Records::Quoted(b','), false);
+        assert_eq!(spanning, Some((1, 1)));
         assert_eq!(found, [0..3, 5..12]);
         assert_eq!(&block[rest..], b"last");
-        let (found, rest) = records(block, Records::Quoted(b','), true);
+        let (found, rest, _) = records(block, Records::Quoted(b','), true);
         assert_eq!(found.len(), 3);
         assert_eq!(rest, block.len());
         assert_eq!(records(block, Records::Lines, true).0.len(), 4);
         let inches = b"five\" disk\nsix\" disk\n\"a \"\"b\"\"\n\",\"\"\n";
-        assert_eq!(records(inches, Records::Quoted(b','), true).0, [0..10, 11..20, 21..34]);
+        let (found, _, spanning) = records(inches, Records::Quoted(b','), true);
+        assert_eq!((found, spanning), (vec![0..10, 11..20, 21..34], None));
     }
 }

@@ -71,20 +71,25 @@ impl Cells {
 
     /// Adds the text of a cell to numbers; blank, `nan` and `null` are no number and not wrong.
     pub fn push_text(&mut self, bytes: &[u8], form: Form) {
-        let Self::Numbers { values, wrong, example } = self else { return };
         let bytes = bytes.trim_ascii();
         let number = match fast_float2::parse::<f64, _>(bytes) {
             Ok(number) => number,
             Err(_) if bytes.is_empty() || bytes.eq_ignore_ascii_case(b"null") => f64::NAN,
             Err(_) if form == Form::Feature && bytes.eq_ignore_ascii_case(b"true") => 1.0,
             Err(_) if form == Form::Feature && bytes.eq_ignore_ascii_case(b"false") => 0.0,
-            Err(_) => {
-                *wrong += 1;
-                example.get_or_insert_with(|| String::from_utf8_lossy(&bytes[..bytes.len().min(240)]).into_owned());
-                f64::NAN
-            }
+            Err(_) => return self.push_wrong(bytes),
         };
-        values.push(number);
+        if let Self::Numbers { values, .. } = self {
+            values.push(number);
+        }
+    }
+
+    /// Adds a cell that is no number.
+    pub fn push_wrong(&mut self, bytes: &[u8]) {
+        let Self::Numbers { values, wrong, example } = self else { return };
+        *wrong += 1;
+        example.get_or_insert_with(|| String::from_utf8_lossy(&bytes[..bytes.len().min(240)]).into_owned());
+        values.push(f64::NAN);
     }
 
     /// Adds a word.

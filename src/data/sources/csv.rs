@@ -1,4 +1,7 @@
-//! CSV and TSV: RFC 4180 with a header; only the requested columns are looked at, blocks are parsed on all cores.
+//! CSV and TSV with a header; only the requested columns are looked at, blocks are parsed on all cores.
+//!
+//! In CSV a quote opens a field (RFC 4180); in TSV it is a character as any other, for that is how most tools write
+//! TSV, and one stray quote would swallow the rows up to the next. `quoting` says it otherwise.
 //!
 //! An empty unquoted cell is null, `""` is an empty text. A record with another number of fields than the header is an
 //! error, never padded. polars reads CSV too, but pads short records silently and would hold 1.6 GB of vector text in
@@ -7,8 +10,9 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::blocks::{Blocks, Records, parse_records};
+use super::blocks::{Blocks, parse_records};
 use super::chunk::{Ask, Chunk, Form, Visit};
+use super::dialect::{Dialect, Field, text};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension, whole};
 use crate::catalog::Named;
@@ -16,8 +20,10 @@ use crate::data::content::Content;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Error, Result};
 
-/// CSV and TSV files.
+/// CSV files.
 pub struct Csv;
+/// TSV files.
+pub struct Tsv;
 
 impl Named for Csv {
     fn name(&self) -> &'static str {
@@ -25,84 +31,43 @@ impl Named for Csv {
     }
 
     fn about(&self) -> &'static str {
-        "comma- or tab-separated text with a header (.csv, .tsv)"
+        "comma-separated text with a header (.csv)"
     }
 }
 
-/// One field: its text (doubled quotes still doubled) and whether it was quoted.
-#[derive(Clone, Copy)]
-struct Field<'a> {
-    bytes: &'a [u8],
-    quoted: bool,
-}
+impl Named for Tsv {
+    fn name(&self) -> &'static str {
+        "tsv"
+    }
 
-/// The fields of one record.
-struct Fields<'a> {
-    rest: Option<&'a [u8]>,
-    delimiter: u8,
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, &'static str>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest?;
-        let Some(inner) = rest.strip_prefix(b"\"") else {
-            let end = memchr::memchr(self.delimiter, rest);
-            self.rest = end.map(|end| &rest[end + 1..]);
-            return Some(Ok(Field { bytes: &rest[..end.unwrap_or(rest.len())], quoted: false }));
-        };
-        let mut from = 0;
-        loop {
-            let Some(at) = memchr::memchr(b'"', &inner[from..]).map(|at| from + at) else {
-                self.rest = None;
-                return Some(Err("a quoted field has no closing quote"));
-            };
-            match inner.get(at + 1) {
-                Some(b'"') => from = at + 2,
-                None => self.rest = None,
-                Some(next) if *next == self.delimiter => self.rest = Some(&inner[at + 2..]),
-                Some(_) => {
-                    self.rest = None;
-                    return Some(Err("text follows the closing quote of a field"));
-                }
-            }
-            if inner.get(at + 1) != Some(&b'"') {
-                return Some(Ok(Field { bytes: &inner[..at], quoted: true }));
-            }
-        }
+    fn about(&self) -> &'static str {
+        "tab-separated text with a header, quotes being plain characters (.tsv, .tab)"
     }
 }
 
-fn text(field: Field<'_>) -> Result<Cow<'_, str>, usize> {
-    let text = std::str::from_utf8(field.bytes).map_err(|cause| cause.valid_up_to())?;
-    let doubled = field.quoted && memchr::memchr(b'"', field.bytes).is_some();
-    Ok(if doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) })
-}
-
-fn delimiter(content: Content<'_>) -> u8 {
-    let is_tabbed = matches!(content, Content::File(path) if has_extension(path, &[".tsv", ".tab"]));
-    if is_tabbed { b'\t' } else { b',' }
-}
-
-fn header(name: &str, record: &[u8], delimiter: u8) -> Result<Vec<String>> {
+fn header(name: &str, record: &[u8], dialect: Dialect) -> Result<Vec<String>> {
     let wrong = |why: &str| Error::invalid(format!("`{name}`: the header is wrong: {why}"));
     let mut columns: Vec<String> = Vec::new();
-    for field in (Fields { rest: Some(record), delimiter }) {
+    for field in dialect.fields(record) {
         let field = field.map_err(wrong)?;
-        let column = text(field).map_err(|_| wrong("it is not UTF-8").hint("save the file as UTF-8"))?;
+        let column = text(field).map_err(|_| wrong("it is not UTF-8").hint(NOT_UTF8))?;
         let column = column.trim().to_owned();
         if columns.contains(&column) && !column.is_empty() {
             return Err(wrong(&format!("column `{column}` stands there twice")));
         }
         columns.push(column);
     }
-    if let [only] = columns.as_slice()
-        && only.contains(';')
-    {
-        return Err(
-            wrong("its columns are separated by `;`").hint("write the file with commas, or with tabs and name it .tsv")
-        );
+    if let [only] = columns.as_slice() {
+        let separators = [(';', ";", ";"), ('|', "|", "|"), ('\t', "tabs", "tab"), (',', ",", ",")];
+        if let Some((_, what, option)) = separators
+            .iter()
+            .find(|(character, ..)| *character != char::from(dialect.delimiter) && only.contains(*character))
+        {
+            let what = if *what == "tabs" { "tabs".to_owned() } else { format!("`{what}`") };
+            let hint =
+                format!("write `delimiter: '{option}'` in the config, `--delimiter '{option}'` on the command line");
+            return Err(wrong(&format!("its columns are separated by {what}")).hint(hint));
+        }
     }
     Ok(columns)
 }
@@ -110,7 +75,7 @@ fn header(name: &str, record: &[u8], delimiter: u8) -> Result<Vec<String>> {
 /// The layout that all records share.
 struct Layout<'a> {
     name: &'a str,
-    delimiter: u8,
+    dialect: Dialect,
     n_fields: usize,
     slots: Vec<(&'a str, Slot)>,
     /// For each slot the index of its field.
@@ -128,26 +93,37 @@ impl Layout<'_> {
     ) -> Result<Piece> {
         let mut piece = Piece::new(self.request, first_row, width);
         let mut fields: Vec<Field<'_>> = Vec::with_capacity(self.n_fields);
+        let own_numbers = self.dialect.reading.has_own_numbers();
         for (offset, record) in records.iter().enumerate() {
             let row = first_row + offset;
             let wrong = |why: String| Error::invalid_rows(format!("{}: row {row}: {why}", self.name));
             fields.clear();
-            for field in (Fields { rest: Some(&block[record.clone()]), delimiter: self.delimiter }) {
+            for field in self.dialect.fields(&block[record.clone()]) {
                 fields.push(field.map_err(|why| wrong(why.into()))?);
             }
             if fields.len() != self.n_fields {
-                return Err(wrong(format!("expected {} fields, got {}", self.n_fields, fields.len()))
-                    .hint("a field that holds the delimiter must be quoted"));
+                return Err(
+                    wrong(format!("expected {} fields, got {}", self.n_fields, fields.len())).hint(self.dialect.hint())
+                );
             }
             piece.push_row(self.name, &self.slots, |slot| {
                 let field = fields[self.fields[slot]];
                 if field.bytes.is_empty() && !field.quoted {
                     return Ok(Cell::Null);
                 }
-                text(field).map(Cell::Text).map_err(|byte| {
-                    wrong(format!("column `{}` is not UTF-8 at its byte {byte}", self.slots[slot].0))
-                        .hint("save the file as UTF-8")
-                })
+                let (column, kind) = self.slots[slot];
+                let text = text(field).map_err(|byte| {
+                    wrong(format!("column `{column}` is not UTF-8 at its byte {byte}")).hint(NOT_UTF8)
+                })?;
+                if !own_numbers || !matches!(kind, Slot::Number) {
+                    return Ok(Cell::Text(text));
+                }
+                match self.dialect.reading.number(&text) {
+                    Some(number) => Ok(Cell::Text(Cow::Owned(number.into_owned()))),
+                    None => Err(wrong(format!(
+                        "column `{column}`: `{text}` is not a number as `decimal` and `thousands` say"
+                    ))),
+                }
             })?;
         }
         Ok(piece)
@@ -160,7 +136,7 @@ const STREAMED: usize = 16_384;
 /// The asked columns in records that stream by.
 struct Stream<'a> {
     name: &'a str,
-    delimiter: u8,
+    dialect: Dialect,
     asked: &'a [Ask],
     /// For each field of a record the place of its column among those asked.
     places: Vec<Option<usize>>,
@@ -169,12 +145,13 @@ struct Stream<'a> {
 impl Stream<'_> {
     fn chunk(&self, block: &[u8], records: &[std::ops::Range<usize>], first_row: u64) -> Result<Chunk> {
         let mut chunk = Chunk::new(self.asked, first_row, records.len());
+        let own_numbers = self.dialect.reading.has_own_numbers();
         for record in records {
             let wrong = |why: String| {
                 Error::invalid_rows(format!("{}: row {}: {why}", self.name, first_row + chunk.rows as u64 + 1))
             };
             let mut n_fields = 0;
-            for field in (Fields { rest: Some(&block[record.clone()]), delimiter: self.delimiter }) {
+            for field in self.dialect.fields(&block[record.clone()]) {
                 let field = field.map_err(|why| wrong(why.into()))?;
                 if let Some(Some(place)) = self.places.get(n_fields) {
                     let cells = &mut chunk.columns[*place];
@@ -183,19 +160,26 @@ impl Stream<'_> {
                         Form::Word => {
                             let word = text(field).map_err(|byte| {
                                 let column = &self.asked[*place].name;
-                                wrong(format!("column `{column}` is not UTF-8 at its byte {byte}"))
-                                    .hint("save the file as UTF-8")
+                                wrong(format!("column `{column}` is not UTF-8 at its byte {byte}")).hint(NOT_UTF8)
                             })?;
                             cells.push_word(Some(&word));
                         }
+                        form if own_numbers => match text(field).ok().and_then(|cell| {
+                            let number = self.dialect.reading.number(&cell)?;
+                            Some(number.into_owned())
+                        }) {
+                            Some(number) => cells.push_text(number.as_bytes(), form),
+                            None => cells.push_wrong(field.bytes),
+                        },
                         form => cells.push_text(field.bytes, form),
                     }
                 }
                 n_fields += 1;
             }
             if n_fields != self.places.len() {
-                return Err(wrong(format!("expected {} fields, got {n_fields}", self.places.len()))
-                    .hint("a field that holds the delimiter must be quoted"));
+                return Err(
+                    wrong(format!("expected {} fields, got {n_fields}", self.places.len())).hint(self.dialect.hint())
+                );
             }
             chunk.rows += 1;
         }
@@ -205,25 +189,20 @@ impl Stream<'_> {
 
 /// Rows of a part of a table, about.
 const PART_ROWS: usize = 16_384;
+/// What to do about a text that is not UTF-8.
+const NOT_UTF8: &str = "save the file as UTF-8, or write its encoding, such as `encoding: cp949`";
 
 impl Source for Csv {
     fn reads(&self, path: &Path) -> bool {
-        has_extension(path, &[".csv", ".tsv", ".tab"])
+        has_extension(path, &[".csv"])
     }
 
     fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
-        let name = content.to_string();
-        let mut columns = Vec::new();
-        Blocks::open(content, Records::Quoted(delimiter(content)))?.next(|block, records| {
-            let first = records.first().ok_or_else(|| Error::invalid(format!("`{name}` is empty")))?;
-            columns = header(&name, &block[first.clone()], delimiter(content))?;
-            Ok(())
-        })?;
-        Ok(columns)
+        columns(content, Dialect::csv(content.reading()))
     }
 
     fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
-        whole(|visit| parts(content, request, usize::MAX, visit))
+        whole(|visit| parts(content, Dialect::csv(content.reading()), request, usize::MAX, visit))
     }
 
     fn read_parts(
@@ -232,46 +211,94 @@ impl Source for Csv {
         request: &Request,
         visit: &mut dyn FnMut(Table) -> Result<()>,
     ) -> Result<()> {
-        parts(content, request, PART_ROWS, visit)
+        parts(content, Dialect::csv(content.reading()), request, PART_ROWS, visit)
     }
 
     fn scan(&self, content: Content<'_>, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
-        use rayon::prelude::*;
-        let name = content.to_string();
-        let columns = self.columns(content, None)?;
-        if let Some(ask) = asked.iter().find(|ask| !columns.contains(&ask.name)) {
-            return Err(no_such_column(&name, &ask.name, &columns));
-        }
-        let places = columns.iter().map(|column| asked.iter().position(|ask| ask.name == *column)).collect();
-        let stream = Stream { name: &name, delimiter: delimiter(content), asked, places };
-        let mut blocks = Blocks::open(content, Records::Quoted(stream.delimiter))?;
-        let (mut header_seen, mut first_row) = (false, 0);
-        let mut more = true;
-        while more {
-            more = blocks.next(|block, records| {
-                let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
-                header_seen = true;
-                let chunks = records.par_chunks(STREAMED).enumerate();
-                let chunks =
-                    chunks.map(|(at, records)| stream.chunk(block, records, first_row + (at * STREAMED) as u64));
-                let chunks: Vec<Result<Chunk>> = chunks.collect();
-                first_row += records.len() as u64;
-                visit(chunks.into_iter().collect::<Result<_>>()?)
-            })?;
-        }
-        Ok(())
+        scan(content, Dialect::csv(content.reading()), asked, visit)
     }
 }
 
-/// Reads the file in tables of at least `rows` rows; the last may have fewer.
+impl Source for Tsv {
+    fn reads(&self, path: &Path) -> bool {
+        has_extension(path, &[".tsv", ".tab"])
+    }
+
+    fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
+        columns(content, Dialect::tsv(content.reading()))
+    }
+
+    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
+        whole(|visit| parts(content, Dialect::tsv(content.reading()), request, usize::MAX, visit))
+    }
+
+    fn read_parts(
+        &self,
+        content: Content<'_>,
+        request: &Request,
+        visit: &mut dyn FnMut(Table) -> Result<()>,
+    ) -> Result<()> {
+        parts(content, Dialect::tsv(content.reading()), request, PART_ROWS, visit)
+    }
+
+    fn scan(&self, content: Content<'_>, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
+        scan(content, Dialect::tsv(content.reading()), asked, visit)
+    }
+}
+
+fn columns(content: Content<'_>, dialect: Dialect) -> Result<Vec<String>> {
+    let name = content.to_string();
+    let mut columns = Vec::new();
+    Blocks::open(content, dialect.records())?.next(|block, records| {
+        let first = records.first().ok_or_else(|| Error::invalid(format!("`{name}` is empty")))?;
+        let first = &block[first.clone()];
+        // A file with CR-only line ends is one line.
+        if records.len() == 1 && memchr::memchr(b'\r', first).is_some() && memchr::memchr(b'\n', first).is_none() {
+            return Err(Error::invalid(format!("`{name}` ends its lines with a carriage return alone (old Mac)"))
+                .hint("save it with line feeds: `tr '\\r' '\\n' < OLD > NEW`"));
+        }
+        columns = header(&name, first, dialect)?;
+        Ok(())
+    })?;
+    Ok(columns)
+}
+
+fn scan(content: Content<'_>, dialect: Dialect, asked: &[Ask], visit: &mut Visit<'_>) -> Result<()> {
+    use rayon::prelude::*;
+    let name = content.to_string();
+    let columns = columns(content, dialect)?;
+    if let Some(ask) = asked.iter().find(|ask| !columns.contains(&ask.name)) {
+        return Err(no_such_column(&name, &ask.name, &columns));
+    }
+    let places = columns.iter().map(|column| asked.iter().position(|ask| ask.name == *column)).collect();
+    let stream = Stream { name: &name, dialect, asked, places };
+    let mut blocks = Blocks::open(content, dialect.records())?;
+    let (mut header_seen, mut first_row) = (false, 0);
+    let mut more = true;
+    while more {
+        more = blocks.next(|block, records| {
+            let records = if header_seen { records } else { records.get(1..).unwrap_or(&[]) };
+            header_seen = true;
+            let chunks = records.par_chunks(STREAMED).enumerate();
+            let chunks = chunks.map(|(at, records)| stream.chunk(block, records, first_row + (at * STREAMED) as u64));
+            let chunks: Vec<Result<Chunk>> = chunks.collect();
+            first_row += records.len() as u64;
+            visit(chunks.into_iter().collect::<Result<_>>()?)
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads the file in tables of at least `rows` rows; the last may have fewer, and knows of fields that span lines.
 fn parts(
     content: Content<'_>,
+    dialect: Dialect,
     request: &Request,
     rows: usize,
     visit: &mut dyn FnMut(Table) -> Result<()>,
 ) -> Result<()> {
     let name = content.to_string();
-    let columns = Csv.columns(content, None)?;
+    let columns = columns(content, dialect)?;
     let request = &*request.of_columns(&name, &columns)?;
     let slots = slots(request);
     let fields = slots.iter().map(|(wanted, _)| {
@@ -279,9 +306,9 @@ fn parts(
         found.ok_or_else(|| no_such_column(&name, wanted, &columns))
     });
     let fields = fields.collect::<Result<Vec<usize>>>()?;
-    let layout = Layout { name: &name, delimiter: delimiter(content), n_fields: columns.len(), slots, fields, request };
+    let layout = Layout { name: &name, dialect, n_fields: columns.len(), slots, fields, request };
     let mut builder = Builder::new(&name, request);
-    let mut blocks = Blocks::open(content, Records::Quoted(layout.delimiter))?;
+    let mut blocks = Blocks::open(content, dialect.records())?;
     let mut header_seen = false;
     loop {
         let more = blocks.next(|block, records| {
@@ -299,15 +326,26 @@ fn parts(
             Ok(())
         })?;
         if !more {
+            builder.warn(blocks.spanning().map(|(count, first)| spanning(&name, count, first)));
             // A file that ended with a full part has no rest; one without any row is an error.
             return if builder.is_rest() { Ok(()) } else { visit(builder.finish()?) };
         }
     }
 }
 
+/// What a person should know of quoted fields that span lines: a stray quote swallows rows so.
+fn spanning(name: &str, count: u64, first: u64) -> String {
+    let rows = if count == 1 { "1 row has".to_owned() } else { format!("{count} rows have") };
+    format!(
+        "{name}: {rows} a quoted field that spans lines, the first is row {first}; if its quote is a plain character, \
+         write `quoting: none`"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::reading::{Quoting, Reading};
 
     fn read(content: &[u8], request: &Request) -> Result<Table> {
         let folder = tempfile::tempdir().unwrap();
@@ -326,6 +364,78 @@ mod tests {
             read("\u{feff}id,text\r\n1,\"가 \"\"나\"\"\n다\"\r\n2,\r\n3,\"\"\n".as_bytes(), &texts(&["text"])).unwrap();
         let cells: Vec<_> = table.cells("text").unwrap().collect();
         assert_eq!(cells, [Some("가 \"나\"\n다"), None, Some("")]);
+    }
+
+    #[test]
+    fn a_stray_quote_swallows_no_row_of_a_tsv_and_is_told_in_a_csv() {
+        let rows: Vec<String> = (1..=400)
+            .map(|row| match row {
+                10 => "10\t\"open".to_owned(),
+                60 => "60\tclosed\"".to_owned(),
+                row => format!("{row}\ttext"),
+            })
+            .collect();
+        let text = format!("id\ttext\n{}\n", rows.join("\n"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tsv");
+        std::fs::write(&path, &text).unwrap();
+        let table = Tsv.read((&path).into(), &texts(&["text"])).unwrap();
+        assert_eq!(table.n_rows(), 400);
+        assert_eq!(table.cells("text").unwrap().nth(9).unwrap(), Some("\"open"));
+        assert!(table.warnings().is_empty());
+
+        let text = text.replace('\t', ",");
+        let table = read(text.as_bytes(), &texts(&["text"])).unwrap();
+        assert_eq!(table.n_rows(), 350);
+        let warning = &table.warnings()[0];
+        assert!(warning.contains("1 row has a quoted field that spans lines, the first is row 10"), "{warning}");
+        let reading = Reading { quoting: Some(Quoting::None), ..Reading::default() };
+        let literal =
+            Csv.read(Content::of_bytes("stdin", text.as_bytes()).read_as(reading), &texts(&["text"])).unwrap();
+        assert_eq!((literal.n_rows(), literal.warnings().len()), (400, 0));
+    }
+
+    #[test]
+    fn delimiters_encodings_and_numbers_of_other_places() {
+        use super::super::source::VectorColumns;
+        let reading = Reading {
+            encoding: Some(encoding_rs::EUC_KR),
+            delimiter: Some(b';'),
+            decimal: Some(','),
+            thousands: Some('.'),
+            ..Reading::default()
+        };
+        let (bytes, ..) = encoding_rs::EUC_KR.encode("이름;x\n가;1.234,5\n나;0,25\n");
+        let request = Request { vectors: Some(VectorColumns::Numbers(vec!["x".into()])), ..texts(&["이름"]) };
+        let table = Csv.read(Content::of_bytes("stdin", &bytes).read_as(reading), &request).unwrap();
+        assert_eq!(table.cells("이름").unwrap().collect::<Vec<_>>(), [Some("가"), Some("나")]);
+        assert_eq!(table.vectors().unwrap().gather(&[0, 1]).into_raw_vec_and_offset().0, [1234.5, 0.25]);
+        let (bytes, ..) = encoding_rs::EUC_KR.encode("이름;x\n가;1.5\n");
+        let wrong = Csv.read(Content::of_bytes("stdin", &bytes).read_as(reading), &request).unwrap_err().message;
+        assert!(wrong.ends_with("`1.5` is not a number as `decimal` and `thousands` say"), "{wrong}");
+    }
+
+    #[test]
+    fn packed_files_and_files_that_are_something_else() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(b"a,b\n1,2\n").unwrap();
+        let gzip = gzip.finish().unwrap();
+        let packed = zstd::encode_all(&b"a,b\n1,2\n"[..], 3).unwrap();
+        for (name, bytes) in [("a.csv.gz", &gzip), ("a.csv.zst", &packed)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            assert!(Csv.reads(&path) && !Tsv.reads(&path));
+            let table = Csv.read((&path).into(), &texts(&["b"])).unwrap();
+            assert_eq!(table.cells("b").unwrap().collect::<Vec<_>>(), [Some("2")]);
+        }
+        let message = |content: &[u8]| read(content, &texts(&["b"])).unwrap_err().message;
+        assert!(message(&gzip).ends_with("is a gzip file, not text"));
+        assert!(message(b"PAR1xxxxPAR1").ends_with("is a Parquet file, not text"));
+        assert!(message(b"a|b\n1|2\n").ends_with("its columns are separated by `|`"));
+        assert!(message(b"a\tb\n1\t2\n").ends_with("its columns are separated by tabs"));
+        assert!(message(b"a,b\r1,2\r").ends_with("with a carriage return alone (old Mac)"));
     }
 
     #[test]
@@ -411,7 +521,7 @@ mod tests {
         std::fs::write(&path, format!("a,b\n{text}")).unwrap();
         let request = texts(&["b"]);
         let mut seen = Vec::new();
-        parts((&path).into(), &request, 3, &mut |table| {
+        parts((&path).into(), Dialect::csv(Reading::default()), &request, 3, &mut |table| {
             let cells: Vec<String> = table.cells("b")?.flatten().map(str::to_owned).collect();
             seen.push((table.before(), table.place(0, "b").row, cells));
             Ok(())

@@ -82,7 +82,7 @@ impl Source for Letor {
         if has_extension(path, &[".letor", ".svm", ".svmlight", ".libsvm"]) {
             return true;
         }
-        let Ok(text) = start(Content::File(path)) else { return false };
+        let Ok(text) = start(Content::from(path)) else { return false };
         match lines(&text).next() {
             Some(line) => line.split_ascii_whitespace().nth(1).is_some_and(|word| word.starts_with("qid:")),
             // Comments without a document are told by the reader.

@@ -68,7 +68,7 @@ impl Memory {
 
     /// What the source reads.
     pub(super) fn content(&self) -> Content<'_> {
-        Content::Bytes { name: &self.name, bytes: &self.bytes }
+        Content::of_bytes(&self.name, &self.bytes)
     }
 }
 

@@ -3,6 +3,7 @@
 mod blocks;
 mod chunk;
 mod csv;
+mod dialect;
 mod json;
 mod letor;
 mod memory;
@@ -20,4 +21,4 @@ pub use source::{Request, Source, VectorColumns};
 
 /// Every source, by name.
 pub const SOURCES: &[&dyn Source] =
-    &[&csv::Csv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite, &letor::Letor];
+    &[&csv::Csv, &csv::Tsv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite, &letor::Letor];

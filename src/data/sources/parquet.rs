@@ -189,7 +189,7 @@ const STREAMED: usize = 262_144;
 const PART_ROWS: usize = 16_384;
 
 fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
-    let known = Parquet.columns(Content::File(path), None)?;
+    let known = Parquet.columns(Content::from(path), None)?;
     match wanted.iter().find(|column| !known.contains(column)) {
         Some(column) => Err(no_such_column(name, column, &known)),
         None => refuse_half_floats(path, wanted),
@@ -200,7 +200,7 @@ fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
 fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
     let name = path.display().to_string();
     let request = &*match &request.vectors {
-        Some(VectorColumns::All { .. }) => request.of_columns(&name, &Parquet.columns(Content::File(path), None)?)?,
+        Some(VectorColumns::All { .. }) => request.of_columns(&name, &Parquet.columns(Content::from(path), None)?)?,
         _ => Cow::Borrowed(request),
     };
     let slots = slots(request);

@@ -259,6 +259,11 @@ impl<'a> Builder<'a> {
         self.append(Piece { columns, vectors: table.take_vectors(), takes_all: false, first_row: self.rows + 1, rows })
     }
 
+    /// Adds what a person should know.
+    pub fn warn(&mut self, warning: Option<String>) {
+        self.warnings.extend(warning);
+    }
+
     /// The table.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::chunk::{self, Ask, Visit};
 use crate::catalog::Named;
-use crate::data::content::Content;
+use crate::data::content::{Content, unpacked_name};
 use crate::data::letor::{Others, Settings};
 use crate::data::table::Table;
 use crate::error::{Error, Result};
@@ -146,6 +146,7 @@ pub(super) fn whole(parts: impl FnOnce(&mut dyn FnMut(Table) -> Result<()>) -> R
 
 /// True when the path ends with one of these (lower-case, with the dot).
 pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let path = unpacked_name(path);
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
     extensions.iter().any(|extension| name.ends_with(extension))
 }
