@@ -516,9 +516,7 @@ impl Project {
     #[must_use]
     pub fn heal(&self) -> Vec<Healed> {
         let mut healed = Vec::new();
-        let entries = std::fs::read_dir(self.layout.root().join("production")).into_iter().flatten();
-        for entry in entries.filter_map(std::result::Result::ok) {
-            let Some(model) = entry.file_name().to_str().and_then(|name| ModelName::parse(name).ok()) else { continue };
+        for model in self.models_in_production() {
             let linked = || pointed(&self.layout.active(&model));
             let differs =
                 || match (self.tracker_for_reading().and(self.production_version(&model).ok().flatten()), linked()) {
@@ -526,7 +524,7 @@ impl Project {
                     _ => None,
                 };
             if differs().is_none() {
-                self.remove_unread_copies(&model);
+                self.remove_unread_copies_of(&model);
                 continue;
             }
             let lock = Lock::take(&self.layout.lock(&model), &format!("mending {model}"), Duration::ZERO);
@@ -540,13 +538,29 @@ impl Project {
     }
 
     /// Removes copies in production that neither serve nor did before, and that no command reads from any more.
-    fn remove_unread_copies(&self, model: &ModelName) {
+    pub fn remove_unread_copies(&self) {
+        self.models_in_production().iter().for_each(|model| self.remove_unread_copies_of(model));
+    }
+
+    /// The models that have a folder in production.
+    fn models_in_production(&self) -> Vec<ModelName> {
+        let entries = std::fs::read_dir(self.layout.root().join("production")).into_iter().flatten();
+        let names = entries.filter_map(std::result::Result::ok).map(|entry| entry.file_name());
+        names.filter_map(|name| ModelName::parse(name.to_str()?).ok()).collect()
+    }
+
+    fn remove_unread_copies_of(&self, model: &ModelName) {
         let stale = |version: &Version| {
             let (active, previous) = (pointed(&self.layout.active(model)), pointed(&self.layout.previous(model)));
             active.is_some() && ![active, previous].contains(&Some(*version))
         };
         let there = || versions_in(&self.layout.production_of(model));
         if !there().iter().any(|version| stale(version) && !is_read(&self.layout.production(model, *version))) {
+            return;
+        }
+        // Without rows that say the same nobody knows what a folder is there for.
+        let agrees = |production| production == pointed(&self.layout.active(model));
+        if self.tracker_for_reading().is_none() || !self.production_version(model).is_ok_and(agrees) {
             return;
         }
         let Ok(_lock) = Lock::take(&self.layout.lock(model), &format!("mending {model}"), Duration::ZERO) else {
