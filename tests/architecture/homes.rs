@@ -54,6 +54,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["text.rs", "embeddings/audit.rs"]),
     ("ureq", &["notify/"]),
     ("zip", &["embeddings/folder/"]),
+    ("zstd", &["data/"]),
 ];
 
 /// Crates that any room may use: they carry values, they do nothing by themselves.
