@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::metrics::Estimate;
 pub use crate::report::numbers::{count, estimate, optional, percent, plural, value, with_interval};
+use crate::runs::timestamp::timestamp;
 pub use crate::text::plain;
 
 /// An estimate's interval.
@@ -52,8 +53,7 @@ pub fn seconds(seconds: f64) -> String {
 /// A time in UTC, to the second.
 #[must_use]
 pub fn time(ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    timestamp(ms).replace('T', " ").trim_end_matches('Z').to_owned()
 }
 
 /// A path as a person would write it: without a leading `./`.
@@ -68,6 +68,7 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
+        assert_eq!(time(1_783_036_800_000), "2026-07-03 00:00:00");
         assert_eq!([seconds(0.0042), seconds(1.5), seconds(200.0)], ["4.2 ms", "1.50 s", "3 min 20 s"]);
         assert_eq!([probability(None), probability(Some(0.0004)), probability(Some(0.5))], ["–", "< .001", "0.500"]);
         assert_eq!(

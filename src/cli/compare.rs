@@ -107,7 +107,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     if let Some((path, form)) = args.report.as_deref().zip(form) {
         save(door, &files(&answers::compare::paper(&outcome)?, path, form))?;
     }
-    door.show("compare", &outcome, || answers::compare::document(&outcome))?;
+    door.answer("compare", &outcome, || answers::compare::document(&outcome))?;
     Ok(match (&args.fail_on, outcome.verdict) {
         (Some(_), Some(Verdict::Worse)) => ExitCode::from(3),
         (Some(_), Some(Verdict::Inconclusive)) => ExitCode::from(5),

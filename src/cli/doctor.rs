@@ -17,7 +17,7 @@ pub struct Args {
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let findings = door.work(Records::Nothing, |session| doctor(session, args.fix))?;
-    door.show("doctor", &findings, || answers::project::health(&findings))?;
+    door.answer("doctor", &findings, || answers::project::health(&findings))?;
     let sick = findings.iter().any(|finding| matches!(finding.state, State::Fixable | State::Broken));
     Ok(if sick { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

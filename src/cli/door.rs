@@ -107,13 +107,13 @@ impl Door {
         });
     }
 
-    /// Prints the answer: one JSON document, or the text.
-    pub fn answer(&self, command: &str, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    /// Prints the answer: the outcome as JSON, or the document that a person reads.
+    pub fn answer(&self, command: &str, outcome: &impl Serialize, document: impl FnOnce() -> Document) -> Result<()> {
         if !self.global.json {
-            print(&text());
+            print(&terminal(&document()));
             return Ok(());
         }
-        let mut value = serde_json::to_value(document).context(|| "cannot write the answer as JSON".into())?;
+        let mut value = serde_json::to_value(outcome).context(|| "cannot write the answer as JSON".into())?;
         let mut answer = serde_json::json!({"format_version": 1, "command": command});
         match (&mut value, answer.as_object_mut()) {
             (serde_json::Value::Object(fields), Some(answer)) => answer.append(fields),
@@ -124,11 +124,6 @@ impl Door {
         }
         print(&(serde_json::to_string_pretty(&answer).context(|| "cannot write the answer as JSON".into())? + "\n"));
         Ok(())
-    }
-
-    /// Prints the answer: one JSON document, or what a person reads.
-    pub fn show(&self, command: &str, outcome: &impl Serialize, document: impl FnOnce() -> Document) -> Result<()> {
-        self.answer(command, outcome, || terminal(&document()))
     }
 
     /// Asks before something that cannot be undone; without a terminal only `--yes` goes on.

@@ -150,7 +150,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         (None, Some(input)) if args.audit => {
             let request = args.request(input)?;
             let audit = door.work(Records::Nothing, |session| audit_file(session, &request))?;
-            door.show("embed", &audit, || answers::embed::audit(&audit))?;
+            door.answer("embed", &audit, || answers::embed::audit(&audit))?;
             return Ok(ExitCode::SUCCESS);
         }
         (None, Some(input)) => {
@@ -164,6 +164,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         }
         (None, None) => return Err(Error::invalid("nothing to embed").hint("name a config, or `--input FILE`")),
     };
-    door.show("embed", &outcome, || answers::embed::document(&outcome))?;
+    door.answer("embed", &outcome, || answers::embed::document(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,16 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::door::{Door, Records, from_here, shown};
+use super::door::{Door, Records, from_here};
 use super::embedding_args::EmbeddingArgs;
-use super::ui::format;
-use super::ui::style::{bold, dim};
-use super::{evaluation, evaluation_ranking};
+use crate::answers;
 use crate::data::Part;
 use crate::error::{Error, Result};
+use crate::metrics::Average;
 use crate::metrics::ranking::Empty;
-use crate::metrics::{Average, ClassDetail, Detail, QueryDetail};
-use crate::workflows::evaluate::{Outcome, Request, evaluate};
+use crate::workflows::evaluate::{Request, evaluate};
 use crate::workflows::gate::{Verdict, overall};
 
 const EXAMPLES: &str = "\
@@ -81,7 +79,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         letor_compat: args.letor_compat,
     };
     let outcome = door.work(Records::Runs, |session| evaluate(session, &request))?;
-    door.answer("evaluate", &outcome, || summary(&outcome, args.gate))?;
+    door.answer("evaluate", &outcome, || answers::evaluate::document(&outcome, args.gate))?;
     if args.gate && outcome.gate.is_empty() {
         return Err(Error::invalid("the model's config has no gate").hint(if outcome.metrics.queries().is_some() {
             "promotion: {require: [{metric: ndcg@10, min: 0.4}]}"
@@ -94,53 +92,4 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         (true, Verdict::Inconclusive) => ExitCode::from(5),
         _ => ExitCode::SUCCESS,
     })
-}
-
-fn summary(outcome: &Outcome, gate: bool) -> String {
-    let part = outcome.part.map(crate::data::Part::name);
-    let (rows, what, input) = match &outcome.metrics.detail {
-        Detail::Classes(_) => (format::plural(outcome.metrics.rows, "row"), "rows", "text or vector"),
-        Detail::Queries(QueryDetail { facts, .. }) => {
-            let queries = if facts.queries == 1 { "query" } else { "queries" };
-            let documents = format::plural(outcome.metrics.rows, "document");
-            (format!("{documents} of {} {queries}", format::count(facts.queries)), "queries", "feature")
-        }
-    };
-    let part = part.map_or_else(|| format!("all {what}"), |part| format!("{part} {what}"));
-    let mut text = format!(
-        "{} on {rows} {}\n\n",
-        bold(&format!("{} {}", outcome.model, outcome.version)),
-        dim(&format!("({part} of {})", outcome.source)),
-    );
-    text += &match &outcome.metrics.detail {
-        Detail::Classes(detail) => classes(outcome, detail),
-        Detail::Queries(detail) => {
-            let mut text = evaluation_ranking::metrics(&outcome.metrics, &detail.facts, &outcome.shown) + "\n";
-            text += &evaluation_ranking::conventions(detail);
-            let script = outcome.letor_script.as_ref().map(evaluation_ranking::letor);
-            text + &script.map_or_else(String::new, |script| format!("\n{script}"))
-        }
-    };
-    text.push('\n');
-    for (count, what) in [(outcome.skipped_without_label, "label"), (outcome.skipped_without_input, input)] {
-        if count > 0 {
-            text += &format!("skipped   {} without a {what}\n", format::plural(count, "row"));
-        }
-    }
-    if gate {
-        let mut document = crate::report::Document::default();
-        crate::answers::promote::gate(&mut document, &outcome.gate);
-        text += &super::ui::terminal(&document);
-        text += &dim("          bounds only; `mlops promote --dry-run` asks the whole gate\n");
-    }
-    text + &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)))
-}
-
-/// The metrics of classes, and what they rest on.
-fn classes(outcome: &Outcome, detail: &ClassDetail) -> String {
-    let mut text = evaluation::metrics(&outcome.metrics, detail, &outcome.shown) + "\n";
-    text += &evaluation::confusion(detail);
-    text += &evaluation::taken(detail, outcome.threshold_chosen_for.as_deref());
-    text += &evaluation::calibration(detail);
-    text + &evaluation::subgroups(detail, &outcome.shown)
 }

@@ -67,11 +67,11 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         Command::List { deleted, all } => {
             let view = view(*deleted, *all);
             let found = work(door, |session| experiments::list(session, view))?;
-            door.show("experiments list", &found, || answers::experiments::list(&found))?;
+            door.answer("experiments list", &found, || answers::experiments::list(&found))?;
         }
         Command::Show { experiment } => {
             let details = work(door, |session| experiments::show(session, experiment))?;
-            door.show("experiments show", &details, || answers::experiments::details(&details))?;
+            door.answer("experiments show", &details, || answers::experiments::details(&details))?;
         }
         Command::Impact(args) => return super::impact::run(door, args),
         Command::Create { name, description, tags } => {
@@ -81,15 +81,15 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
                 tags: pairs(tags)?.into_iter().collect(),
             };
             let created = work(door, |session| experiments::create(session, &request))?;
-            door.show("experiments create", &created, || answers::experiments::created(&created))?;
+            door.answer("experiments create", &created, || answers::experiments::created(&created))?;
         }
         Command::Delete { experiment } => {
             let deleted = work(door, |session| experiments::delete(session, experiment))?;
-            door.show("experiments delete", &deleted, || answers::experiments::deleted(&deleted))?;
+            door.answer("experiments delete", &deleted, || answers::experiments::deleted(&deleted))?;
         }
         Command::Restore { experiment } => {
             let restored = work(door, |session| experiments::restore(session, experiment))?;
-            door.show("experiments restore", &restored, || answers::experiments::restored(&restored))?;
+            door.answer("experiments restore", &restored, || answers::experiments::restored(&restored))?;
         }
     }
     Ok(ExitCode::SUCCESS)

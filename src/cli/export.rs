@@ -72,6 +72,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     if !door.global.quiet && outcome.latency.as_ref().is_some_and(|latency| latency.repetitions < REPETITIONS) {
         error::note(&format!("p99 of fewer than {} repetitions says little", count(REPETITIONS)));
     }
-    door.show("export", &outcome, || answers::export::document(&outcome))?;
+    door.answer("export", &outcome, || answers::export::document(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -68,13 +68,13 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     };
     let planned = door.work(Records::Nothing, |session| plan(session, &request))?;
     if args.dry_run || planned.is_empty() {
-        door.show("gc", &planned, || document(&planned, Tense::Planned))?;
+        door.answer("gc", &planned, || document(&planned, Tense::Planned))?;
         return Ok(ExitCode::SUCCESS);
     }
     door.confirm(&format!("remove {} for good?", counts(&planned))).map_err(|error: Error| {
         error.hint("`--dry-run` shows what would be removed; `--yes` goes on without asking")
     })?;
     let outcome = door.work(Records::Nothing, |session| gc(session, &request))?;
-    door.show("gc", &outcome, || document(&outcome, Tense::Done))?;
+    door.answer("gc", &outcome, || document(&outcome, Tense::Done))?;
     Ok(ExitCode::SUCCESS)
 }

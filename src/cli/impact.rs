@@ -38,6 +38,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         quantile: args.best_part,
     };
     let outcome = door.work(Records::Nothing, |session| impact(session, &request))?;
-    door.show("experiments impact", &outcome, || answers::impact::document(&outcome))?;
+    door.answer("experiments impact", &outcome, || answers::impact::document(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,6 @@ pub struct Args {
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let outcome = door.work_at(&args.dir, workflows::init::init)?;
-    door.show("init", &outcome, || answers::project::new_project(&outcome, &args.dir))?;
+    door.answer("init", &outcome, || answers::project::new_project(&outcome, &args.dir))?;
     Ok(ExitCode::SUCCESS)
 }

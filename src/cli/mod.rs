@@ -9,8 +9,6 @@ mod drift_check;
 mod embed;
 mod embedding_args;
 mod evaluate;
-mod evaluation;
-mod evaluation_ranking;
 mod experiments;
 mod export;
 mod gc;

@@ -75,7 +75,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         let file = args.file.display();
         error::note(&format!("{written_out} {stand} in `{file}`: `${{NAME}}` or `url_file` keeps it out of git"));
     }
-    door.show("notify", &json!({"event": args.event, "deliveries": deliveries}), || {
+    door.answer("notify", &json!({"event": args.event, "deliveries": deliveries}), || {
         answers::project::deliveries(&deliveries, event)
     })?;
     let failed = deliveries.iter().any(|delivery| !delivery.sent);

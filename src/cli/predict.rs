@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
-use super::ui::{error, format, print};
+use super::ui::{error, print};
+use crate::answers;
+use crate::answers::format::plural;
 use crate::data::Task;
 use crate::data::sources::Memory;
 use crate::error::{Error, Result};
 use crate::fs::write_atomic;
+use crate::report::Document;
 use crate::workflows::answer_files::{classes as class_files, rankings as ranking_files};
 use crate::workflows::predict::{Answer, Outcome, Request, predict};
 use crate::workflows::predict_ranking;
@@ -94,7 +97,7 @@ fn put(args: &Args, text: &str) -> Result<()> {
 fn ranking(door: &Door, args: &Args, outcome: &predict_ranking::Outcome, form: &str) -> Result<()> {
     let stdout = args.output.as_os_str() == "-";
     if door.global.json && stdout {
-        return door.answer("predict", outcome, String::new);
+        return door.answer("predict", outcome, Document::default);
     }
     match form {
         "parquet" => ranking_files::parquet(&args.output, outcome)?,
@@ -108,12 +111,7 @@ fn ranking(door: &Door, args: &Args, outcome: &predict_ranking::Outcome, form: &
         "model": outcome.model, "version": outcome.version, "task": outcome.task, "rows": documents, "queries": queries,
         "output": args.output, "form": form,
     });
-    door.answer("predict", &document, || {
-        let name = format!("{} {}", outcome.model, outcome.version);
-        let documents = format::plural(documents, "document");
-        let queries = format!("{} {}", format::count(queries), if queries == 1 { "query" } else { "queries" });
-        format!("{name}: {documents} of {queries} -> {}\n", args.output.display())
-    })
+    door.answer("predict", &document, || answers::predict::ranking(outcome, &args.output))
 }
 
 fn classes(door: &Door, args: &Args, outcome: &Outcome, form: &str) -> Result<()> {
@@ -123,15 +121,15 @@ fn classes(door: &Door, args: &Args, outcome: &Outcome, form: &str) -> Result<()
     }
     let stdout = args.output.as_os_str() == "-";
     if door.global.json && stdout {
-        return door.answer("predict", outcome, String::new);
+        return door.answer("predict", outcome, Document::default);
     }
     match form {
         "parquet" => class_files::parquet(&args.output, outcome)?,
         _ => put(args, &class_files::text(outcome, form)?)?,
     }
     if outcome.without_input > 0 && !door.global.quiet {
-        let rows = format::plural(outcome.without_input, "row");
-        error::warning(&format!("{rows} without a text or vector: their prediction is empty"));
+        let rows = plural(outcome.without_input, "row");
+        error::warning(&format!("{rows} without a prediction: {}", outcome.input_missing));
     }
     if stdout || (door.global.quiet && !door.global.json) {
         return Ok(());
@@ -144,12 +142,7 @@ fn classes(door: &Door, args: &Args, outcome: &Outcome, form: &str) -> Result<()
     if let Some(logged) = &outcome.logged {
         document["logged"] = serde_json::json!(logged);
     }
-    door.answer("predict", &document, || {
-        let name = format!("{} {}", outcome.model, outcome.version);
-        let logged = outcome.logged.as_ref();
-        let logged = logged.map_or_else(String::new, |logged| format!("; {} logged", format::count(logged.rows)));
-        format!("{name}: {} -> {}{logged}\n", format::plural(rows, "row"), args.output.display())
-    })
+    door.answer("predict", &document, || answers::predict::classes(outcome, &args.output))
 }
 
 fn form(args: &Args, input: &str) -> Result<&'static str> {

@@ -67,6 +67,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     };
     let records = if args.dry_run { Records::Nothing } else { Records::Runs };
     let outcome = door.work(records, |session| promote(session, &request))?;
-    door.show("promote", &outcome, || answers::promote::document(&outcome))?;
+    door.answer("promote", &outcome, || answers::promote::document(&outcome))?;
     Ok(ExitCode::from(answers::promote::exit_code(&outcome)))
 }

@@ -79,6 +79,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         twins: if args.keep_duplicates { Twins::Keep } else { Twins::Leave },
     };
     let outcome = door.work_with(&args.model, Records::Runs, |session| recommend(session, &request))?;
-    door.show("recommend", &outcome, || answers::recommend::document(&outcome, &args.show))?;
+    door.answer("recommend", &outcome, || answers::recommend::document(&outcome, &args.show))?;
     Ok(ExitCode::SUCCESS)
 }

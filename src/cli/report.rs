@@ -41,7 +41,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             outcome.files = files.into_iter().map(|(path, _)| path).collect();
         }
     }
-    door.show("report", &outcome, || document(&outcome))?;
+    door.answer("report", &outcome, || document(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }
 

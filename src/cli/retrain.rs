@@ -80,7 +80,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     }
     // Cron sends what is printed: with `-q` a retrain that went well says nothing.
     if door.global.json || !door.global.quiet || code != 0 {
-        door.show("retrain", &outcome, || answers::retrain::document(&outcome, door.global.quiet))?;
+        door.answer("retrain", &outcome, || answers::retrain::document(&outcome, door.global.quiet))?;
     }
     Ok(ExitCode::from(code))
 }

@@ -24,6 +24,6 @@ pub struct Args {
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let outcome = door.work(Records::Runs, |session| rollback(session, &args.model, &args.reason))?;
-    door.show("rollback", &outcome, || answers::promote::rolled_back(&outcome))?;
+    door.answer("rollback", &outcome, || answers::promote::rolled_back(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }

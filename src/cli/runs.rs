@@ -148,22 +148,22 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         }
         Command::Show { run } => {
             let details = work(door, |session| runs::show(session, run))?;
-            door.show("runs show", &details, || answers::runs::details(&details))?;
+            door.answer("runs show", &details, || answers::runs::details(&details))?;
         }
         Command::Best { metric, experiment, minimize, maximize } => {
             let maximize = (*minimize || *maximize).then_some(*maximize);
             let request = BestRequest { metric: metric.clone(), experiment: experiment.clone(), maximize };
             let details = work(door, |session| runs::best(session, &request))?;
-            door.show("runs best", &details, || answers::runs::details(&details))?;
+            door.answer("runs best", &details, || answers::runs::details(&details))?;
         }
         Command::History { run, metric } => {
             let found = work(door, |session| runs::history(session, run, metric))?;
-            door.show("runs history", &found, || answers::runs::history(&found))?;
+            door.answer("runs history", &found, || answers::runs::history(&found))?;
         }
         Command::Create { experiment, name } => {
             let request = NewManualRun { experiment: experiment.clone(), name: name.clone() };
             let created = work(door, |session| runs::create(session, &request))?;
-            door.show("runs create", &created, || Document::of_line("Run", created.run_id.as_str()))?;
+            door.answer("runs create", &created, || Document::of_line("Run", created.run_id.as_str()))?;
         }
         Command::Log { run, params, metrics, tags, artifacts } => {
             let entries = Entries {
@@ -173,24 +173,24 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
                 artifacts: artifacts.clone(),
             };
             let logged = work(door, |session| runs::log(session, run, &entries))?;
-            door.show("runs log", &logged, || {
+            door.answer("runs log", &logged, || {
                 Document::of_line("Run", format!("logged to run {}", logged.run_id.short()))
             })?;
         }
         Command::Finish { run, status } => {
             let end = Status::parse(status)?;
             let finished = work(door, |session| runs::finish(session, run, end))?;
-            door.show("runs finish", &finished, || {
+            door.answer("runs finish", &finished, || {
                 Document::of_line("Run", format!("run {} is {status}", finished.run_id.short()))
             })?;
         }
         Command::Delete { runs: selectors } => {
             let deleted = work(door, |session| runs::delete(session, selectors))?;
-            door.show("runs delete", &deleted, || answers::runs::changed("deleted", &deleted.runs))?;
+            door.answer("runs delete", &deleted, || answers::runs::changed("deleted", &deleted.runs))?;
         }
         Command::Restore { runs: selectors } => {
             let restored = work(door, |session| runs::restore(session, selectors))?;
-            door.show("runs restore", &restored, || answers::runs::changed("restored", &restored.runs))?;
+            door.answer("runs restore", &restored, || answers::runs::changed("restored", &restored.runs))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -220,5 +220,5 @@ fn answer_list(door: &Door, (command, none): (&str, &str), filter: Filter, which
         view: view(which.deleted, which.all),
     };
     let found = work(door, |session| runs::search(session, &request))?;
-    door.show(command, &found, || answers::runs::list(&found, none, which.limit))
+    door.answer(command, &found, || answers::runs::list(&found, none, which.limit))
 }

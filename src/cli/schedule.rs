@@ -136,6 +136,6 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         }
         schedule.write(folder)?;
     }
-    door.show("schedule", &schedule, || answers::project::schedule(&schedule))?;
+    door.answer("schedule", &schedule, || answers::project::schedule(&schedule))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -52,6 +52,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             json!({"name": entry.name, "about": entry.about, "params": params})
         })
         .collect();
-    door.show("schema", &document, || answers::project::catalog(&entries))?;
+    door.answer("schema", &document, || answers::project::catalog(&entries))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -109,7 +109,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         let told: BTreeSet<&String> = answer.trained.iter().flat_map(|one| &one.warnings).collect();
         told.into_iter().for_each(|text| error::warning(text));
     }
-    door.show("train", &answer, || {
+    door.answer("train", &answer, || {
         answers::train::document(Trained {
             runs: &answer.trained,
             seeds: &answer.seeds,

@@ -45,6 +45,9 @@ pub struct Outcome {
     pub skipped_without_label: usize,
     /// Rows skipped for want of an input.
     pub skipped_without_input: usize,
+    /// What is missing in a row that was skipped for want of an input.
+    #[serde(skip)]
+    pub input_missing: &'static str,
     /// Rows left out because the model has learned from them.
     pub skipped_known: usize,
     /// The metrics.
@@ -123,6 +126,7 @@ pub fn evaluate(session: &Session<'_>, request: &Request) -> Result<Outcome> {
             part,
             skipped_without_label: rows.skipped_label,
             skipped_without_input: rows.skipped_input,
+            input_missing: bundle.schema.columns.input.missing(),
             skipped_known,
             shown: super::train::shown(&experiment),
             threshold_chosen_for: chosen_for(&experiment),

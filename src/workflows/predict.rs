@@ -78,6 +78,9 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// Rows without an input.
     pub without_input: usize,
+    /// What is missing in such a row.
+    #[serde(skip)]
+    pub input_missing: &'static str,
     /// What was logged, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logged: Option<Logged>,
@@ -138,6 +141,7 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
         calibrated: bundle.schema.class_weights().is_some(),
         rows: in_order(&rows, answers),
         without_input: rows.skipped_input,
+        input_missing: columns.input.missing(),
         logged,
     };
     let mut metrics = vec![("rows", outcome.rows.len() as f64), ("rows_without_input", outcome.without_input as f64)];

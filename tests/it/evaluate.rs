@@ -72,7 +72,7 @@ fn it_is_told_as_text_and_recorded() {
     a perfectly calibrated model would show 0.1711, at most 0.2356 95 times in 100
 
     gate  f1  >= 0.55  0.8571  yes
-    bounds only; `mlops promote --dry-run` asks the whole gate
+    checked the minimum metrics only; for the comparison with production run `mlops promote --dry-run`
     run  <run>  experiments/lr/runs/<run id>
     ");
     let run = project.run(&["--json", "runs", "show", "@latest"]).ok().json()["run"].take();

@@ -75,7 +75,7 @@ fn it_is_told_with_its_conventions() {
     its discounts are 1, 1, log2(3), log2(4), …; NDCG@k is 0 for a query with fewer than k documents
 
     gate  ndcg@10  >= 0.3  0.8981  yes
-    bounds only; `mlops promote --dry-run` asks the whole gate
+    checked the minimum metrics only; for the comparison with production run `mlops promote --dry-run`
     run  <run>  experiments/lambdamart/runs/<run id>
     ");
 }

@@ -76,7 +76,7 @@ fn rows_keep_their_order_and_those_without_an_input_are_empty() {
     assert_eq!(rows.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["z", "y", "x"]);
     assert_eq!(rows.iter().map(|row| row["prediction"].as_str()).collect::<Vec<_>>(), [Some("1"), None, Some("0")]);
     assert!(rows[1]["probability"].is_null());
-    assert_eq!(answer.stderr, "warning: 1 row without a text or vector: their prediction is empty\n");
+    assert_eq!(answer.stderr, "warning: 1 row without a prediction: all feature columns are empty\n");
     let half = project.pipe("{\"a\": null, \"b\": 0.1}\n", &["predict", "points", "--input", "-"]).code(2);
     assert!(half.stderr.contains("stdin: row 1, column `a`: the value is missing"), "{}", half.stderr);
 }

@@ -37,7 +37,7 @@ fn the_verdict_comes_first_and_every_section_is_there() {
         "| skipped | 0 without a label, 0 without an input, of 200 read |",
         "| f1 | \\>= 0.55 | 0.8571 | yes |",
         "_Figure: ROC: points v1; test rows, n = 40, roc_auc 0.9646",
-        "promoted None → Production",
+        "| promoted | None | Production |",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }

@@ -58,7 +58,7 @@ fn the_first_version_of_all_is_withdrawn_when_it_does_not_serve() {
     project.write("retrain.yaml", format!("{RETRAIN}verify: ['false']\n"));
     let withdrawn = at(&project, AUGUST, &["retrain", "retrain.yaml"]).code(1);
     assert!(
-        withdrawn.stdout.contains("verification of points v1 failed, nothing is in production"),
+        withdrawn.stdout.contains("verification of points v2 failed, nothing is in production"),
         "{}",
         withdrawn.stdout
     );

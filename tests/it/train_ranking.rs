@@ -34,7 +34,7 @@ fn a_ranking_run_is_told_as_text() {
     );
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     ranker v1  lambdarank of experiment lambdarank
-    documents 352: 192 train, 64 validation, 96 test
+    documents  352: 192 train, 64 validation, 96 test
     queries  24 train, 8 validation, 12 test
     fit  4 features in <duration>, 5 epochs, the best was 5
 

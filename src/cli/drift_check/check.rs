@@ -48,7 +48,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let channels = args.notify.as_deref().map(load_notify).transpose()?.unwrap_or_default();
     let to = Tell { textfile_dir: args.textfile_dir.clone(), channels };
     let outcome = args.what.check(door, events, &to)?;
-    door.show("drift-check", &outcome, || answers::drift_check::document(&outcome))?;
+    door.answer("drift-check", &outcome, || answers::drift_check::document(&outcome))?;
     let failed = args.fail_on.as_deref().map(|bar| outcome.reaches(bar)).transpose()?.unwrap_or(false);
     Ok(match (failed, outcome.is_undecided()) {
         (true, _) => ExitCode::from(3),

@@ -37,7 +37,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     if outcome.state == "checked" {
         choose(&mut outcome, args.column.as_deref())?;
     }
-    door.show("drift-check explain", &outcome, || answers::drift_check::explanation(&outcome, args.top))?;
+    door.answer("drift-check explain", &outcome, || answers::drift_check::explanation(&outcome, args.top))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -30,6 +30,6 @@ pub struct Args {
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let model = ModelName::parse(&args.model)?;
     let done = door.work(Records::Runs, |session| reset(session, &model, &args.reason))?;
-    door.show("drift-check reset", &done, || answers::drift_events::reset(&done))?;
+    door.answer("drift-check reset", &done, || answers::drift_events::reset(&done))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -47,10 +47,10 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     door.work(Records::Nothing, |session| {
         if let Some(model) = &model {
             let found = summary(session, model, args.days, &rule)?;
-            return door.show("drift-check summary", &found, || answers::drift_events::summary(&found));
+            return door.answer("drift-check summary", &found, || answers::drift_events::summary(&found));
         }
         let all = summaries(session, args.days, &rule)?;
-        door.show("drift-check summary", &all, || answers::drift_events::all(&all))
+        door.answer("drift-check summary", &all, || answers::drift_events::all(&all))
     })?;
     Ok(ExitCode::SUCCESS)
 }

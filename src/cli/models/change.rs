@@ -8,13 +8,13 @@ use crate::workflows::models::{self, AliasRequest, PinRequest};
 /// Checks one version, or with a bare name all of the model's.
 pub fn verify(door: &Door, version: &str) -> Result<()> {
     let checked = door.work(Records::Nothing, |session| models::verify(session, version))?;
-    door.show("models verify", &checked, || verified(&checked))
+    door.answer("models verify", &checked, || verified(&checked))
 }
 
 /// Gives a version a name, or takes it away.
 pub fn alias(door: &Door, request: &AliasRequest) -> Result<()> {
     let change = door.work(Records::Nothing, |session| models::alias(session, request))?;
-    door.show("models alias", &change, || aliased(&change))
+    door.answer("models alias", &change, || aliased(&change))
 }
 
 /// Moves a version to Archived.
@@ -27,7 +27,7 @@ pub fn archive(door: &Door, version: &str, reason: &str) -> Result<()> {
         }
         models::archive_by_hand(session, &archival, reason)
     })?;
-    door.show("models archive", &outcome, || archived(&outcome))
+    door.answer("models archive", &outcome, || archived(&outcome))
 }
 
 /// Removes a version for good.
@@ -38,11 +38,11 @@ pub fn delete(door: &Door, version: &str) -> Result<()> {
         door.confirm(&format!("delete {} {} and its folders for good{loss}?", deletion.model, deletion.version))?;
         models::delete(session, &deletion)
     })?;
-    door.show("models delete", &outcome, || deleted(&outcome))
+    door.answer("models delete", &outcome, || deleted(&outcome))
 }
 
 /// Keeps a version from being removed, or lets it go again.
 pub fn pin(door: &Door, request: &PinRequest) -> Result<()> {
     let change = door.work(Records::Nothing, |session| models::pin(session, request))?;
-    door.show("models pin", &change, || pinned(&change))
+    door.answer("models pin", &change, || pinned(&change))
 }

@@ -101,21 +101,21 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     match args.command.as_ref().unwrap_or(&Command::List) {
         Command::List => {
             let listed = door.work(Records::Nothing, models::list)?;
-            door.show("models list", &listed, || answers::models::list(&listed))
+            door.answer("models list", &listed, || answers::models::list(&listed))
         }
         Command::Show { model, at: Some(at) } => {
             // A moment that is none is told before the project is opened.
             let at_ms = moment(at)?;
             let then = door.work(Records::Nothing, |session| models::at(session.project, model, at_ms))?;
-            door.show("models show", &then, || answers::ledger::then(&then, door.global.verbose))
+            door.answer("models show", &then, || answers::ledger::then(&then, door.global.verbose))
         }
         Command::Show { model, at: None } => {
             let shown = door.work(Records::Nothing, |session| models::show(session.project, model))?;
-            door.show("models show", &shown, || answers::models::model(&shown))
+            door.answer("models show", &shown, || answers::models::model(&shown))
         }
         Command::History { model, evidence } => {
             let entries = door.work(Records::Nothing, |session| models::history(session, model))?;
-            door.show("models history", &entries, || {
+            door.answer("models history", &entries, || {
                 answers::ledger::history(&entries, *evidence || door.global.verbose)
             })
         }

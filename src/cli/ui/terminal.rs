@@ -68,7 +68,7 @@ fn painted(line: &Line, block: Tone) -> String {
 /// Names on the left, all of one width, and what is known on the right.
 fn written_facts(facts: &[(String, Line)]) -> String {
     let longest = facts.iter().map(|(name, _)| console::measure_text_width(name)).max().unwrap_or(0);
-    let width = if longest < NAMES { NAMES } else { longest + GAP };
+    let width = NAMES.max(longest + GAP);
     let line = |(name, fact): &(String, Line)| {
         let name = plain(name);
         let space = " ".repeat(width.saturating_sub(console::measure_text_width(&name)));

@@ -1,3 +1,0 @@
-//! Numbers and times as people read them.
-
-pub use crate::answers::format::*;
