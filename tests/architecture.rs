@@ -55,7 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
         "jiff",
         &[
             "cli/ui/",
-            "data/split.rs",
+            "data/times.rs",
             "host/clock.rs",
             "notify/",
             "runs/",
@@ -87,6 +87,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["text.rs", "embeddings/audit.rs"]),
     ("ureq", &["notify/"]),
     ("zip", &["embeddings/folder/"]),
+    ("zstd", &["data/"]),
 ];
 
 /// Crates that any room may use: they carry values, they do nothing by themselves.

@@ -52,9 +52,12 @@ pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
     let root = session.project.layout.root();
     let columns = Columns { id: id_column(source, root, &from)?, ..from.columns.clone() };
     let mut request = request(&columns, from.split, from.labels, from.query);
-    let more = from.by.iter().filter(|name| !request.columns.contains(name)).cloned();
-    let more: Vec<String> = more.collect();
-    request.columns.extend(more);
+    // A column may have several uses: it is read once.
+    for name in from.by {
+        if !request.columns.contains(name) {
+            request.columns.push(name.clone());
+        }
+    }
     let table = read(source, &request, root).map_err(|error| named_otherwise(error, &columns))?;
     let cells = cells_by(&table, from.by)?;
     Ok(prepare(table, &columns, from.split, from.labels, from.seed, from.blank)?.with(cells))

@@ -118,4 +118,3 @@ pub fn text(field: Field<'_>) -> Result<Cow<'_, str>, usize> {
     let doubled = field.quoted && memchr::memchr(b'"', field.bytes).is_some();
     Ok(if doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) })
 }
-
