@@ -1,5 +1,5 @@
-//! How often something was done on this thread. It stands in test builds only, so that a test can say that an expensive step
-//! is done once, and a shipped program keeps no counts.
+//! How often something was done on this thread. It stands in test builds only, so that a test can say that an
+//! expensive step is done once, and a shipped program keeps no counts.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

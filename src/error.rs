@@ -202,8 +202,8 @@ impl Error {
         matches!(self.cause(), Some(InvalidRows | NoRows | MissingColumn(_) | InQuery { .. }))
     }
 
-    /// Whether a name means nothing here, so that it may be the name of something else. A damaged file or a database that
-    /// is busy says nothing about the name, and is handed on.
+    /// Whether a name means nothing here, so that it may be the name of something else. A damaged file or a database
+    /// that is busy says nothing about the name, and is handed on.
     #[must_use]
     pub fn is_unknown_name(&self) -> bool {
         matches!(self.kind, ErrorKind::NotFound | ErrorKind::Invalid)

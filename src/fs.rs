@@ -3,14 +3,21 @@
 //! Everything durable goes temporary file → fsync → rename → fsync of the folder. `crash_point` marks the places
 //! between such steps; the tests end the process there and look at what is left.
 
+mod partial;
+mod shared;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, fchown, symlink};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+pub use self::partial::{Partial, is_at, is_left_over, is_temporary, namespace, remove_left_over, temporary};
+use self::partial::{parent, remove_left_overs_of};
+pub use self::shared::{create_shared, files_of, is_closed_to_its_group, open_to_group};
 use crate::error::{Cause, Context, Error, Result};
 
 static CRASH_AT: OnceLock<String> = OnceLock::new();
@@ -100,6 +107,12 @@ pub fn read_text(path: &Path) -> Result<String> {
     })
 }
 
+/// True for the name of a file in a folder: nothing that leads to another folder.
+#[must_use]
+pub fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != ".."
+}
+
 /// Flushes a folder's entries to disk.
 ///
 /// # Errors
@@ -115,38 +128,6 @@ pub fn sync_dir(folder: &Path) -> Result<()> {
 /// `Failed` when the disk refuses.
 pub fn create_dir(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).context(|| format!("cannot create the folder `{}`", folder.display()))
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The PID namespace of this process: process numbers of two containers that share a disk mean different processes.
-#[must_use]
-pub fn namespace() -> &'static str {
-    static NAMESPACE: OnceLock<String> = OnceLock::new();
-    NAMESPACE.get_or_init(|| {
-        let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-        link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
-    })
-}
-
-/// A name beside `path` that no other process uses.
-#[must_use]
-pub fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    parent(path).join(format!(".{name}.{}-{}.tmp", std::process::id(), namespace()))
-}
-
-/// True for the name of a temporary file or folder whose process of this machine has died.
-#[must_use]
-pub fn is_left_over(name: &str) -> bool {
-    let owner =
-        name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).and_then(|name| name.rsplit_once('.'));
-    let owner = owner.and_then(|(_, owner)| owner.split_once('-'));
-    owner.is_some_and(|(pid, namespace_of_owner)| {
-        pid.parse::<u32>().is_ok() && namespace_of_owner == namespace() && !Path::new("/proc").join(pid).exists()
-    })
 }
 
 /// True inside a folder that `publish_dir` is building: nothing in it lasts before the folder is published whole.
@@ -204,22 +185,60 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Re
 }
 
 fn write(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>, lasting: bool) -> Result<()> {
-    create_dir(parent(path))?;
-    let partial = temporary(path);
     let cannot = || format!("cannot write `{}`", path.display());
-    let written = (|| {
-        let mut file = File::create(&partial).context(cannot)?;
-        fill(&mut file)?;
-        if lasting {
-            file.sync_all().context(cannot)?;
-        }
-        fs::rename(&partial, path).context(cannot)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&partial);
+    if is_written_to(path) {
+        let mut file = OpenOptions::new().append(true).open(path).context(cannot)?;
+        return fill(&mut file);
     }
-    written?;
+    create_dir(parent(path))?;
+    remove_left_overs_of(path);
+    let mut partial = Partial::file(path).context(cannot)?;
+    keep_facts(&partial.file, path);
+    fill(&mut partial.file)?;
+    if lasting {
+        partial.file.sync_all().context(cannot)?;
+    }
+    partial.publish(path).context(cannot)?;
     if lasting { sync_dir(parent(path)) } else { Ok(()) }
+}
+
+/// Whether a path is no file that can be replaced: a device, a pipe, or a name such as `/dev/stdout` that the system gives
+/// to an open file.
+#[must_use]
+pub fn is_written_to(path: &Path) -> bool {
+    let Ok(facts) = fs::metadata(path) else { return false };
+    let of_the_system = || {
+        let folder = parent(path).canonicalize().unwrap_or_default();
+        path.is_symlink() && (folder.starts_with("/dev") || folder.starts_with("/proc"))
+    };
+    !facts.is_dir() && (!facts.is_file() || of_the_system())
+}
+
+/// Gives a new file the owner, the group and the mode of the one that it replaces, as far as this process may.
+fn keep_facts(new: &File, replaced: &Path) {
+    let (Ok(old), Ok(now)) = (fs::symlink_metadata(replaced), new.metadata()) else { return };
+    if !old.is_file() {
+        return;
+    }
+    if (old.uid(), old.gid()) != (now.uid(), now.gid()) && fchown(new, Some(old.uid()), Some(old.gid())).is_err() {
+        // Only root gives files away; the group is kept by everybody who is in it.
+        let _ = fchown(new, None, Some(old.gid()));
+    }
+    let _ = new.set_permissions(old.permissions());
+}
+
+/// Builds a folder under a temporary name; `publish_built` puts it in its place. It is locked until then.
+///
+/// # Errors
+/// What `fill` says, or `Failed`; nothing is left behind then.
+pub fn build_dir(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Partial> {
+    create_dir(parent(target))?;
+    remove_left_overs_of(target);
+    let partial = Partial::folder(target).context(|| format!("cannot publish `{}`", target.display()))?;
+    fill(partial.path())?;
+    sync_files(partial.path())?;
+    crash_point("publish.before_rename");
+    Ok(partial)
 }
 
 /// Builds a folder under a temporary name and publishes it with one rename. An existing `target` is an error.
@@ -227,59 +246,114 @@ fn write(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>, lasting: bool)
 /// # Errors
 /// What `fill` says, or `Failed`; nothing is left behind then.
 pub fn publish_dir(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    create_dir(parent(target))?;
-    let partial = temporary(target);
-    let _ = fs::remove_dir_all(&partial);
+    let partial = build_dir(target, fill)?;
     let cannot = || format!("cannot publish `{}`", target.display());
-    let published = (|| {
-        fs::create_dir(&partial).context(cannot)?;
-        fill(&partial)?;
-        sync_files(&partial)?;
-        crash_point("publish.before_rename");
-        if target.exists() {
-            return Err(Error::failed(cannot()).hint("it is there already"));
-        }
-        fs::rename(&partial, target).context(cannot)
-    })();
-    if published.is_err() {
-        let _ = fs::remove_dir_all(&partial);
+    if target.exists() {
+        return Err(Error::failed(cannot()).hint("it is there already"));
     }
-    published?;
+    partial.publish(target).context(cannot)?;
     sync_dir(parent(target))
 }
 
-/// Points the symbolic link `link` at the relative `target` with one rename.
+/// Takes a folder away by one rename, so that a reader finds all of it or none, and removes it.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn take_away(folder: &Path) -> Result<()> {
+    let cannot = || format!("cannot remove `{}`", folder.display());
+    let partial = Partial::folder(folder).context(cannot)?;
+    match fs::rename(folder, partial.path().join("folder")) {
+        // Another process has removed it.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed.context(cannot),
+    }
+}
+
+/// Whether symbolic links can be made in a folder; some file systems have none.
+///
+/// # Errors
+/// `Failed` when nothing can be written there at all.
+pub fn supports_links(folder: &Path) -> Result<bool> {
+    let cannot = || format!("cannot write into `{}`", folder.display());
+    let partial = Partial::folder(&folder.join("active")).context(cannot)?;
+    match symlink("target", partial.path().join("link")) {
+        Err(cause) if cause.kind() == io::ErrorKind::StorageFull => Err(Error::failed(cannot()).caused_by(cause)),
+        linked => Ok(linked.is_ok()),
+    }
+}
+
+/// Points the symbolic link `link` at the relative `target` with one rename. A folder in its place, as a copy of the project
+/// without links has, makes room; where links cannot be made, a file that names the target takes its place.
 ///
 /// # Errors
 /// `Failed` when the disk refuses; the link then still points where it did.
 pub fn switch_link(link: &Path, target: &str) -> Result<()> {
-    let partial = temporary(link);
-    let _ = fs::remove_file(&partial);
+    switch(link, target, |target, link| symlink(target, link))
+}
+
+fn switch(link: &Path, target: &str, make: impl Fn(&str, &Path) -> io::Result<()>) -> Result<()> {
     let cannot = || format!("cannot switch `{}` to `{target}`", link.display());
-    std::os::unix::fs::symlink(target, &partial).context(cannot)?;
+    remove_left_overs_of(link);
+    let partial = Partial::folder(link).context(cannot)?;
+    let new = partial.path().join("link");
+    if make(target, &new).is_err() {
+        let mut file = File::create_new(&new).context(cannot)?;
+        file.write_all(format!("{target}\n").as_bytes()).and_then(|()| file.sync_all()).context(cannot)?;
+    }
     crash_point("switch.before_rename");
-    fs::rename(&partial, link).context(cannot)?;
+    if link.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+        fs::rename(link, partial.path().join("folder")).context(cannot)?;
+    }
+    fs::rename(new, link).context(cannot)?;
     sync_dir(parent(link))
 }
 
 /// Takes the kernel lock on an open file, which lasts until the file is closed or the process dies; `false` when
-/// another keeps it for longer than `wait`.
+/// another keeps it for longer than `wait`. Who waits longer than a moment sleeps in the kernel and is woken when the lock is
+/// free, instead of asking for it now and then while newcomers take it.
 ///
 /// # Errors
 /// What the kernel says, such as a file system without locks.
 pub fn lock_within(file: &File, wait: Duration) -> io::Result<bool> {
-    const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+    const MOMENT: Duration = Duration::from_millis(2);
     let (start, mut pause) = (Instant::now(), Duration::from_micros(50));
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
-            Err(fs::TryLockError::WouldBlock) if start.elapsed() < wait => {
+            Err(fs::TryLockError::WouldBlock) if start.elapsed() < wait.min(MOMENT) => {
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause *= 2;
             }
-            Err(fs::TryLockError::WouldBlock) => return Ok(false),
+            Err(fs::TryLockError::WouldBlock) => break,
             Err(fs::TryLockError::Error(cause)) => return Err(cause),
         }
+    }
+    let left = wait.saturating_sub(start.elapsed());
+    if left.is_zero() {
+        return Ok(false);
+    }
+    // The kernel's call has no limit of time: a thread makes it, and gives back what comes too late.
+    let waiting = file.try_clone()?;
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let locked = waiting.lock();
+        if send.send(locked).is_err() {
+            let _ = waiting.unlock();
+        }
+    });
+    match receive.recv_timeout(left) {
+        Ok(locked) => locked.map(|()| true),
+        Err(_) => receive.try_recv().map_or(Ok(false), |locked| locked.map(|()| true)),
+    }
+}
+
+/// Whether a process keeps the lock on a file; `None` where there is no such file, or no locks.
+#[must_use]
+pub fn is_locked(path: &Path) -> Option<bool> {
+    match File::open(path).ok()?.try_lock() {
+        Ok(()) => Some(false),
+        Err(fs::TryLockError::WouldBlock) => Some(true),
+        Err(fs::TryLockError::Error(_)) => None,
     }
 }
 
@@ -334,6 +408,64 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_file_is_written_to_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("answers.csv");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        write_atomic(&pipe, b"id,prediction\n").unwrap();
+        assert_eq!(reader.join().unwrap(), b"id,prediction\n");
+        assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
+        write_atomic(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!fs::symlink_metadata("/dev/null").unwrap().is_file());
+        assert!(is_written_to(Path::new("/dev/stdout")) && !is_written_to(folder.path()));
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode_and_a_link_in_its_place_is_not_followed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answers.csv");
+        fs::write(&path, "old").unwrap();
+        for mode in [0o640, 0o600, 0o664] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            write_atomic(&path, b"new").unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+        }
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&victim, &path).unwrap();
+        write_atomic(&path, b"new").unwrap();
+        assert_eq!((fs::read(&victim).unwrap(), fs::read(&path).unwrap()), (b"mine".to_vec(), b"new".to_vec()));
+    }
+
+    #[test]
+    fn a_link_is_switched_whatever_is_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("active");
+        let without_links = |_: &str, _: &Path| Err(io::Error::from(io::ErrorKind::Unsupported));
+        switch_link(&link, "v1").unwrap();
+        switch_link(&link, "v2").unwrap();
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("v2"));
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        fs::write(link.join("manifest.json"), "{}").unwrap();
+        switch_link(&link, "v3").unwrap();
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("v3"));
+        switch(&link, "v4", without_links).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&link).unwrap(), "v4\n");
+        switch_link(&link, "v5").unwrap();
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("v5"));
+        assert!(supports_links(folder.path()).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
     fn a_folder_is_published_once() {
         let root = tempfile::tempdir().unwrap();
         let target = root.path().join("v1");
@@ -352,6 +484,25 @@ mod tests {
         assert_eq!(busy.kind, crate::error::ErrorKind::Busy);
         drop(held);
         Lock::take(&path, "other", Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_and_no_longer_than_was_said() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("x.lock");
+        let held = Lock::take(&path, "test", Duration::ZERO).unwrap();
+        let start = Instant::now();
+        assert!(Lock::take(&path, "other", Duration::from_millis(50)).is_err());
+        assert!(start.elapsed() >= Duration::from_millis(50));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| Lock::take(&path, "other", Duration::from_secs(30)).map(drop));
+            std::thread::sleep(Duration::from_millis(20));
+            drop(held);
+            waiting.join().unwrap().unwrap();
+        });
+        // What was waited for in vain is not kept when it comes too late.
+        std::thread::sleep(Duration::from_millis(20));
+        Lock::take(&path, "third", Duration::from_secs(30)).unwrap();
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! `mlops`: from a table of rows to a model in production, and healthy there.
 //!
 //! Floors look down only (`ARCHITECTURE.md` draws them, `tests/architecture.rs` holds them):
-//! doors (`cli`) → the host (`host`) → verbs (`workflows`) → tasks (`tasks`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
+//! doors (`cli`) → the host (`host`) → answers (`answers`) → verbs (`workflows`) → tasks (`tasks`) → papers (`report`) → what a run keeps (`runs`) → the unit (`bundle`, `config`, `project`) → nouns → words → ground.
 
 // doors
 pub mod cli;
 
 // the host
 pub mod host;
+
+// what a person sees of an outcome
+pub mod answers;
 
 // verbs
 pub mod workflows;
@@ -39,11 +42,12 @@ pub mod metrics;
 pub mod models;
 pub mod registry;
 pub mod retrieval;
+pub mod timezone;
 pub mod tracking;
 
 // what tests count
 #[cfg(test)]
-mod counted;
+pub mod counted;
 
 // words and ground
 pub mod cancellation;

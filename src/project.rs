@@ -1,15 +1,22 @@
 //! A project, opened once and carried down: its folders, its tracking database, the clock, who is asking. Threads share
 //! it.
 
+mod located;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+pub use self::located::Located;
+use self::located::{followed, located};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Lock, create_dir};
+use crate::fs::{Lock, create_dir, is_locked};
 use crate::names::{ModelName, RunId, Version};
-use crate::registry::{Layout, Selector, check_folder, model_folder, versions_on_disk};
+use crate::registry::{
+    Layout, Selector, check_beside, discard_foreign_releases, is_read, model_folder, pointed, remove_unread,
+    versions_in, versions_on_disk,
+};
 use crate::secrets::SecretRedactor;
 use crate::tracking::{Process, Stage, Status, Tracker, previous_holder};
 
@@ -58,6 +65,19 @@ pub struct Healed {
     pub damaged: Vec<String>,
 }
 
+/// This process works on a run.
+#[derive(Debug)]
+pub struct Working {
+    path: PathBuf,
+    _lock: Option<Lock>,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// Which version a bare model name means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefer {
@@ -69,22 +89,10 @@ pub enum Prefer {
     ProductionElseLatest,
 }
 
-/// A model version that a selector named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located {
-    /// The model.
-    pub model: ModelName,
-    /// The version.
-    pub version: Version,
-    /// Its folder, checked against the manifest.
-    pub folder: PathBuf,
-    /// The run that made it.
-    pub run_id: RunId,
-    /// SHA-256 of its manifest.
-    pub manifest_sha256: String,
-    /// SHA-256 of the rows that it was trained and tested on.
-    pub data_fingerprint: String,
-}
+/// How often a version is looked for again whose folder has gone meanwhile.
+const ATTEMPTS: usize = 20;
+/// The pause before.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// How long publishing and promoting wait for each other.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -173,12 +181,25 @@ impl Project {
         }
         let tracker = self.tracker()?;
         for (run, process) in tracker.running_processes()? {
-            if !(self.surroundings.is_alive)(&process) {
+            let file = self.layout.working(&run);
+            // A lock that is free says more than the process number, which may be one of another container.
+            let is_alive = is_locked(&file).unwrap_or_else(|| (self.surroundings.is_alive)(&process));
+            if !is_alive {
                 tracker.finish_run(&run, Status::Killed, self.now_ms())?;
+                let _ = std::fs::remove_file(file);
                 killed.push(run);
             }
         }
         Ok(killed)
+    }
+
+    /// Says for as long as the result lives that this process works on a run, to processes of other containers as well.
+    #[must_use]
+    pub fn working(&self, run: &RunId) -> Working {
+        let path = self.layout.working(run);
+        // Where there are no locks, the process number alone tells.
+        let lock = Lock::take(&path, "working", Duration::ZERO).ok();
+        Working { path, _lock: lock }
     }
 
     /// The tracking database for looking things up, read-only where it cannot be written; `None` when there is none (a
@@ -245,10 +266,10 @@ impl Project {
         if !self.layout.is_project()
             && let Some(folder) = model_folder(Path::new(selector))
         {
-            return located(&folder);
+            return self.located_folder(&folder);
         }
         match Selector::parse(selector)? {
-            Selector::Folder(folder) => located(&folder),
+            Selector::Folder(folder) => self.located_folder(&folder),
             Selector::Version(model, version) => self.located_version(&model, version),
             Selector::Name(model) => {
                 let version = self.preferred(&model, prefer)?;
@@ -305,29 +326,110 @@ impl Project {
         {
             return Err(Error::not_found(gone).hint(format!("`mlops models history {model}` says by whom and why")));
         }
+        let mut attempt = 1;
+        let found = loop {
+            let folder = self.folder_of(model, version)?;
+            match located(&folder) {
+                // It was removed a moment ago, because it serves no more: the checkpoint is the same version.
+                Err(_) if attempt < ATTEMPTS && !folder.join("manifest.json").exists() => {
+                    std::thread::sleep(PAUSE);
+                    attempt += 1;
+                }
+                found => break found?,
+            }
+        };
+        if registered.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
+            return Err(Error::failed(format!(
+                "`{}` is not what was registered as {model} {version}",
+                found.folder.display()
+            ))
+            .hint("its manifest has another hash than the ledger's; `mlops doctor` checks all"));
+        }
+        self.check_release(&found)?;
+        Ok(found)
+    }
+
+    /// The folder to read a version from.
+    fn folder_of(&self, model: &ModelName, version: Version) -> Result<PathBuf> {
         let production = self.layout.production(model, version);
         let checkpoint = self.layout.checkpoint(model, version);
         let serves = || self.version_at(model, "production").is_ok_and(|active| active == version);
         // A copy that no longer serves may be pruned at any moment: the checkpoint is the same version, and stays.
         let copy = production.is_dir() && (serves() || !checkpoint.is_dir());
-        let folder = if copy { &production } else { &checkpoint };
-        if !folder.is_dir() {
-            let known = versions_on_disk(&self.layout, model);
-            let hint = match known.as_slice() {
-                [] => "`mlops models list` shows all models".to_owned(),
-                known => format!("there are {}", known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
-            };
-            return Err(Error::not_found(format!("model `{model}` has no version {version}")).hint(hint));
+        let folder = if copy { production } else { checkpoint };
+        if folder.is_dir() {
+            return Ok(folder);
         }
-        let found = located(folder)?;
-        if registered.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
-            return Err(Error::failed(format!(
-                "`{}` is not what was registered as {model} {version}",
-                folder.display()
-            ))
-            .hint("its manifest has another hash than the ledger's; `mlops doctor` checks all"));
+        let known = versions_on_disk(&self.layout, model);
+        let hint = match known.as_slice() {
+            [] => "`mlops models list` shows all models".to_owned(),
+            known => format!("there are {}", known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        };
+        Err(Error::not_found(format!("model `{model}` has no version {version}")).hint(hint))
+    }
+
+    /// A folder that a person named. What belongs to this project is held against its rows, too.
+    fn located_folder(&self, folder: &Path) -> Result<Located> {
+        let mut attempt = 1;
+        let found = loop {
+            match located(folder) {
+                // A link that was switched meanwhile points elsewhere by now.
+                Err(_) if attempt < ATTEMPTS && folder.is_symlink() && !followed(folder).is_dir() => {
+                    std::thread::sleep(PAUSE);
+                    attempt += 1;
+                }
+                found => break found?,
+            }
+        };
+        check_beside(&found.folder, found.version)?;
+        let places = [
+            self.layout.production(&found.model, found.version),
+            self.layout.validated(&found.model, found.version),
+            self.layout.checkpoint(&found.model, found.version),
+        ];
+        let here = found.folder.canonicalize().ok();
+        if here.is_none() || places.iter().all(|place| place.canonicalize().ok() != here) {
+            return Ok(found);
         }
+        let tracker = self.tracker_for_reading();
+        let row = tracker.and_then(|tracker| tracker.version(found.model.as_str(), found.version).ok());
+        if row.is_some_and(|row| row.manifest_sha256 != found.manifest_sha256) {
+            let (folder, model, version) = (found.folder.display(), &found.model, found.version);
+            return Err(Error::failed(format!("`{folder}` is not what was registered as {model} {version}"))
+                .hint("its manifest has another hash than the ledger's; `mlops doctor` checks all"));
+        }
+        self.check_release(&found)?;
         Ok(found)
+    }
+
+    /// The recorded hash of the manifest of a version's release.
+    #[must_use]
+    pub fn recorded_release(&self, model: &ModelName, version: Version) -> Option<String> {
+        self.tracker_for_reading().and_then(|tracker| tracker.release(model.as_str(), version).ok().flatten())
+    }
+
+    /// Refuses a release whose manifest is not the recorded one.
+    fn check_release(&self, found: &Located) -> Result<()> {
+        let Some(sha256) = &found.release_sha256 else { return Ok(()) };
+        match self.recorded_release(&found.model, found.version) {
+            Some(recorded) if recorded != *sha256 => Err(Error::failed(format!(
+                "`{}` is not the release of {} {} that was recorded",
+                found.folder.display(),
+                found.model,
+                found.version
+            ))
+            .hint("its manifest has another hash than the ledger's; `mlops doctor --fix` makes the copy again")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes copies of a version that are not the recorded release; `make` and `mirror` make them again.
+    ///
+    /// # Errors
+    /// `Failed` when the disk refuses.
+    pub fn discard_foreign_releases(&self, model: &ModelName, version: Version) -> Result<()> {
+        let recorded = self.recorded_release(model, version);
+        recorded.map_or(Ok(()), |recorded| discard_foreign_releases(&self.layout, model, version, &recorded))
     }
 
     fn preferred(&self, model: &ModelName, prefer: Prefer) -> Result<Version> {
@@ -375,10 +477,7 @@ impl Project {
             Error::not_found(format!("there is no model `{model}`@{what}")).hint("`mlops models list` shows all models")
         };
         match what {
-            "production" => {
-                let target = std::fs::read_link(self.layout.active(model)).map_err(|_| missing())?;
-                Version::parse(&target.to_string_lossy())
-            }
+            "production" => pointed(&self.layout.active(model)).ok_or_else(missing),
             "latest" => versions_on_disk(&self.layout, model).last().copied().ok_or_else(missing),
             _ => Err(missing()),
         }
@@ -393,6 +492,9 @@ impl Project {
         let mut damaged_copies = Vec::new();
         let active = self.production_version(model)?;
         let previous = self.previous_production(model)?;
+        for version in active.iter().chain(&previous) {
+            self.discard_foreign_releases(model, *version)?;
+        }
         if let Some(damaged) = crate::registry::mirror_production(&self.layout, model, active, previous)? {
             damaged_copies
                 .push(format!("the previous version cannot be kept ready for a rollback: {}", damaged.message));
@@ -414,17 +516,15 @@ impl Project {
     #[must_use]
     pub fn heal(&self) -> Vec<Healed> {
         let mut healed = Vec::new();
-        let entries = std::fs::read_dir(self.layout.root().join("production")).into_iter().flatten();
-        for entry in entries.filter_map(std::result::Result::ok) {
-            let Some(model) = entry.file_name().to_str().and_then(|name| ModelName::parse(name).ok()) else { continue };
-            let linked = || std::fs::read_link(self.layout.active(&model)).ok();
-            let linked = || linked().and_then(|target| Version::parse(&target.to_string_lossy()).ok());
+        for model in self.models_in_production() {
+            let linked = || pointed(&self.layout.active(&model));
             let differs =
                 || match (self.tracker_for_reading().and(self.production_version(&model).ok().flatten()), linked()) {
                     (Some(recorded), linked) if linked != Some(recorded) => Some((recorded, linked)),
                     _ => None,
                 };
             if differs().is_none() {
+                self.remove_unread_copies_of(&model);
                 continue;
             }
             let lock = Lock::take(&self.layout.lock(&model), &format!("mending {model}"), Duration::ZERO);
@@ -435,6 +535,41 @@ impl Project {
             }
         }
         healed
+    }
+
+    /// Removes copies in production that neither serve nor did before, and that no command reads from any more.
+    pub fn remove_unread_copies(&self) {
+        self.models_in_production().iter().for_each(|model| self.remove_unread_copies_of(model));
+    }
+
+    /// The models that have a folder in production.
+    fn models_in_production(&self) -> Vec<ModelName> {
+        let entries = std::fs::read_dir(self.layout.root().join("production")).into_iter().flatten();
+        let names = entries.filter_map(std::result::Result::ok).map(|entry| entry.file_name());
+        names.filter_map(|name| ModelName::parse(name.to_str()?).ok()).collect()
+    }
+
+    fn remove_unread_copies_of(&self, model: &ModelName) {
+        let stale = |version: &Version| {
+            let (active, previous) = (pointed(&self.layout.active(model)), pointed(&self.layout.previous(model)));
+            active.is_some() && ![active, previous].contains(&Some(*version))
+        };
+        let there = || versions_in(&self.layout.production_of(model));
+        if !there().iter().any(|version| stale(version) && !is_read(&self.layout.production(model, *version))) {
+            return;
+        }
+        // Without rows that say the same nobody knows what a folder is there for.
+        let agrees = |production| production == pointed(&self.layout.active(model));
+        if self.tracker_for_reading().is_none() || !self.production_version(model).is_ok_and(agrees) {
+            return;
+        }
+        let Ok(_lock) = Lock::take(&self.layout.lock(model), &format!("mending {model}"), Duration::ZERO) else {
+            return;
+        };
+        for version in there().into_iter().filter(stale) {
+            // What cannot be removed now is found again by the next command.
+            let _ = remove_unread(&self.layout.production(model, version));
+        }
     }
 
     /// The version that a rollback goes to: the holder before the present one, without those that were rolled back,
@@ -450,19 +585,4 @@ impl Project {
         };
         Ok(previous_holder(&history, active))
     }
-}
-
-fn located(folder: &Path) -> Result<Located> {
-    // A link is followed once: what it points to may change while files are read.
-    let target = std::fs::read_link(folder).ok();
-    let folder = &target.and_then(|target| Some(folder.parent()?.join(target))).unwrap_or_else(|| folder.to_path_buf());
-    let (manifest, manifest_sha256) = check_folder(folder)?;
-    Ok(Located {
-        model: manifest.model,
-        version: manifest.version,
-        folder: folder.clone(),
-        run_id: manifest.run_id,
-        manifest_sha256,
-        data_fingerprint: manifest.data_fingerprint,
-    })
 }

@@ -58,6 +58,10 @@ impl SecretRedactor {
             None => redacted,
         };
         let redacted = if causes.is_empty() { redacted } else { redacted.caused_by(causes.join(": ")) };
+        let redacted = match error.cause() {
+            Some(cause) => redacted.because(cause.clone()),
+            None => redacted,
+        };
         match &error.hint {
             Some(hint) => redacted.hint(self.text(hint)),
             None => redacted,
@@ -68,6 +72,7 @@ impl SecretRedactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Cause;
 
     #[test]
     fn the_longest_is_found_first_and_names_are_not_read_again() {
@@ -78,8 +83,10 @@ mod tests {
         assert_eq!(redactor.text("`/mnt/hunter2/DIRS.csv` is empty"), "`${DIRS}/DIRS.csv` is empty");
         assert_eq!(redactor.text("/mnt/hunter2/é: DIRS"), "${DIRS}/é: ${WORD}");
         let error = Error::invalid("no `/mnt/hunter2`").hint("make /mnt/hunter2").caused_by("/mnt/hunter2: not there");
+        let error = error.because(Cause::NoRows);
         let redacted = redactor.error(error);
         assert_eq!((redacted.message.as_str(), redacted.hint.as_deref()), ("no `${DIRS}`", Some("make ${DIRS}")));
         assert_eq!(redacted.causes(), ["${DIRS}: not there"]);
+        assert_eq!(redacted.cause(), Some(&Cause::NoRows), "what callers react to stays");
     }
 }

@@ -6,7 +6,10 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::error::{Context, Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{sha256, write_atomic};
+
+/// The name of the digest among the arrays.
+const DIGEST: &str = "digest";
 
 /// Named arrays, each with a shape, in row-major order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,6 +64,32 @@ impl Tensors {
     #[must_use]
     pub fn u32(self, name: &str, shape: &[usize], values: Vec<u32>) -> Self {
         self.with(name, shape, Array::U32(values))
+    }
+
+    /// SHA-256 of all names, shapes and numbers.
+    fn digest(&self) -> String {
+        let mut all = Vec::new();
+        for (name, (shape, array)) in &self.0 {
+            let (dtype, bytes) = array.bytes();
+            all.extend(format!("{name} {dtype:?} {shape:?} ").into_bytes());
+            all.extend(bytes);
+        }
+        sha256(&all)
+    }
+
+    /// Adds the digest of all arrays, which `unsealed` holds against them: for a file that no manifest lists.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let digest: Vec<u32> = self.digest().bytes().map(u32::from).collect();
+        self.u32(DIGEST, &[digest.len()], digest)
+    }
+
+    /// The arrays without their digest; `None` when they are not what it was made of. Files of older builds have none.
+    #[must_use]
+    pub fn unsealed(mut self) -> Option<Self> {
+        let Some((_, Array::U32(digest))) = self.0.remove(DIGEST) else { return Some(self) };
+        let same = self.digest().bytes().map(u32::from).eq(digest);
+        same.then_some(self)
     }
 
     /// Writes them all into one file, atomically; same arrays, same bytes.

@@ -13,12 +13,17 @@ use std::path::Path;
 mod circles;
 #[path = "architecture/doors.rs"]
 mod doors;
+#[path = "architecture/homes.rs"]
+mod homes;
+
+use homes::{FREE, HOMES};
 
 /// The floors from top to bottom. A room knows the floors below its own; of its own floor, only what `SIBLINGS` says.
 const FLOORS: &[&[&str]] = &[
     &["main"],
     &["cli"],
     &["host"],
+    &["answers"],
     &["workflows"],
     &["tasks"],
     &["notify", "report", "schedule"],
@@ -26,72 +31,13 @@ const FLOORS: &[&[&str]] = &[
     &["bundle", "config", "project"],
     &["comparison", "drift", "impact", "models"],
     &["features", "metrics", "tracking"],
-    &["data", "embeddings", "registry", "retrieval", "secrets"],
+    &["data", "embeddings", "registry", "retrieval", "secrets", "timezone"],
     &["cancellation", "catalog", "names", "fs", "kernels", "mounts", "once", "onnx", "tensors", "text", "stats"],
-    &["error"],
+    &["counted", "error"],
 ];
 
 /// Rooms of one floor that know each other: tensors are files, and files are written whole or not at all.
 const SIBLINGS: &[(&str, &str)] = &[("tensors", "fs")];
-
-/// Where each foreign crate lives; a home that ends with `/` is a folder. The tests of `schedule/quote.rs` read YAML.
-const HOMES: &[(&str, &[&str])] = &[
-    ("candle_core", &["embeddings/candle_network/"]),
-    ("candle_nn", &["embeddings/candle_network/"]),
-    ("clap", &["cli/"]),
-    ("clap_complete", &["cli/"]),
-    ("clap_mangen", &["cli/"]),
-    ("comfy_table", &["cli/ui/"]),
-    ("console", &["cli/ui/"]),
-    ("ctrlc", &["cli/"]),
-    ("encoding_rs", &["data/"]),
-    ("fast_float2", &["data/"]),
-    ("flate2", &["data/"]),
-    ("glob", &["data/sources/"]),
-    ("half", &["embeddings/"]),
-    ("hf_hub", &["embeddings/folder/download.rs"]),
-    ("indicatif", &["cli/ui/"]),
-    (
-        "jiff",
-        &[
-            "cli/ui/",
-            "data/times.rs",
-            "host/clock.rs",
-            "notify/",
-            "runs/",
-            "schedule/",
-            "tracking/prediction_log/",
-            "workflows/",
-        ],
-    ),
-    ("memchr", &["data/", "embeddings/folder/"]),
-    ("memmap2", &["embeddings/folder/"]),
-    ("plotters", &["report/"]),
-    ("polars", &["data/"]),
-    ("prost", &["onnx/"]),
-    ("pulldown_cmark", &["report/"]),
-    ("pulp", &["kernels/", "models/"]),
-    ("rand", &["data/", "drift/", "models/", "stats/"]),
-    ("rand_distr", &["stats/"]),
-    ("rand_pcg", &["data/", "drift/", "models/", "stats/"]),
-    ("rusqlite", &["tracking/", "data/sources/sqlite.rs", "data/sources/sqlite_column.rs", "embeddings/cache/"]),
-    ("rustc_hash", &["features/", "embeddings/"]),
-    ("safetensors", &["tensors.rs", "embeddings/"]),
-    ("saphyr_parser", &["config/"]),
-    ("serde_yaml", &["config/", "report/model_card.rs", "schedule/quote.rs"]),
-    ("sha2", &["fs.rs", "data/rows.rs", "embeddings/"]),
-    ("statrs", &["stats/"]),
-    ("strsim", &["catalog.rs"]),
-    ("tokenizers", &["embeddings/folder/"]),
-    ("tract_onnx", &["onnx/"]),
-    ("unicode_normalization", &["text.rs", "embeddings/audit.rs"]),
-    ("ureq", &["notify/"]),
-    ("zip", &["embeddings/folder/"]),
-    ("zstd", &["data/"]),
-];
-
-/// Crates that any room may use: they carry values, they do nothing by themselves.
-const FREE: &[&str] = &["ndarray", "rayon", "serde", "serde_json"];
 
 /// The longest file, in lines.
 const LONGEST: usize = 600;

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records};
 use super::report::save;
-use super::ui::style::{bad, bold, dim, good};
-use super::ui::{Align, format, table};
-use crate::comparison::{Difference, TestKind, Unit, Verdict};
+use crate::answers;
+use crate::answers::report::{Form, files};
+use crate::comparison::{TestKind, Verdict};
 use crate::error::Result;
 use crate::metrics::Direction;
-use crate::workflows::compare::{Flips, Made, MovedDocument, Outcome, QueryChanges, Request, Row, Wish, compare};
-use crate::workflows::report::{Form, files, of_comparison};
+use crate::workflows::compare::{Made, Request, Wish, compare};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -106,236 +105,12 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let form = args.report.as_deref().map(Form::of).transpose()?;
     let outcome = door.work(Records::Runs, |session| compare(session, &request))?;
     if let Some((path, form)) = args.report.as_deref().zip(form) {
-        save(door, &files(&of_comparison(&outcome)?, path, form))?;
+        save(door, &files(&answers::compare::paper(&outcome)?, path, form))?;
     }
-    door.answer("compare", &outcome, || draw(&outcome))?;
+    door.show("compare", &outcome, || answers::compare::document(&outcome))?;
     Ok(match (&args.fail_on, outcome.verdict) {
         (Some(_), Some(Verdict::Worse)) => ExitCode::from(3),
         (Some(_), Some(Verdict::Inconclusive)) => ExitCode::from(5),
         _ => ExitCode::SUCCESS,
     })
-}
-
-/// More params than this make a table that no terminal holds.
-const PARAMS_SHOWN: usize = 6;
-
-fn draw(outcome: &Outcome) -> String {
-    let gains = outcome.rows.iter().any(|row| row.gain.is_some());
-    let mut columns = vec![("run", Align::Left), ("experiment", Align::Cut), ("model", Align::Left)];
-    columns.push((outcome.metric.as_str(), Align::Right));
-    if gains {
-        columns.push(("gain", Align::Right));
-    }
-    columns.push(("", Align::Left));
-    columns.extend(outcome.metrics[1..].iter().map(|name| (name.as_str(), Align::Right)));
-    let rows: Vec<Vec<String>> = outcome.rows.iter().map(|row| cells(outcome, row, gains)).collect();
-    let mut text = table(&columns, &rows);
-    if outcome.left_out > 0 {
-        text += &format!("… and {}\n", format::plural(outcome.left_out, "run"));
-    }
-    if !outcome.params.is_empty() {
-        text += &format!("\n{}\n{}", dim("params that differ"), params(outcome));
-    }
-    text += &tests(outcome);
-    text += &outcome.notes.iter().map(|note| format!("{}\n", dim(note))).collect::<String>();
-    text += &outcome.flips.iter().map(flips).collect::<String>();
-    text += &outcome.queries.iter().map(queries).collect::<String>();
-    if let Some(why) = &outcome.no_test {
-        text += &format!("\n{}\n", dim(&format!("no paired test: {why}")));
-    }
-    text
-}
-
-fn cells(outcome: &Outcome, row: &Row, gains: bool) -> Vec<String> {
-    let run = &row.run;
-    let mut cells = vec![run.id.short().to_owned(), run.experiment.clone(), model(row), format::optional(row.value)];
-    if gains {
-        cells.push(row.gain.filter(|_| !row.baseline).map_or_else(String::new, |gain| format!("{gain:+.4}")));
-    }
-    let marks = [(row.best, good("best")), (row.baseline, dim("baseline"))];
-    cells.push(marks.into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark).collect::<Vec<_>>().join(" "));
-    let value = |name: &String| format::optional(row.columns.get(name).copied().flatten());
-    cells.extend(outcome.metrics[1..].iter().map(value));
-    cells
-}
-
-fn model(row: &Row) -> String {
-    let tag = |key: &str| row.run.tags.get(key).cloned().unwrap_or_default();
-    if tag("model").is_empty() { String::new() } else { format!("{} v{}", tag("model"), tag("version")) }
-}
-
-/// What the paired tests say, one line a candidate.
-fn tests(outcome: &Outcome) -> String {
-    let tested: Vec<(&Row, &Difference)> =
-        outcome.rows.iter().filter_map(|row| Some((row, row.difference.as_ref()?))).collect();
-    let Some((_, first)) = tested.first() else { return String::new() };
-    let baseline = outcome.rows.iter().find(|row| row.baseline).map_or_else(String::new, |row| {
-        let model = model(row);
-        if model.is_empty() { format!("run {}", row.run.id.short()) } else { model }
-    });
-    let adjusted = tested.len() > 1;
-    let p = if adjusted { "p (Holm)" } else { "p" };
-    let unit = first.unit.name();
-    let decide = format!("{unit} that would decide");
-    let columns = [
-        ("run", Align::Left),
-        ("model", Align::Left),
-        ("gain", Align::Right),
-        ("95 % interval", Align::Left),
-        (p, Align::Right),
-        ("verdict", Align::Left),
-        (decide.as_str(), Align::Right),
-        (unit, Align::Right),
-        ("test", Align::Cut),
-    ];
-    let row = |(row, found): &(&Row, &Difference)| {
-        let interval = found.low.zip(found.high);
-        vec![
-            row.run.id.short().to_owned(),
-            model(row),
-            found.effect.map_or_else(|| "n/a".into(), |effect| format!("{effect:+.4}")),
-            interval.map_or_else(|| "–".into(), |(low, high)| format!("[{low:+.4}, {high:+.4}]")),
-            found.adjusted_p.or(found.p).map_or_else(|| "–".into(), probability),
-            verdict(found.verdict),
-            found.rows_needed.map_or_else(|| "–".into(), |rows| format::count(rows as usize)),
-            format::count(found.n as usize),
-            found.test.clone(),
-        ]
-    };
-    let rows: Vec<Vec<String>> = tested.iter().map(row).collect();
-    let by = if first.unit == Unit::Queries { "query by query" } else { "row by row" };
-    let head = format!("{} against {baseline}, {by}", first.metric);
-    let remark = |(row, found): &(&Row, &Difference)| {
-        let notes = [found.reason.as_ref(), found.note.as_ref()].into_iter().flatten();
-        notes.map(|note| format!("{}  {}\n", row.run.id.short(), dim(note))).collect::<String>()
-    };
-    format!("\n{}\n{}{}", dim(&head), table(&columns, &rows), tested.iter().map(remark).collect::<String>())
-}
-
-/// A p-value: three digits, and a bound where it is smaller.
-fn probability(p: f64) -> String {
-    if p < 0.001 { "< .001".into() } else { format!("{p:.3}") }
-}
-
-fn verdict(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::Better => good("better"),
-        Verdict::Worse => bad("worse"),
-        Verdict::Inconclusive => bold("inconclusive"),
-    }
-}
-
-/// Changed rows that are shown of each kind.
-const EXAMPLES_SHOWN: usize = 5;
-
-fn flips(flips: &Flips) -> String {
-    let (won, lost) = (format::plural(flips.won, "row"), format::plural(flips.lost, "row"));
-    let mut text = format!(
-        "\n{} {} {}: {won} won, {lost} lost of {}\n",
-        dim("answers that changed from"),
-        flips.baseline.short(),
-        dim(&format!("to {}", flips.candidate.short())),
-        format::count(flips.rows)
-    );
-    let columns = [
-        ("", Align::Left),
-        ("id", Align::Left),
-        ("label", Align::Left),
-        ("baseline", Align::Left),
-        ("candidate", Align::Left),
-        ("score of the label", Align::Left),
-        ("text", Align::Cut),
-    ];
-    let mut rows = Vec::new();
-    for kind in [false, true] {
-        for flip in flips.examples.iter().filter(|flip| flip.won == kind).take(EXAMPLES_SHOWN) {
-            let shown = flip.text.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-            rows.push(vec![
-                if kind { good("won") } else { bad("lost") },
-                flip.id.clone(),
-                flip.label.clone(),
-                flip.baseline.clone(),
-                flip.candidate.clone(),
-                format!("{:.3} > {:.3}", flip.baseline_score, flip.candidate_score),
-                shown.chars().take(TEXT_SHOWN).collect(),
-            ]);
-        }
-    }
-    if !rows.is_empty() {
-        text += &table(&columns, &rows);
-    }
-    let more = flips.examples.len() - rows.len();
-    if more > 0 {
-        text += &format!("… and {} more (`--json` shows all)\n", format::count(more));
-    }
-    text
-}
-
-/// The queries that moved, those that lost first.
-fn queries(found: &QueryChanges) -> String {
-    let mut text = format!(
-        "\n{} {} {}: {} better, {} worse of {}\n",
-        dim(&format!("queries whose {} changed from", found.metric)),
-        found.baseline.short(),
-        dim(&format!("to {}", found.candidate.short())),
-        format::count(found.better),
-        format::count(found.worse),
-        format::count(found.queries)
-    );
-    let columns = [
-        ("", Align::Left),
-        ("query", Align::Left),
-        ("documents", Align::Right),
-        ("relevant", Align::Right),
-        ("baseline", Align::Right),
-        ("candidate", Align::Right),
-        ("gain", Align::Right),
-        ("documents that moved most: grade, rank > rank", Align::Cut),
-    ];
-    let document = |one: &MovedDocument| {
-        format!("{} (grade {}) {} > {}", format::plain(&one.id), one.grade, one.baseline_rank, one.candidate_rank)
-    };
-    let mut rows = Vec::new();
-    for kind in [false, true] {
-        for query in found.examples.iter().filter(|query| (query.gain > 0.0) == kind).take(EXAMPLES_SHOWN) {
-            rows.push(vec![
-                if kind { good("better") } else { bad("worse") },
-                format::plain(&query.query),
-                format::count(query.documents),
-                format::count(query.relevant),
-                format!("{:.4}", query.baseline),
-                format!("{:.4}", query.candidate),
-                format!("{:+.4}", query.gain),
-                query.moved.iter().map(document).collect::<Vec<_>>().join(", "),
-            ]);
-        }
-    }
-    if !rows.is_empty() {
-        text += &table(&columns, &rows);
-    }
-    let more = found.examples.len() - rows.len();
-    if more > 0 {
-        text += &format!("… and {} more (`--json` shows all)\n", format::count(more));
-    }
-    text
-}
-
-/// Characters of a text that are shown.
-const TEXT_SHOWN: usize = 80;
-
-fn params(outcome: &Outcome) -> String {
-    let shown = &outcome.params[..outcome.params.len().min(PARAMS_SHOWN)];
-    let mut columns = vec![("run", Align::Left)];
-    columns.extend(shown.iter().map(|name| (name.as_str(), Align::Right)));
-    let rows: Vec<Vec<String>> = outcome
-        .rows
-        .iter()
-        .map(|row| {
-            let value = |name: &String| row.run.params.get(name).cloned().unwrap_or_else(|| "–".into());
-            std::iter::once(row.run.id.short().to_owned()).chain(shown.iter().map(value)).collect()
-        })
-        .collect();
-    let more = outcome.params.len() - shown.len();
-    let more = if more > 0 { format!("… and {more} more (`--json` shows all)\n") } else { String::new() };
-    table(&columns, &rows) + &more
 }

@@ -7,12 +7,14 @@ use serde::Serialize;
 use super::embedding_args::EmbeddingArgs;
 use super::global::Global;
 use super::ui::progress::Screen;
-use super::ui::{error, print};
+use super::ui::{error, print, terminal};
+pub use crate::answers::format::shown;
 use crate::cancellation::Cancellation;
 use crate::error::{Context, Error, Result};
 pub use crate::host::Records;
 use crate::host::{Host, Request, current_folder, find_project, use_threads};
 use crate::registry::{Layout, model_folder};
+use crate::report::Document;
 use crate::workflows::{Progress, Session};
 
 /// What the commands are given.
@@ -124,6 +126,11 @@ impl Door {
         Ok(())
     }
 
+    /// Prints the answer: one JSON document, or what a person reads.
+    pub fn show(&self, command: &str, outcome: &impl Serialize, document: impl FnOnce() -> Document) -> Result<()> {
+        self.answer(command, outcome, || terminal(&document()))
+    }
+
     /// Asks before something that cannot be undone; without a terminal only `--yes` goes on.
     pub fn confirm(&self, question: &str) -> Result<()> {
         use std::io::{IsTerminal, Write};
@@ -154,11 +161,6 @@ pub fn refuse_overwriting(input: &str, output: &Path) -> Result<()> {
         return Err(Error::invalid(format!("`{}` is the input: it would be overwritten", output.display())));
     }
     Ok(())
-}
-
-/// A path as a person would write it: without a leading `./`.
-pub fn shown(path: &Path) -> String {
-    path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 /// A path of the command line as the project will find it: made absolute, unless it names a format (`sqlite:…`) or is

@@ -6,15 +6,14 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::door::{Door, Records, from_here, refuse_overwriting, shown};
+use super::door::{Door, Records, from_here, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
 use super::reading_args::ReadingArgs;
-use super::ui::format;
-use super::ui::style::dim;
+use crate::answers;
 use crate::data::sources::sqlite_column::Target;
 use crate::error::{Error, Result};
 use crate::workflows::audit::audit_file;
-use crate::workflows::embed::{Empty, FileRequest, Outcome, embed_config, embed_file};
+use crate::workflows::embed::{Empty, FileRequest, embed_config, embed_file};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -156,7 +155,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         (None, Some(input)) if args.audit => {
             let request = args.request(input)?;
             let audit = door.work(Records::Nothing, |session| audit_file(session, &request))?;
-            door.answer("embed", &audit, || super::audit::describe(&audit))?;
+            door.show("embed", &audit, || answers::embed::audit(&audit))?;
             return Ok(ExitCode::SUCCESS);
         }
         (None, Some(input)) => {
@@ -170,36 +169,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         }
         (None, None) => return Err(Error::invalid("nothing to embed").hint("name a config, or `--input FILE`")),
     };
-    door.answer("embed", &outcome, || summary(&outcome))?;
+    door.show("embed", &outcome, || answers::embed::document(&outcome))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn summary(outcome: &Outcome) -> String {
-    let rows = format::plural(outcome.rows, "row");
-    let mut text = format!("embedded  {rows} in {} dimensions -> {}\n", outcome.dimensions, shown(&outcome.output));
-    for (count, what) in [(outcome.skipped_without_label, "label"), (outcome.skipped_without_input, "text")] {
-        if count > 0 {
-            text += &format!("skipped   {} without a {what}\n", format::plural(count, "row"));
-        }
-    }
-    if outcome.empty > 0 {
-        text += &format!("empty     {} without a text\n", format::plural(outcome.empty, "row"));
-    }
-    if outcome.report.unknown > 0 {
-        let (unknown, tokens) = (outcome.report.unknown, outcome.report.tokens);
-        let share = 100.0 * unknown as f64 / tokens.max(1) as f64;
-        text += &format!("unknown   {} ({share:.2} %)\n", format::plural(unknown, "token"));
-    }
-    if outcome.report.cached > 0 {
-        text += &format!("cached    {} of {}\n", outcome.report.cached, format::plural(outcome.report.texts, "text"));
-    }
-    if let Some(rate) = outcome.texts_per_second {
-        let took: f64 = outcome.report.seconds.values().sum();
-        text += &format!("speed     {rate:.0} texts a second, {}\n", format::seconds(took));
-    }
-    if let Some(cosine) = &outcome.report.cosine_to_f32 {
-        let texts = format::plural(cosine.texts, "text");
-        text += &format!("cosine    to f32 {:.5} on average, {:.5} at least ({texts})\n", cosine.mean, cosine.min);
-    }
-    text + &format!("embedder  {}\n", dim(&outcome.embedder))
 }

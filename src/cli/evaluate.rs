@@ -133,7 +133,9 @@ fn summary(outcome: &Outcome, gate: bool) -> String {
         }
     }
     if gate {
-        text += &super::promote::gate(&outcome.gate);
+        let mut document = crate::report::Document::default();
+        crate::answers::promote::gate(&mut document, &outcome.gate);
+        text += &super::ui::terminal(&document);
         text += &dim("          bounds only; `mlops promote --dry-run` asks the whole gate\n");
     }
     text + &format!("run       {}  {}\n", outcome.run_id.short(), dim(&shown(&outcome.run_folder)))

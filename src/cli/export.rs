@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::door::{Door, Records, shown};
+use super::door::{Door, Records};
 use super::embedding_args::EmbeddingArgs;
-use super::ui::style::{bold, dim};
-use super::ui::{Align, error, format, table};
+use super::ui::error;
+use crate::answers;
+use crate::answers::format::count;
 use crate::error::Result;
-use crate::onnx::Port;
-use crate::tasks::{Words, kind_of};
-use crate::workflows::release::export::{Outcome, Request, Target, export};
-use crate::workflows::release::latency::{Benchmark, Latency, REPETITIONS};
+use crate::workflows::release::export::{Request, Target, export};
+use crate::workflows::release::latency::{Benchmark, REPETITIONS};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,75 +70,8 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let records = if request.target == Target::Nothing { Records::Nothing } else { Records::Runs };
     let outcome = door.work_with(&args.model, records, |session| export(session, &request))?;
     if !door.global.quiet && outcome.latency.as_ref().is_some_and(|latency| latency.repetitions < REPETITIONS) {
-        error::note(&format!("p99 of fewer than {} repetitions says little", format::count(REPETITIONS)));
+        error::note(&format!("p99 of fewer than {} repetitions says little", count(REPETITIONS)));
     }
-    door.answer("export", &outcome, || describe(&outcome))?;
+    door.show("export", &outcome, || answers::export::document(&outcome))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn describe(outcome: &Outcome) -> String {
-    let exported = &outcome.exported;
-    let port = |port: &Port| {
-        let kind = serde_json::to_value(port.dtype).ok();
-        let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
-        format!("{} {kind} [{}]", port.name, port.shape.join(", "))
-    };
-    let ports = |ports: &[Port]| ports.iter().map(port).collect::<Vec<_>>().join(", ");
-    let mut text = format!("{}  {}\n", bold(&format!("{} {}", outcome.model, outcome.version)), outcome.kind);
-    if let Some(folder) = &outcome.folder {
-        for (name, facts) in &exported.files {
-            let path = shown(&folder.join(name));
-            let facts = format!("{} bytes, sha256 {:.12}…", format::count(facts.size as usize), facts.sha256);
-            text += &format!("wrote     {path}  {}\n", dim(&facts));
-        }
-    }
-    text += &format!("input     {}\n", ports(&exported.inputs));
-    text += &format!("outputs   {}\n", ports(&exported.outputs));
-    if !outcome.labels.is_empty() {
-        text += &format!("labels    {}\n", outcome.labels.join(", "));
-    }
-    let parity = &exported.parity;
-    let rows = format::plural(parity.rows, "golden row");
-    text += &format!(
-        "parity    {:.1e} at most on {rows}, allowed {:.0e}  {}\n",
-        parity.worst,
-        parity.tolerance,
-        dim(&format!("({})", parity.runtime))
-    );
-    if let Some(latency) = &outcome.latency {
-        text += &format!("\n{}", timings(latency, kind_of(outcome.task).words()));
-    }
-    text
-}
-
-fn timings(latency: &Latency, words: &Words) -> String {
-    let (what, batch) = (words.rows, words.batch);
-    let subject = |subject: &str| match subject {
-        "model" => "mlops, from the features on".to_owned(),
-        "onnx" => format!("model.onnx with its steps, {}", latency.runtime),
-        _ => words.pipeline.to_owned(),
-    };
-    let microseconds = |value: f64| format!("{value:.1}");
-    let rows = latency.timings.iter().map(|timing| {
-        let times = [timing.p50_us, timing.p95_us, timing.p99_us].map(microseconds);
-        [&[subject(&timing.subject), timing.batch_size.to_string()][..], &times].concat()
-    });
-    let columns = [
-        (batch, Align::Left),
-        (what, Align::Right),
-        ("p50", Align::Right),
-        ("p95", Align::Right),
-        ("p99", Align::Right),
-    ];
-    let machine = ["cores", "arch", "kernel"].map(|key| latency.machine.get(key).map_or("?", String::as_str));
-    let [cores, arch, kernel] = machine;
-    let about = format!(
-        "{} repetitions each after {} to warm up; {} (the file: 1), {} inputs, {} features; {cores} cores, {arch}, Linux {kernel}",
-        format::count(latency.repetitions),
-        format::count(latency.warm_up),
-        format::plural(latency.threads, "thread"),
-        format::count(latency.n_inputs),
-        format::count(latency.n_features),
-    );
-    format!("{}\n{}\n", table(&columns, &rows.collect::<Vec<_>>()).trim_end(), dim(&about))
 }

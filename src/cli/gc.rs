@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use super::door::{Door, Records, shown};
-use super::ui::{Align, format, table};
+use super::door::{Door, Records};
+use crate::answers::gc::{Tense, counts, document};
 use crate::error::{Error, Result};
 use crate::text::age;
-use crate::workflows::gc::{Outcome, Request, gc, plan};
+use crate::workflows::gc::{Request, gc, plan};
 use crate::workflows::prune::Policy;
 
 const EXAMPLES: &str = "\
@@ -68,85 +68,13 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     };
     let planned = door.work(Records::Nothing, |session| plan(session, &request))?;
     if args.dry_run || planned.is_empty() {
-        door.answer("gc", &planned, || describe(&planned, "would remove", Kept::Listed))?;
+        door.show("gc", &planned, || document(&planned, Tense::Planned))?;
         return Ok(ExitCode::SUCCESS);
     }
     door.confirm(&format!("remove {} for good?", counts(&planned))).map_err(|error: Error| {
         error.hint("`--dry-run` shows what would be removed; `--yes` goes on without asking")
     })?;
     let outcome = door.work(Records::Nothing, |session| gc(session, &request))?;
-    door.answer("gc", &outcome, || describe(&outcome, "removed", Kept::Counted))?;
+    door.show("gc", &outcome, || document(&outcome, Tense::Done))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn counts(outcome: &Outcome) -> String {
-    let parts = [
-        format::plural(outcome.runs.len(), "deleted run"),
-        format::plural(outcome.versions.len(), "model version"),
-        format::plural(outcome.predictions.len(), "logged month"),
-        format::plural(outcome.leftovers.len(), "leftover"),
-        format::plural(usize::try_from(outcome.cache.vectors).unwrap_or(usize::MAX), "cached vector"),
-    ];
-    parts.into_iter().filter(|part| !part.starts_with("0 ")).collect::<Vec<_>>().join(", ")
-}
-
-/// How model versions that stay are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    /// One by one, with the reasons.
-    Listed,
-    /// How many.
-    Counted,
-}
-
-fn size(bytes: u64) -> String {
-    format!("{} bytes", format::count(usize::try_from(bytes).unwrap_or(usize::MAX)))
-}
-
-fn describe(outcome: &Outcome, verb: &str, told: Kept) -> String {
-    let mut text = String::new();
-    for run in &outcome.runs {
-        text += &format!("{verb} run {} of {}  {} bytes\n", run.run_id.short(), run.experiment, run.bytes);
-    }
-    text += &versions(outcome, verb, told);
-    for month in &outcome.predictions {
-        text += &format!(
-            "{verb} predictions of {} {} in {}  {}\n",
-            month.model,
-            month.version,
-            month.month,
-            size(month.bytes)
-        );
-    }
-    outcome.leftovers.iter().for_each(|path| text += &format!("{verb} {}\n", shown(path)));
-    if outcome.cache.vectors > 0 {
-        text += &format!("{verb} {} cached vectors  {} bytes\n", outcome.cache.vectors, outcome.cache.bytes);
-    }
-    if outcome.is_empty() {
-        text += "nothing to remove\n";
-    } else {
-        text += &format!("{verb} {} in all\n", size(outcome.bytes));
-    }
-    text + &format!("kept {} cached vectors\n", outcome.cache_kept)
-}
-
-/// Model versions: what goes, how large it is and why; what stays and why.
-fn versions(outcome: &Outcome, verb: &str, told: Kept) -> String {
-    let going = outcome.versions.iter().map(|one| {
-        let why = format!("{}, {}", one.stage.as_str(), one.reason);
-        vec![verb.to_owned(), format!("{} {}", one.model, one.version), size(one.bytes), why]
-    });
-    let staying = outcome.versions_kept.iter().filter(|_| told == Kept::Listed).map(|one| {
-        vec!["kept".to_owned(), format!("{} {}", one.model, one.version), String::new(), one.reasons.join("; ")]
-    });
-    let rows: Vec<Vec<String>> = going.chain(staying).collect();
-    let mut text = String::new();
-    if !rows.is_empty() {
-        text += &table(&[("", Align::Left), ("", Align::Left), ("", Align::Right), ("", Align::Cut)], &rows);
-    }
-    if told == Kept::Counted && !outcome.versions_kept.is_empty() {
-        let kept = format::plural(outcome.versions_kept.len(), "model version");
-        text += &format!("kept {kept} (`--dry-run` says why)\n");
-    }
-    text
 }

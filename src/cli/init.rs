@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::door::{Door, shown};
-use super::ui::style::bold;
+use super::door::Door;
+use crate::answers;
 use crate::error::Result;
 use crate::workflows;
 
@@ -18,12 +18,6 @@ pub struct Args {
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let outcome = door.work_at(&args.dir, workflows::init::init)?;
-    door.answer("init", &outcome, || {
-        let mut text = String::new();
-        outcome.written.iter().for_each(|name| text += &format!("wrote {name}\n"));
-        outcome.kept.iter().for_each(|name| text += &format!("kept  {name} (it was there already)\n"));
-        let go = if args.dir.as_os_str() == "." { String::new() } else { format!("cd {} && ", shown(&args.dir)) };
-        text + &format!("\nnext: {}\n", bold(&format!("{go}mlops train experiments/reviews_lr/config.yaml --promote")))
-    })?;
+    door.show("init", &outcome, || answers::project::new_project(&outcome, &args.dir))?;
     Ok(ExitCode::SUCCESS)
 }

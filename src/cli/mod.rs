@@ -1,6 +1,5 @@
 //! The command line: one file per command (arguments and `run`); `door` opens the project, `ui` draws.
 
-mod audit;
 mod command;
 mod compare;
 mod completions;

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::door::{Door, Records};
-use super::ui::style::{bad, dim, good};
-use super::ui::{Align, error, format, table};
+use super::ui::error;
+use crate::answers;
 use crate::config::{NotifyEvent, Secret, load_notify};
 use crate::error::{Error, Result};
-use crate::notify::{Delivery, Notice};
+use crate::notify::Notice;
 use crate::workflows::notices::{Listeners, send};
 
 const EXAMPLES: &str = "\
@@ -75,21 +75,9 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         let file = args.file.display();
         error::note(&format!("{written_out} {stand} in `{file}`: `${{NAME}}` or `url_file` keeps it out of git"));
     }
-    door.answer("notify", &json!({"event": args.event, "deliveries": deliveries}), || draw(&deliveries, event))?;
+    door.show("notify", &json!({"event": args.event, "deliveries": deliveries}), || {
+        answers::project::deliveries(&deliveries, event)
+    })?;
     let failed = deliveries.iter().any(|delivery| !delivery.sent);
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
-}
-
-fn draw(deliveries: &[Delivery], event: Option<NotifyEvent>) -> String {
-    if deliveries.is_empty() {
-        return format!("no channel wants `{}`\n", event.map_or("", NotifyEvent::name));
-    }
-    let row = |delivery: &Delivery| {
-        let state = if delivery.sent { good("sent") } else { bad("not sent") };
-        let why = delivery.error.as_deref().map(format::plain).unwrap_or_default();
-        let attempts = dim(&format::plural(delivery.attempts as usize, "attempt"));
-        vec![state, delivery.channel.clone(), format::plain(&delivery.to), attempts, why]
-    };
-    let columns = [("", Align::Left), ("", Align::Left), ("", Align::Left), ("", Align::Left), ("", Align::Left)];
-    table(&columns, &deliveries.iter().map(row).collect::<Vec<_>>())
 }

@@ -5,13 +5,11 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records};
 use super::embedding_args::EmbeddingArgs;
-use super::ui::style::{bad, bold, dim, good};
-use super::ui::{Align, format, table};
+use crate::answers;
 use crate::config::load_policy;
 use crate::error::Result;
 use crate::tracking::Stage;
-use crate::workflows::gate::{Check, Kind, Verdict};
-use crate::workflows::promote::{Outcome, Request, promote};
+use crate::workflows::promote::{Request, promote};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,114 +67,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     };
     let records = if args.dry_run { Records::Nothing } else { Records::Runs };
     let outcome = door.work(records, |session| promote(session, &request))?;
-    door.answer("promote", &outcome, || describe(&outcome))?;
-    Ok(ExitCode::from(code(&outcome)))
-}
-
-/// The gate, line by line.
-pub fn gate(checks: &[Check]) -> String {
-    let row = |check: &Check| {
-        let verdict = match check.verdict {
-            Verdict::Pass => good("yes"),
-            Verdict::Fail => bad("no"),
-            Verdict::Inconclusive => bold("inconclusive"),
-            Verdict::NotApplicable => dim("not applicable"),
-        };
-        let value = check.value.map_or_else(
-            || "–".into(),
-            |value| match check.kind {
-                Kind::VersusProduction => format!("{value:+.4}"),
-                Kind::Parity => format!("{value:.0e}"),
-                _ => format::value(value),
-            },
-        );
-        vec!["gate".into(), check.metric.clone(), check.rule.clone(), value, verdict, dim(&check.detail)]
-    };
-    let columns =
-        [Align::Left, Align::Left, Align::Left, Align::Right, Align::Left, Align::Cut].map(|align| ("", align));
-    if checks.is_empty() { String::new() } else { table(&columns, &checks.iter().map(row).collect::<Vec<_>>()) }
-}
-
-/// True when the gate said no and nobody forced it.
-fn refused(outcome: &Outcome) -> bool {
-    !outcome.passed && !outcome.forced
-}
-
-/// 0 promoted, 3 refused, 5 refused because the answer is inconclusive.
-pub fn code(outcome: &Outcome) -> u8 {
-    match (refused(outcome), outcome.verdict) {
-        (false, _) => 0,
-        (true, Verdict::Inconclusive) => 5,
-        (true, _) => 3,
-    }
-}
-
-/// The decision as a person reads it.
-pub fn describe(outcome: &Outcome) -> String {
-    let mut text = String::new();
-    if !outcome.candidates.is_empty() {
-        let rows: Vec<Vec<String>> = outcome
-            .candidates
-            .iter()
-            .map(|one| {
-                let mark = if one.chosen { good("best") } else { String::new() };
-                vec![
-                    one.named.clone(),
-                    format!("{} {}", one.model, one.version),
-                    format::optional(one.validation),
-                    format::optional(one.value),
-                    mark,
-                ]
-            })
-            .collect();
-        let columns = [
-            ("candidate", Align::Left),
-            ("version", Align::Left),
-            ("validation", Align::Right),
-            ("test", Align::Right),
-            ("", Align::Left),
-        ];
-        text += &(table(&columns, &rows) + "\n");
-    }
-    text += &gate(&outcome.gate.checks);
-    if outcome.gate.checks.is_empty() && outcome.to == Stage::Production {
-        text += "gate      no rules\n";
-    }
-    let name = bold(&format!("{} {}", outcome.model, outcome.version));
-    let verb = match (outcome.dry_run, outcome.from == outcome.to) {
-        (true, true) => "would stay",
-        (true, false) => "would go",
-        (false, true) => "stays",
-        (false, false) => "went",
-    };
-    let way = if outcome.from == outcome.to {
-        format!("in {}", outcome.to.as_str())
-    } else {
-        format!("from {} to {}", outcome.from.as_str(), bold(outcome.to.as_str()))
-    };
-    text += &format!("{name} {verb} {way}");
-    if outcome.forced {
-        text += ", forced against the gate";
-    } else if refused(outcome) {
-        text += if outcome.verdict == Verdict::Inconclusive {
-            ": the gate is inconclusive, which its rules refuse"
-        } else {
-            ": the gate refused production"
-        };
-    }
-    text += "\n";
-    if outcome.to == Stage::Production && !outcome.dry_run && outcome.from != outcome.to {
-        text += &format!("active    production/{}/active -> {}", outcome.model, outcome.version);
-        if outcome.golden_rows > 0 {
-            text += &dim(&format!("  ({} answered as in training)", format::plural(outcome.golden_rows, "golden row")));
-        }
-        text += "\n";
-        if outcome.release.is_some() {
-            text += "release   model.onnx, preprocessor.json, model_metadata.json, model_card.md\n";
-        }
-        if let Some(previous) = outcome.previous {
-            text += &format!("archived  {previous}; `mlops rollback {}` puts it back\n", outcome.model);
-        }
-    }
-    text
+    door.show("promote", &outcome, || answers::promote::document(&outcome))?;
+    Ok(ExitCode::from(answers::promote::exit_code(&outcome)))
 }

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records, from_here};
 use super::embedding_args::EmbeddingArgs;
-use super::ui::style::{bold, dim};
-use super::ui::{Align, format, table};
+use crate::answers;
 use crate::error::Result;
-use crate::workflows::recommend::{Answer, By, Outcome, Query, Request, Twins, recommend};
+use crate::workflows::recommend::{By, Query, Request, Twins, recommend};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,53 +79,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         twins: if args.keep_duplicates { Twins::Keep } else { Twins::Leave },
     };
     let outcome = door.work_with(&args.model, Records::Runs, |session| recommend(session, &request))?;
-    door.answer("recommend", &outcome, || describe(&outcome, &args.show))?;
+    door.show("recommend", &outcome, || answers::recommend::document(&outcome, &args.show))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn describe(outcome: &Outcome, show: &[String]) -> String {
-    let mut text = outcome.answers.iter().map(|answer| one(answer, show)).collect::<Vec<_>>().join("\n");
-    let mut about = vec![format::plural(outcome.items, "item")];
-    for (count, what) in [(outcome.items_without_input, "without a text"), (outcome.duplicates, "doubled")] {
-        if count > 0 {
-            about.push(format!("{count} {what}"));
-        }
-    }
-    about.push(format!("searched in {}", format::seconds(outcome.seconds.get("search").copied().unwrap_or_default())));
-    text += &dim(&format!("\n{} {}: {}\n", outcome.model, outcome.version, about.join(", ")));
-    text
-}
-
-fn one(answer: &Answer, show: &[String]) -> String {
-    let mut columns = vec![
-        ("", Align::Right),
-        ("id", Align::Left),
-        ("similarity", Align::Right),
-        ("success", Align::Right),
-        ("combined", Align::Right),
-    ];
-    columns.extend(show.iter().map(|name| (name.as_str(), Align::Cut)));
-    let rows: Vec<Vec<String>> = answer
-        .recommendations
-        .iter()
-        .map(|one| {
-            let mut row = vec![
-                one.rank.to_string(),
-                one.id.clone(),
-                format!("{:.4}", one.similarity_score),
-                format::optional(one.success_probability),
-                format!("{:.4}", one.combined_score),
-            ];
-            row.extend(show.iter().map(|name| one.shown.get(name).cloned().flatten().unwrap_or_default()));
-            row
-        })
-        .collect();
-    let mut head = match &answer.query {
-        Some(query) => format!("for {}", bold(query)),
-        None => "for the text".to_owned(),
-    };
-    if let Some(probability) = answer.success_probability {
-        head += &dim(&format!("  (its own success probability is {probability:.4})"));
-    }
-    if rows.is_empty() { format!("{head}\nno item is left\n") } else { format!("{head}\n{}", table(&columns, &rows)) }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::door::{Door, Records, shown};
-use super::ui::format;
-use super::ui::style::dim;
+use crate::answers::format::plural;
+use crate::answers::report::{Form, Outcome, files, foreign, report, write};
 use crate::error::Result;
+use crate::report::document::{Block, Document, Line, dim};
 use crate::report::markdown::{Figures, markdown};
-use crate::workflows::report::{Form, Outcome, files, foreign, report, write};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +41,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             outcome.files = files.into_iter().map(|(path, _)| path).collect();
         }
     }
-    door.answer("report", &outcome, || told(&outcome))?;
+    door.show("report", &outcome, || document(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,11 +53,15 @@ pub fn save(door: &Door, files: &[(PathBuf, String)]) -> Result<()> {
     write(files)
 }
 
-fn told(outcome: &Outcome) -> String {
+/// The report itself as Markdown, or its verdict and where it was written.
+fn document(outcome: &Outcome) -> Document {
+    let mut document = Document::new(&outcome.title);
     if let Some(markdown) = &outcome.markdown {
-        return markdown.clone();
+        document.push(Block::Code("markdown", markdown.clone()));
+        return document;
     }
-    let plots = format::plural(outcome.figures.len(), "plot");
+    document.text(&outcome.verdict);
     let file = outcome.files.first().map_or_else(String::new, |file| shown(file));
-    format!("{}\nreport    {file} {}\n", outcome.verdict, dim(&format!("({plots})")))
+    document.fact("report", Line::from(file + " ") + dim(format!("({})", plural(outcome.figures.len(), "plot"))));
+    document
 }

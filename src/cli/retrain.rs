@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::door::{Door, Records};
 use super::embedding_args::EmbeddingArgs;
-use super::ui::style::{bad, bold, dim, good};
-use super::ui::{Align, error, format, table};
+use super::ui::error;
+use crate::answers;
 use crate::config::load_retrain;
 use crate::error::Result;
-use crate::text::{thousands, wait};
-use crate::workflows::retrain::{Conclusion, End, Outcome, Request, State, retrain};
+use crate::text::wait;
+use crate::workflows::retrain::{Request, retrain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,148 +80,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     }
     // Cron sends what is printed: with `-q` a retrain that went well says nothing.
     if door.global.json || !door.global.quiet || code != 0 {
-        door.answer("retrain", &outcome, || describe(&outcome, door.global.quiet))?;
+        door.show("retrain", &outcome, || answers::retrain::document(&outcome, door.global.quiet))?;
     }
     Ok(ExitCode::from(code))
-}
-
-fn describe(outcome: &Outcome, only_summary: bool) -> String {
-    if let Some(plan) = &outcome.plan {
-        let row = |one: &crate::workflows::retrain::PlannedStep| {
-            vec![one.step.clone(), if one.done { good("done") } else { String::new() }, one.what.clone()]
-        };
-        let rows: Vec<Vec<String>> = plan.steps.iter().map(row).collect();
-        let columns = [("", Align::Left), ("", Align::Left), ("", Align::Cut)];
-        let name = bold(&format!("{} {}", outcome.name, outcome.period));
-        let ended = outcome.state.as_ref().and_then(|state| state.ended);
-        let end = ended.map_or(String::new(), |ended| format!(": already done ({})", ended.how.word()));
-        return format!("{name}{end}\n{}nothing was changed\n", table(&columns, &rows));
-    }
-    let steps = match &outcome.state {
-        Some(state) if !only_summary && !outcome.already_done && state.triggered.is_some() => steps(state),
-        _ => String::new(),
-    };
-    let told = if only_summary { String::new() } else { told(outcome) };
-    format!("{steps}{told}{}\n", summary(outcome))
-}
-
-/// A line for each step that was done.
-fn steps(state: &State) -> String {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut tell = |step: &str, what: String| rows.push(vec![step.to_owned(), what]);
-    if let Some(triggered) = &state.triggered {
-        tell("trigger", triggered.reasons.join("; "));
-    }
-    if let Some(found) = &state.extracted {
-        let time = found.time.as_ref().map_or(String::new(), |time| format!(", {} … {}", time.from, time.to));
-        let new = found.new_rows.map_or(String::new(), |rows| format!(", {} new", thousands(rows)));
-        tell(
-            "extract",
-            format!("{} rows of {}{time}{new} -> {}", thousands(found.facts.written), found.source, found.snapshot),
-        );
-    }
-    if let Some(found) = &state.validated {
-        let classes: Vec<String> =
-            found.classes.iter().map(|(label, rows)| format!("{label}: {}", thousands(*rows))).collect();
-        tell("validate", format!("classes {}", classes.join(", ")));
-    }
-    for one in &state.trained {
-        let value = |value: Option<f64>| format::optional(value);
-        let what = match (&one.error, one.version) {
-            (Some(error), _) => format!("{} {}", one.experiment, bad(&format!("failed: {error}"))),
-            (None, Some(version)) => {
-                let parts = [
-                    one.validation.map(|_| format!("validation {}", value(one.validation))),
-                    one.test.map(|_| format!("test {}", value(one.test))),
-                ];
-                let parts: Vec<String> = parts.into_iter().flatten().collect();
-                format!("{} {version}: {} {}", one.experiment, one.metric, parts.join(", "))
-            }
-            (None, None) => one.experiment.clone(),
-        };
-        tell("train", what);
-    }
-    if let Some(decided) = &state.decided {
-        let against = match (decided.production, decided.production_value) {
-            (None, _) => "nothing was in production".to_owned(),
-            (Some(version), value) => {
-                let value = value.map_or(String::new(), |value| format!(" ({})", format::value(value)));
-                let rows = decided.compared_rows.map_or(String::new(), |rows| {
-                    format!(" on {} rows that neither has learned from", format::count(rows))
-                });
-                format!("against {version}{value}{rows}")
-            }
-        };
-        tell("decide", format!("{} {against}: {}", decided.version, decided.decision.word()));
-        if decided.decision != End::Promoted {
-            tell("", dim(&decided.reason));
-        }
-    }
-    if let (Some(verified), Some(decided)) = (&state.verified, &state.decided) {
-        match &verified.rolled_back {
-            Some(why) => tell("verify", bad(why)),
-            None if decided.decision == End::Promoted => {
-                tell(
-                    "verify",
-                    format!("{} answered as in training", format::plural(verified.golden_rows, "golden row")),
-                );
-            }
-            None => {}
-        }
-    }
-    if let Some(pruned) =
-        state.pruned.as_ref().filter(|pruned| !pruned.versions.is_empty() || !pruned.snapshots.is_empty())
-    {
-        let versions: Vec<String> = pruned.versions.iter().map(ToString::to_string).collect();
-        tell("prune", [versions, pruned.snapshots.clone()].concat().join(", "));
-    }
-    table(&[("", Align::Left), ("", Align::Cut)], &rows)
-}
-
-/// Who was told: those whose notice did not arrive are told of on stderr.
-fn told(outcome: &Outcome) -> String {
-    let sent: Vec<&str> = outcome.notices.iter().filter(|one| one.sent).map(|one| one.channel.as_str()).collect();
-    if sent.is_empty() { String::new() } else { format!("notify    {}\n", sent.join(", ")) }
-}
-
-/// The one line that matters.
-fn summary(outcome: &Outcome) -> String {
-    let name = bold(&format!("{} {}", outcome.name, outcome.period));
-    let state = outcome.state.as_ref();
-    let decided = state.and_then(|state| state.decided.as_ref());
-    let version = decided.map_or(String::new(), |decided| format!("{} {}", outcome.model, decided.version));
-    if outcome.already_done {
-        let how = outcome.outcome.word();
-        let version = decided.map_or(String::new(), |decided| format!("{}, ", decided.version));
-        let why = outcome.reasons.iter().map(|reason| format!("; {reason}")).collect::<String>();
-        return format!("{name}: already done ({version}{how}); `--force` does it once more{why}");
-    }
-    let resumed = outcome.resumed_at.as_ref().map_or(String::new(), |step| format!(", resumed at {step}"));
-    let time = dim(&format!(" in {:.1} s{resumed}", outcome.seconds));
-    match outcome.outcome {
-        Conclusion::Ended(End::Promoted) => {
-            let before = decided.and_then(|decided| decided.production);
-            let before = before.map_or(String::new(), |version| format!(" (was {version})"));
-            format!("{name}: {}: {version} is in production{before}{time}", good("promoted"))
-        }
-        Conclusion::Ended(End::Staged) => format!("{name}: staged: {version} waits in Staging{time}"),
-        Conclusion::Ended(End::RolledBack) => {
-            let before = decided.and_then(|decided| decided.production);
-            let back = before.map_or_else(
-                || "nothing is in production".to_owned(),
-                |before| format!("{before} is in production again"),
-            );
-            format!("{name}: {}: {version} did not serve, {back}{time}", bad("rolled back"))
-        }
-        Conclusion::Planned | Conclusion::Skipped => format!("{name}: nothing to do: {}", outcome.reasons.join("; ")),
-        Conclusion::Ended(how @ (End::Refused | End::Inconclusive | End::Abandoned)) => {
-            let why = if how == End::Inconclusive { "the gate is inconclusive about" } else { "the gate refused" };
-            let holder = decided.and_then(|decided| decided.production);
-            let stays = holder.map_or_else(
-                || "nothing is in production".to_owned(),
-                |holder| format!("{holder} stays in production"),
-            );
-            format!("{name}: {}: {why} {version}; {stays}{time}", bad(how.word()))
-        }
-    }
 }

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records};
 use super::embedding_args::EmbeddingArgs;
-use super::ui::format;
-use super::ui::style::bold;
+use crate::answers;
 use crate::error::Result;
 use crate::workflows::rollback::rollback;
 
@@ -25,15 +24,6 @@ pub struct Args {
 
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let outcome = door.work(Records::Runs, |session| rollback(session, &args.model, &args.reason))?;
-    door.answer("rollback", &outcome, || {
-        format!(
-            "{} is in production again, {} is archived\nactive    production/{}/active -> {}  ({} answered as in training)\n",
-            bold(&format!("{} {}", outcome.model, outcome.version)),
-            outcome.from,
-            outcome.model,
-            outcome.version,
-            format::plural(outcome.golden_rows, "golden row"),
-        )
-    })?;
+    door.show("rollback", &outcome, || answers::promote::rolled_back(&outcome))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,14 +5,12 @@ use std::process::ExitCode;
 use super::door::{Door, Records};
 use super::experiments::view;
 use super::key_value::pairs;
-use super::ui::style::{bold, dim};
-use super::ui::{Align, format, table};
+use crate::answers;
 use crate::error::{Error, Result};
-use crate::tracking::{Metric, Run, Status};
+use crate::report::Document;
+use crate::tracking::Status;
 use crate::workflows::Session;
-use crate::workflows::runs::{
-    self, BestRequest, Entries, Filter, MetricHistory, NewManualRun, Point, RunDetails, SearchRequest,
-};
+use crate::workflows::runs::{self, BestRequest, Entries, Filter, NewManualRun, Point, SearchRequest};
 
 const SEARCH: &str = "\
 Examples:
@@ -150,22 +148,22 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         }
         Command::Show { run } => {
             let details = work(door, |session| runs::show(session, run))?;
-            door.answer("runs show", &details, || show(&details))?;
+            door.show("runs show", &details, || answers::runs::details(&details))?;
         }
         Command::Best { metric, experiment, minimize, maximize } => {
             let maximize = (*minimize || *maximize).then_some(*maximize);
             let request = BestRequest { metric: metric.clone(), experiment: experiment.clone(), maximize };
             let details = work(door, |session| runs::best(session, &request))?;
-            door.answer("runs best", &details, || show(&details))?;
+            door.show("runs best", &details, || answers::runs::details(&details))?;
         }
         Command::History { run, metric } => {
             let found = work(door, |session| runs::history(session, run, metric))?;
-            door.answer("runs history", &found, || history(&found))?;
+            door.show("runs history", &found, || answers::runs::history(&found))?;
         }
         Command::Create { experiment, name } => {
             let request = NewManualRun { experiment: experiment.clone(), name: name.clone() };
             let created = work(door, |session| runs::create(session, &request))?;
-            door.answer("runs create", &created, || format!("{}\n", created.run_id))?;
+            door.show("runs create", &created, || Document::of_line("Run", created.run_id.as_str()))?;
         }
         Command::Log { run, params, metrics, tags, artifacts } => {
             let entries = Entries {
@@ -175,20 +173,24 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
                 artifacts: artifacts.clone(),
             };
             let logged = work(door, |session| runs::log(session, run, &entries))?;
-            door.answer("runs log", &logged, || format!("logged to run {}\n", logged.run_id.short()))?;
+            door.show("runs log", &logged, || {
+                Document::of_line("Run", format!("logged to run {}", logged.run_id.short()))
+            })?;
         }
         Command::Finish { run, status } => {
             let end = Status::parse(status)?;
             let finished = work(door, |session| runs::finish(session, run, end))?;
-            door.answer("runs finish", &finished, || format!("run {} is {status}\n", finished.run_id.short()))?;
+            door.show("runs finish", &finished, || {
+                Document::of_line("Run", format!("run {} is {status}", finished.run_id.short()))
+            })?;
         }
         Command::Delete { runs: selectors } => {
             let deleted = work(door, |session| runs::delete(session, selectors))?;
-            door.answer("runs delete", &deleted, || lines("deleted", &deleted.runs))?;
+            door.show("runs delete", &deleted, || answers::runs::changed("deleted", &deleted.runs))?;
         }
         Command::Restore { runs: selectors } => {
             let restored = work(door, |session| runs::restore(session, selectors))?;
-            door.answer("runs restore", &restored, || lines("restored", &restored.runs))?;
+            door.show("runs restore", &restored, || answers::runs::changed("restored", &restored.runs))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -198,11 +200,6 @@ fn work<T>(door: &Door, verb: impl FnOnce(&Session<'_>) -> Result<T>) -> Result<
     door.work(Records::Nothing, verb)
 }
 
-/// What was done to each run.
-fn lines(verb: &str, runs: &[Run]) -> String {
-    runs.iter().map(|run| format!("{verb} run {} of {}\n", run.id.short(), run.experiment)).collect()
-}
-
 /// Reads `KEY=VALUE` or `KEY=VALUE@STEP`.
 fn point(text: &str) -> Result<Point> {
     let wrong = || Error::invalid(format!("`{text}` is not KEY=VALUE or KEY=VALUE@STEP")).hint("loss=0.5@3");
@@ -210,13 +207,6 @@ fn point(text: &str) -> Result<Point> {
     let (value, step) = rest.split_once('@').unwrap_or((rest, "0"));
     let (value, step) = (value.parse().map_err(|_| wrong())?, step.parse().map_err(|_| wrong())?);
     Ok(Point { metric: metric.to_owned(), value, step })
-}
-
-fn history(found: &MetricHistory) -> String {
-    let row =
-        |point: &Metric| vec![point.step.to_string(), format::value(point.value), format::time(point.timestamp_ms)];
-    let columns = [("step", Align::Right), (found.metric.as_str(), Align::Right), ("time (UTC)", Align::Left)];
-    table(&columns, &found.points.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Prints the runs that fit; `none` is said when there are none.
@@ -230,73 +220,5 @@ fn answer_list(door: &Door, (command, none): (&str, &str), filter: Filter, which
         view: view(which.deleted, which.all),
     };
     let found = work(door, |session| runs::search(session, &request))?;
-    door.answer(command, &found, || list(&found, none, which))
-}
-
-/// The metrics that a list shows when there are any.
-const LISTED: [&str; 4] = ["f1", "accuracy", "roc_auc", "log_loss"];
-
-fn list(runs: &[Run], none: &str, which: &Which) -> String {
-    if runs.is_empty() {
-        return format!("{none}\n");
-    }
-    let metrics: Vec<&str> =
-        LISTED.into_iter().filter(|name| runs.iter().any(|run| run.metrics.contains_key(*name))).collect();
-    let mut columns = vec![
-        ("run", Align::Left),
-        ("started (UTC)", Align::Left),
-        ("experiment", Align::Cut),
-        ("command", Align::Left),
-        ("status", Align::Left),
-    ];
-    columns.extend(metrics.iter().map(|name| (*name, Align::Right)));
-    columns.push(("took", Align::Right));
-    let rows: Vec<Vec<String>> = runs
-        .iter()
-        .map(|run| {
-            let took = run.end_ms.map(|end| format::seconds((end - run.start_ms) as f64 / 1000.0));
-            let mut row = vec![
-                run.id.short().to_owned(),
-                format::time(run.start_ms).chars().take("2026-01-01 00:00".len()).collect(),
-                run.experiment.clone(),
-                run.command.clone(),
-                run.status.as_str().to_owned(),
-            ];
-            row.extend(metrics.iter().map(|name| format::optional(run.metrics.get(*name).copied())));
-            row.push(took.unwrap_or_default());
-            row
-        })
-        .collect();
-    let more = if runs.len() == which.limit {
-        dim(&format!("the first {}; `--limit` shows more\n", which.limit))
-    } else {
-        String::new()
-    };
-    table(&columns, &rows) + &more
-}
-
-fn show(details: &RunDetails) -> String {
-    let RunDetails { run, artifacts, inputs } = details;
-    let mut text = format!("{}  {}\n", bold(run.id.as_str()), dim(&run.name));
-    let end = run.end_ms.map_or("still open".to_owned(), |end| format::seconds((end - run.start_ms) as f64 / 1000.0));
-    text += &format!("experiment  {}\ncommand     {}\n", run.experiment, run.command);
-    let deleted = if run.lifecycle == "deleted" { ", deleted" } else { "" };
-    text += &format!("status      {}{deleted}\n", run.status.as_str());
-    text += &format!("started     {} UTC, {end}\n", format::time(run.start_ms));
-    let block = |title: &str, rows: Vec<Vec<String>>| {
-        if rows.is_empty() {
-            return String::new();
-        }
-        format!("\n{}\n{}", dim(title), table(&[("", Align::Left), ("", Align::Left)], &rows))
-    };
-    let metrics = run.metrics.iter().map(|(key, value)| vec![key.clone(), format::value(*value)]).collect();
-    let two = |(key, value): (&String, &String)| vec![key.clone(), value.clone()];
-    text += &block("metrics", metrics);
-    text += &block("params", run.params.iter().map(two).collect());
-    text += &block("tags", run.tags.iter().map(two).collect());
-    let inputs = inputs.iter().map(|one| vec![one.context.clone(), format!("{} rows of {}", one.rows, one.source)]);
-    text += &block("inputs", inputs.collect());
-    let artifacts =
-        artifacts.iter().map(|one| vec![one.path.clone(), format!("{} bytes, sha256 {:.12}…", one.size, one.sha256)]);
-    text + &block("artifacts", artifacts.collect())
+    door.show(command, &found, || answers::runs::list(&found, none, which.limit))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::door::{Door, Records, shown};
-use super::ui::style::dim;
+use crate::answers;
 use crate::error::{Context, Result};
 use crate::schedule::Kind;
 use crate::workflows::schedule::{Request, schedule};
@@ -136,12 +136,6 @@ pub fn run(door: &Door, command: &Command) -> Result<ExitCode> {
         }
         schedule.write(folder)?;
     }
-    door.answer("schedule", &schedule, || {
-        if schedule.written.is_empty() {
-            return schedule.files.iter().map(|sheet| sheet.text.as_str()).collect::<Vec<_>>().join("\n");
-        }
-        let lines = schedule.written.iter().map(|path| format!("wrote     {}\n", shown(path)));
-        lines.collect::<String>() + &dim("the first lines of each file say how it is installed\n")
-    })?;
+    door.show("schedule", &schedule, || answers::project::schedule(&schedule))?;
     Ok(ExitCode::SUCCESS)
 }

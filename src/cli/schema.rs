@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::door::Door;
-use super::ui::style::{bold, dim};
-use super::ui::{Align, print, table};
-use crate::config::schema::{self, Entry, LISTS, list};
+use super::ui::print;
+use crate::answers;
+use crate::config::schema::{self, LISTS, list};
 use crate::error::{Context, Result};
 
 /// Arguments of `schema`.
@@ -52,20 +52,6 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
             json!({"name": entry.name, "about": entry.about, "params": params})
         })
         .collect();
-    door.answer("schema", &document, || {
-        let mut text = String::new();
-        for Entry { name, about, params } in &entries {
-            text += &format!("{}  {}\n", bold(name), dim(about));
-            let rows: Vec<Vec<String>> = params
-                .iter()
-                .map(|param| vec![format!("  {}", param.name), param.default.clone(), param.about.to_owned()])
-                .collect();
-            if !rows.is_empty() {
-                text += &table(&[("  param", Align::Left), ("default", Align::Left), ("", Align::Left)], &rows);
-                text.push('\n');
-            }
-        }
-        text
-    })?;
+    door.show("schema", &document, || answers::project::catalog(&entries))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,15 @@
 //! `data:` of an experiment config: where the rows come from, which columns mean what, which rows train.
 //!
-//! Rows are in one `source` and split, or each part is a file of its own (`files`, for ranking). For ranking the columns are those of
-//! LETOR files where nothing else is said (`label`, `qid`), every other column is a feature, and a split never cuts a query.
+//! Rows are in one `source` and split, or each part is a file of its own (`files`, for ranking). For ranking the
+//! columns are those of LETOR files where nothing else is said (`label`, `qid`), every other column is a feature, and a
+//! split never cuts a query.
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::decode::{At, Fields};
-use super::field::{Kind, Limits, Only, Preset, TEXTS, is_default, section, words};
+use super::field::{Kind, Limits, Only, Preset, TEXTS, is_default, words};
+use super::section::section;
 use crate::data::letor::{Base, Missing, Settings};
 use crate::data::reading::{Reading, Written};
 use crate::data::{Columns, Input, Part, Split, Task, split::By};
@@ -116,6 +118,11 @@ section! {
 
 const SHARE: Kind = Kind::Number(Limits::NONE);
 
+/// A way of drawing rows; the documents of a query stay together anyway.
+const fn by_row(message: &'static str) -> Option<Only> {
+    Only::classification(message, Some("give shares, a column, or `data.files`"))
+}
+
 section! {
     /// Which rows train, validate, test: a column, or shares with one way of drawing.
     SPLIT: SplitSection derive(Default, Serialize) {
@@ -127,15 +134,17 @@ section! {
         validation: Option<f64>, SHARE, preset Preset::Other("`0.2` where no share is given"), omit "Option::is_none";
         /// Share for test.
         test: Option<f64>, SHARE, preset Preset::Other("`0.2` where no share is given"), omit "Option::is_none";
-        /// Each class in the same shares; not for ranking.
+        /// Each class in the same shares.
         stratify: Option<bool>, Kind::Flag, preset Preset::Other("`true` where neither `group` nor `time` is given"),
-            omit "Option::is_none";
-        /// Rows with the same value of this column stay together; not for ranking, whose queries do.
-        group: Option<String>, Kind::Text, omit "Option::is_none";
+            only by_row("a split for ranking goes by query: `stratify` has no place here"), omit "Option::is_none";
+        /// Rows with the same value of this column stay together.
+        group: Option<String>, Kind::Text,
+            only by_row("a split for ranking goes by query: `group` has no place here"), omit "Option::is_none";
         /// The seed of the draw.
         seed: Option<u64>, Kind::Whole(Limits::NONE), preset Preset::Other("the experiment's"), omit "Option::is_none";
-        /// Oldest rows train, newest test, by this column; not for ranking.
-        time: Option<String>, Kind::Text, omit "Option::is_none";
+        /// Oldest rows train, newest test, by this column.
+        time: Option<String>, Kind::Text,
+            only by_row("a split for ranking goes by query: `time` has no place here"), omit "Option::is_none";
     }
 }
 
@@ -197,18 +206,17 @@ fn check_data(section: &mut DataSection, fields: &Fields<'_, '_>) {
     }
     let (split, column) = (fields.at("split"), columns_at.child("split").text());
     if !files.is_given() {
-        check_split(&mut section.split, &split, column, columns.query.is_some());
+        check_split(&mut section.split, &split, column);
         return;
     }
     section.split = SplitSection::default();
     if split.is_given() || column.is_some() {
-        split.problem("`files` says already which rows are in which part", Some("remove the split".into()));
+        split.superfluous("`files` says already which rows are in which part", Some("remove the split".into()));
     }
 }
 
-/// Says what is wrong with a split and fills it in. `column` is what `data.columns.split` names; `by_query` is ranking's
-/// way of drawing.
-fn check_split(section: &mut SplitSection, at: &At<'_, '_>, column: Option<String>, by_query: bool) {
+/// Says what is wrong with a split and fills it in. `column` is what `data.columns.split` names.
+fn check_split(section: &mut SplitSection, at: &At<'_, '_>, column: Option<String>) {
     let made = section.train.is_some() || section.validation.is_some() || section.test.is_some();
     let ways = [section.stratify == Some(true), section.group.is_some(), section.time.is_some()];
     if section.column.is_some() && (made || ways.contains(&true)) {
@@ -216,10 +224,6 @@ fn check_split(section: &mut SplitSection, at: &At<'_, '_>, column: Option<Strin
     }
     if ways.iter().filter(|given| **given).count() > 1 {
         at.problem("a split is made in one way", Some("keep one of `stratify`, `group`, `time`".into()));
-    }
-    if by_query && (section.stratify.is_some() || section.group.is_some() || section.time.is_some()) {
-        let hint = "give shares, a column, or `data.files`".to_owned();
-        at.problem("a split for ranking goes by query: `stratify`, `group` and `time` have no place here", Some(hint));
     }
     if section.column.is_some() {
         return;
@@ -245,9 +249,11 @@ fn check_split(section: &mut SplitSection, at: &At<'_, '_>, column: Option<Strin
         at.problem("training and test need a share above 0", None);
     }
     (section.train, section.validation, section.test) = (Some(shares[0]), Some(shares[1]), Some(shares[2]));
-    let stratify = section.group.is_none() && section.time.is_none() && !by_query;
+    let by_row = at.task().is_none_or(|task| SPLIT.field("stratify").is_of(task));
+    let stratify = by_row && section.group.is_none() && section.time.is_none();
     section.stratify = stratify.then(|| section.stratify.unwrap_or(true));
 }
+
 impl DataSection {
     /// How text files are read.
     ///

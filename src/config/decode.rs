@@ -177,6 +177,18 @@ impl<'d, 'n> At<'d, 'n> {
         self.decoder.problem(line, column, &self.path, message, hint);
     }
 
+    /// Notes that a section must go as a whole: what is wrong inside of it is of no interest then.
+    pub fn superfluous(&self, message: &str, hint: Option<String>) {
+        if self.decoder.stored {
+            return;
+        }
+        let below = format!("{}.", self.path);
+        for problems in [&self.decoder.problems, &self.decoder.unknown_keys] {
+            problems.borrow_mut().retain(|problem| !problem.path.starts_with(&below));
+        }
+        self.refuse(message, hint);
+    }
+
     fn expected(&self, what: &str) {
         match self.node {
             Some(node) => self.refuse(format!("expected {what}, got {}", node.kind()), None),
@@ -311,11 +323,13 @@ impl<'d, 'n> At<'d, 'n> {
         }
     }
 
-    /// The fields of a section; absent or null counts as an empty one. Keys that it does not have and keys that belong to
-    /// another task than the config's are noted.
+    /// The fields of a section; absent or null counts as an empty one. Keys that it does not have and keys that belong
+    /// to another task than the config's are noted.
     #[must_use]
     pub fn section(&self, section: &'static Section) -> Fields<'d, 'n> {
-        self.expect_map();
+        if section.short.is_none() || self.as_word().is_none() {
+            self.expect_map();
+        }
         let own = Self { decoder: self.decoder, node: self.node, path: self.path.clone(), place: self.place };
         let fields = Fields { own, section };
         for entry in self.entries() {
@@ -333,7 +347,7 @@ impl<'d, 'n> At<'d, 'n> {
     }
 
     /// Whether a field belongs to the task of the config; where that has none, every field does.
-    fn has(&self, field: &Field) -> bool {
+    pub fn has(&self, field: &Field) -> bool {
         self.task().is_none_or(|task| field.is_of(task))
     }
 
@@ -353,7 +367,8 @@ impl<'d, 'n> At<'d, 'n> {
 /// The fields of a section that is being read.
 pub struct Fields<'d, 'n> {
     own: At<'d, 'n>,
-    section: &'static Section,
+    /// The list of its fields.
+    pub section: &'static Section,
 }
 
 impl<'d, 'n> Fields<'d, 'n> {
@@ -366,22 +381,9 @@ impl<'d, 'n> Fields<'d, 'n> {
     /// The value of a key, which may be absent.
     #[must_use]
     pub fn at(&self, key: &str) -> At<'d, 'n> {
+        if self.section.short == Some(key) && self.own.as_word().is_some() {
+            return At::root_like(&self.own, self.own.node, self.own.path.clone());
+        }
         self.own.child(key)
-    }
-
-    /// The value of a field: what is written, else its default. A field of another task than the config's is absent.
-    #[must_use]
-    pub fn get<T: super::value::Value>(&self, name: &str) -> T {
-        let (field, mut at) = (self.section.field(name), self.at(name));
-        if !self.own.has(field) {
-            at.node = None;
-            return T::nothing(&at);
-        }
-        if let Some(what) = field.required {
-            at.require(what);
-        }
-        T::read(&at, &field.kind)
-            .or_else(|| T::preset(&at, field.preset.of(at.task()), &field.kind))
-            .unwrap_or_else(|| T::nothing(&at))
     }
 }

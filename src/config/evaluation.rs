@@ -7,9 +7,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::decode::{At, Fields};
-use super::field::{Kind, Limits, Only, Preset, TEXTS, section};
+use super::field::{Kind, Limits, Only, Preset, TEXTS};
 use super::ranking::{RANKING, RankingSection};
-use super::schema::metric;
+use super::schema_parts::metric;
+use super::section::section;
 use super::value::{FromSection, Value};
 use crate::catalog::find;
 use crate::data::Task;
@@ -45,7 +46,8 @@ section! {
         /// The decision threshold on the positive class's score, for two classes.
         threshold: Threshold, Kind::Custom("number above 0 and below 1, or a section that chooses it", threshold),
             preset Preset::Number(0.5),
-            only Only::classification("ranking has no decision threshold", Some("remove it")), omit "Threshold::is_none";
+            only Only::classification("ranking has no decision threshold", Some("remove it")),
+            omit "Threshold::is_none";
         /// By which conventions.
         ranking: Option<RankingSection>, Kind::Section(&RANKING), preset Preset::Section,
             only Only::ranking("these conventions go with `task: ranking`", None), omit "Option::is_none";
@@ -75,14 +77,14 @@ pub enum Threshold {
     None,
 }
 
+const DECIDING: Kind = Kind::Name { label: "metric that reads decided classes", check: check_choose, schema: choosing };
 const LEAST: Kind = Kind::Number(Limits::between(0.0, 1.0, "a least value lies between 0 and 1, got {}"));
 
 section! {
     /// How the threshold is chosen: it is the one that is best on the validation rows.
     CHOSEN_BY: ChosenBy derive(Serialize) {
         /// The metric that it is best for.
-        choose: String, Kind::Name { label: "metric that reads decided classes", check: check_choose, schema: choosing },
-            required "the metric that the threshold is best for";
+        choose: String, DECIDING, required "the metric that the threshold is best for";
         /// The least precision of the positive class.
         min_precision: Option<f64>, LEAST, omit "Option::is_none";
         /// Its least recall.

@@ -1,8 +1,8 @@
-//! What a config section is: one list of fields. Each field says its name, kind, default, text and task in one place, and
-//! that list drives the decoder (`decode`, `value`), the JSON Schema (`schema`), `mlops schema --list config` and the
-//! reference page in `docs/config.md` (`reference`).
+//! What a config section is: one list of fields. Each field says its name, kind, default, text and task in one place,
+//! and that list drives the decoder (`decode`, `value`), the JSON Schema (`schema`), `mlops schema --list config` and
+//! the reference page in `docs/config.md` (`reference`).
 //!
-//! `section!` writes a list together with the struct that the section becomes: the text of a field is its doc comment.
+//! `section!` (`section`) writes a list together with the struct that the section becomes.
 
 use serde_json::{Value as Json, json};
 
@@ -15,6 +15,8 @@ pub struct Section {
     pub text: &'static str,
     /// Its keys, in the order in which they are rendered.
     pub fields: &'static [Field],
+    /// The field that is meant by a text in place of the section.
+    pub short: Option<&'static str>,
     /// What the JSON Schema says beyond the fields: which keys go together.
     pub refine: Option<fn(&mut Json)>,
 }
@@ -312,7 +314,10 @@ impl Kind {
             Self::Duration(_) => "time such as `90s`, `5m`, `12h`, `180d`".into(),
             Self::List(item) => format!("{}, or a list of such", item.label()),
             Self::Map(item, _) => format!("mapping to {}", item.label()),
-            Self::Section(_) => "section".into(),
+            Self::Section(section) => match section.short {
+                Some(field) => format!("`{field}` alone, or section"),
+                None => "section".into(),
+            },
             Self::SectionOrFalse(_) => "section, or `false`".into(),
         }
     }
@@ -381,7 +386,10 @@ impl Section {
         if let Some(refine) = self.refine {
             refine(&mut schema);
         }
-        schema
+        match self.short {
+            Some(field) => json!({"anyOf": [self.field(field).kind.schema(), schema]}),
+            None => schema,
+        }
     }
 }
 
@@ -389,72 +397,3 @@ impl Section {
 pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
-
-/// A section: the struct that it becomes, its list of fields, and the decoder that reads the one into the other.
-///
-/// Each field is `/// text`, `name: type, kind`, then what applies of `preset` (the default), `required` (what is missing
-/// without it), `only` (the task that it belongs to) and `omit` (when it is not rendered). `name ["key"]` is a field whose key is another word. `check` names a function that looks at the fields
-/// together; `refine` says the same to the JSON Schema. Fields under `also` are read by `check`.
-macro_rules! section {
-    (
-        $(#[doc = $about:literal])+
-        $list:ident: $type:ident derive($($derive:ident),*) $(, check $check:path)? $(, refine $refine:path)? {
-            $(
-                $(#[doc = $text:literal])+
-                $field:ident $([$key:literal])?: $of:ty, $kind:expr
-                $(, preset $preset:expr)? $(, required $required:literal)? $(, only $only:expr)?
-                $(, omit $omit:literal)?;
-            )+
-            $(also { $($(#[doc = $more_text:literal])+ $more:ident, $more_kind:expr;)+ })?
-        }
-    ) => {
-        $(#[doc = $about])+
-        #[derive(Debug, Clone, PartialEq, $($derive),*)]
-        pub struct $type {
-            $(
-                $(#[doc = $text])+
-                $(#[serde(skip_serializing_if = $omit)])?
-                pub $field: $of,
-            )+
-        }
-
-        #[doc = concat!("The fields of `", stringify!($type), "`.")]
-        pub(in crate::config) static $list: $crate::config::field::Section = $crate::config::field::Section {
-            text: concat!($($about),+),
-            fields: &[
-                $(
-                    $crate::config::field::Field::new(
-                        $crate::config::field::section!(@key $field $($key)?), $kind, concat!($($text),+),
-                    )
-                    $(.preset($preset))?
-                    $(.required($required))?
-                    $(.only($only))?,
-                )+
-                $($($crate::config::field::Field::new(stringify!($more), $more_kind, concat!($($more_text),+)),)+)?
-            ],
-            refine: $crate::config::field::section!(@option $($refine)?),
-        };
-
-        impl $crate::config::value::FromSection for $type {
-            const SECTION: &'static $crate::config::field::Section = &$list;
-
-            fn from_fields(fields: &$crate::config::decode::Fields<'_, '_>) -> Self {
-                $crate::config::field::section!(
-                    @check Self { $($field: fields.get($crate::config::field::section!(@key $field $($key)?)),)+ },
-                    fields $(, $check)?
-                )
-            }
-        }
-    };
-    (@key $field:ident) => { stringify!($field) };
-    (@key $field:ident $key:literal) => { $key };
-    (@option) => { None };
-    (@option $some:path) => { Some($some) };
-    (@check $read:expr, $fields:ident) => { $read };
-    (@check $read:expr, $fields:ident, $check:path) => {{
-        let mut section = $read;
-        $check(&mut section, $fields);
-        section
-    }};
-}
-pub(super) use section;

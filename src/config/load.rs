@@ -3,68 +3,16 @@
 use std::path::Path;
 
 use super::decode::{At, Decoder};
-use super::experiment::{self, ExperimentConfig};
+use super::experiment::ExperimentConfig;
 use super::notify::{CHANNELS, NotifyChannel};
+use super::overrides::Override;
 use super::promotion::PromotionSection;
-use super::resolve::{Experiment, resolve};
+use super::resolve::{Experiment, decode_experiment, resolve};
 use super::retrain::RetrainConfig;
 use super::value::{FromSection, Value as _};
 use super::yaml::{self, Node, Value};
 use crate::error::{Error, ErrorKind, Problem, Result};
 use crate::fs::{read_text, sha256};
-
-/// One `--set a.b=c`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Override {
-    /// The key path.
-    pub path: String,
-    /// The value, as YAML.
-    pub value: String,
-}
-
-impl Override {
-    /// Parses `a.b=c`.
-    ///
-    /// # Errors
-    /// `Invalid` when there is no `=` or no key.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text.split_once('=') {
-            Some((path, value)) if !path.trim().is_empty() => {
-                Ok(Self { path: path.trim().to_owned(), value: value.to_owned() })
-            }
-            _ => Err(Error::invalid(format!("`--set {text}` is not `key=value`")).hint("--set model.params.C=0.1")),
-        }
-    }
-
-    fn apply(&self, root: &mut Node) -> Result<()> {
-        let wrong = |why: String| Error::invalid(format!("`--set {}={}`: {why}", self.path, self.value));
-        let (value, _) = yaml::parse(&self.value).map_err(|(message, ..)| wrong(message))?;
-        let path = self.path.replace('[', ".").replace(']', "");
-        let mut node = root;
-        for key in path.split('.') {
-            if node.value == Value::Null {
-                node.value = Value::Map(Vec::new());
-            }
-            node = match &mut node.value {
-                Value::Map(entries) => {
-                    let at = entries.iter().position(|(name, ..)| name == key).unwrap_or_else(|| {
-                        entries.push((key.to_owned(), Node::nowhere(Value::Null), Node::nowhere(Value::Null)));
-                        entries.len() - 1
-                    });
-                    &mut entries[at].2
-                }
-                Value::List(items) => {
-                    let count = items.len();
-                    let item = key.parse::<usize>().ok().and_then(|index| items.get_mut(index));
-                    item.ok_or_else(|| wrong(format!("`{key}` is not one of the {count} items, counted from 0")))?
-                }
-                _ => return Err(wrong(format!("there is no `{key}` inside a plain value"))),
-            };
-        }
-        *node = value.without_place();
-        Ok(())
-    }
-}
 
 /// The error that tells all problems of a file.
 pub(super) fn refuse(file: &str, problems: Vec<Problem>) -> Error {
@@ -173,18 +121,18 @@ struct Loaded<T> {
 /// # Errors
 /// `NotFound` when there is no such file; `Invalid` with all problems when it is wrong.
 pub fn load(path: &Path, overrides: &[Override]) -> Result<Experiment> {
-    resolve(load_file(path, &CONFIG, overrides, |root| Ok(experiment::decode(root)))?.value)
+    resolve(load_file(path, &CONFIG, overrides, |root| Ok(decode_experiment(root)))?.value)
 }
 
-/// Reads the config that was stored with a run or a version. What this build would refuse in a new one is left as it is,
-/// as long as it can be understood.
+/// Reads the config that was stored with a run or a version. What this build would refuse in a new one is left as it
+/// is, as long as it can be understood.
 ///
 /// # Errors
 /// `NotFound` when there is none, `Failed` with all problems when it is damaged or of a newer build.
 pub fn load_stored(path: &Path) -> Result<ExperimentConfig> {
     let (file, text) = (path.display().to_string(), read_text(path)?);
     let decoder = Decoder::stored(&file, &text);
-    let config = tree(&decoder, &text).map(|root| experiment::decode(&At::root(&decoder, &root)));
+    let config = tree(&decoder, &text).map(|root| decode_experiment(&At::root(&decoder, &root)));
     let problems = decoder.finish();
     match config {
         Some(config) if problems.is_empty() => Ok(config),

@@ -11,10 +11,10 @@
 //!     timeout_seconds: 30
 //! ```
 //!
-//! The address of a webhook is its password. It is kept as it was written (`${NAME}` is filled in when a notice is sent)
-//! and shown as `scheme://host/…` wherever it could be printed or stored: `Debug`, `Serialize`, the lines of problems. It
-//! follows that a channel cannot be read back from what was written of it. A command gets no `${NAME}` filled in: its
-//! arguments are visible to every user of the machine, and it inherits the environment anyway.
+//! The address of a webhook is its password. It is kept as it was written (`${NAME}` is filled in when a notice is
+//! sent) and shown as `scheme://host/…` wherever it could be printed or stored: `Debug`, `Serialize`, the lines of
+//! problems. It follows that a channel cannot be read back from what was written of it. A command gets no `${NAME}`
+//! filled in: its arguments are visible to every user of the machine, and it inherits the environment anyway.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -214,6 +214,7 @@ pub(super) static CHANNEL: Section = Section {
         )
         .preset(Preset::Whole(3)),
     ],
+    short: None,
     refine: Some(one_target),
 };
 
@@ -227,6 +228,7 @@ static URL: Section = Section {
         Field::new("url", Kind::Text, "The address, or `${NAME}`."),
         Field::new("url_file", Kind::Text, "A file whose first line is the address."),
     ],
+    short: None,
     refine: Some(|schema| schema["oneOf"] = json!([{"required": ["url"]}, {"required": ["url_file"]}])),
 };
 
@@ -416,7 +418,8 @@ mod tests {
     #[test]
     fn each_kind_reads_and_defaults_are_filled_in() {
         let list = "- slack: ${HOOK}\n- {teams: {url_file: /run/t}, on: failure}\n- webhook: {url: \"https://a/b\"}\n  \
-                    headers: {Authorization: \"Bearer ${TOKEN}\"}\n  attempts: 1\n- {command: [sh, -c, 'a ${B}'], timeout_seconds: 5}\n";
+                    headers: {Authorization: \"Bearer ${TOKEN}\"}\n  attempts: 1\n\
+                    - {command: [sh, -c, 'a ${B}'], timeout_seconds: 5}\n";
         let channels = load(list).unwrap();
         assert_eq!(load(&format!("model: x\nnotify:\n{list}")).unwrap(), channels);
         let [slack, teams, webhook, command] = channels.as_slice() else { unreachable!("four channels") };
@@ -468,7 +471,8 @@ mod tests {
     #[test]
     fn an_address_is_shown_by_its_host() {
         let channels = load(&format!(
-            "- slack: https://hooks.slack.com/{PATH}\n- webhook: https://${{HOST}}/{PATH}\n  headers: {{X-Key: verysecret}}\n- slack: a${{B}}verysecret\n- command: [curl, \"https://hooks.slack.com/{PATH}\"]\n"
+            "- slack: https://hooks.slack.com/{PATH}\n- webhook: https://${{HOST}}/{PATH}\n  \
+             headers: {{X-Key: verysecret}}\n- slack: a${{B}}verysecret\n- command: [curl, \"https://hooks.slack.com/{PATH}\"]\n"
         ));
         // The third is no address, but that is only known when its variable is.
         let channels = channels.unwrap();

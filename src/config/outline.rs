@@ -13,7 +13,8 @@ use crate::error::Result;
 pub struct Outline {
     /// `model:` or `model.name`, when it is there.
     pub model: Option<String>,
-    /// The experiment config of the first of `candidates:`, relative to the root: a retrain config names its model by them.
+    /// The experiment config of the first of `candidates:`, relative to the root: a retrain config names its model by
+    /// them.
     pub candidate: Option<String>,
     /// The environment variables that it names as `${NAME}`.
     pub variables: BTreeSet<String>,

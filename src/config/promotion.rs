@@ -2,16 +2,18 @@
 //! (`mlops promote --policy gate.yaml`) holds the same keys at its root and stands in for the config's section.
 //!
 //! Every number is judged on the candidate's test rows. Against production the two versions are paired row by row on
-//! rows that both have answered, rankings query by query; see `workflows/gate`. A config knows its task, and its rules may name
-//! that task's metrics only; a policy file may stand before models of both.
+//! rows that both have answered, rankings query by query; see `workflows/gate`. A config knows its task, and its rules
+//! may name that task's metrics only; a policy file may stand before models of both.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::decode::Fields;
 use super::evaluation::METRIC;
-use super::field::{Kind, Limits, Only, Preset, Words, is_default, section};
-use super::schema::metric;
+use super::field::{Kind, Limits, Only, Preset, Words, is_default};
+use super::schema_parts::metric;
+use super::section::section;
+use super::value::choice;
 use crate::catalog::find;
 use crate::data::Task;
 use crate::error::{Error, Result};
@@ -23,7 +25,7 @@ const NUMBER: Kind = Kind::Number(Limits::NONE);
 const COUNT: Kind = Kind::Whole(Limits::NONE);
 
 /// One of a few words, which may be written in capitals.
-const fn choice(allowed: &'static [&'static str], message: &'static str) -> Kind {
+const fn word(allowed: &'static [&'static str], message: &'static str) -> Kind {
     Kind::Word(Words { allowed, message, any_case: true })
 }
 
@@ -31,7 +33,7 @@ section! {
     /// The gate: what a version must show before it goes to production.
     PROMOTION: PromotionSection derive(Serialize) {
         /// The stage that a passed gate leads to.
-        to: GateStage, choice(&["production", "staging"], "`{}` is not a stage here");
+        to: GateStage, word(&["production", "staging"], "`{}` is not a stage here");
         /// All must hold, on the test metrics.
         require: Vec<Require>, Kind::List(&Kind::Section(&REQUIRE));
         /// All must hold, against the version in production; nothing to hold against is no reason to refuse.
@@ -41,9 +43,9 @@ section! {
         /// How many rows the answer must rest on.
         minimum: Minimum, Kind::Section(&MINIMUM), omit "is_default";
         /// What an inconclusive answer means.
-        inconclusive: Inconclusive, choice(&["refuse", "promote"], "`{}` is not an answer here");
+        inconclusive: Inconclusive, word(&["refuse", "promote"], "`{}` is not an answer here");
         /// The stage when the gate refuses.
-        otherwise: GateStage, choice(&["staging", "none"], "`{}` is not a stage here");
+        otherwise: GateStage, word(&["staging", "none"], "`{}` is not a stage here");
     }
 }
 
@@ -103,7 +105,7 @@ section! {
         /// The largest value that passes.
         max: Option<f64>, NUMBER, omit "Option::is_none";
         /// What is held against the bound: the value itself, or the end of its 95 % interval.
-        bound: Bound, choice(&["point", "lower", "upper"], "`{}` is not a bound here"), omit "is_default";
+        bound: Bound, word(&["point", "lower", "upper"], "`{}` is not a bound here"), omit "is_default";
     }
 }
 
@@ -139,7 +141,7 @@ section! {
         /// The metric.
         metric: String, METRIC, required "the metric of this rule";
         /// What must be shown.
-        mode: Mode, choice(&["superiority", "non_inferiority", "minimum_effect"], "`{}` is not a mode here");
+        mode: Mode, word(&["superiority", "non_inferiority", "minimum_effect"], "`{}` is not a mode here");
         /// How much worse is still the same, for `non_inferiority`.
         margin: Option<f64>, NOT_NEGATIVE, omit "Option::is_none";
         /// How much better is worth a change, for `minimum_effect`.
@@ -206,7 +208,7 @@ section! {
         /// The candidate's time over production's, at most.
         max_ratio: f64, NOT_NEGATIVE, required "the candidate's time over production's, at most";
         /// The quantile that is compared.
-        quantile: Quantile, choice(&["p95", "p50", "p99"], "`{}` is not a quantile here");
+        quantile: Quantile, word(&["p95", "p50", "p99"], "`{}` is not a quantile here");
         /// Rows of one call.
         batch: u64, Kind::Whole(Limits::between(1.0, 1e4, "a batch has 1 to 10,000 rows, got {}")),
             preset Preset::Whole(1);
@@ -253,7 +255,8 @@ section! {
     MINIMUM: Minimum derive(Default, Eq, Serialize) {
         /// Test rows; of a ranking, documents.
         rows: Option<u64>, COUNT, omit "Option::is_none";
-        /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant documents.
+        /// Test rows of the positive class; of the smallest class where there are not two; of a ranking, relevant
+        /// documents.
         positives: Option<u64>, COUNT,
             only Only::classification("ranking has no positive rows", Some("remove it")), omit "Option::is_none";
         /// Test queries of a ranking.
@@ -262,6 +265,8 @@ section! {
         ), omit "Option::is_none";
     }
 }
+
+choice!(GateStage, Inconclusive, Bound, Mode, Quantile);
 
 /// What calibration and subgroups are to a ranking.
 const NO_PROBABILITIES: &str = "a ranking has scores, no probabilities: there is nothing to calibrate";

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::field::{Kind, Limits, Preset, section, words};
+use super::field::{Kind, Limits, Preset, words};
+use super::section::section;
 use crate::metrics::ranking::{Convention, Discount, Divisor, Empty, Gain, HIGHEST_GRADE, Ties};
 
 const GRADE: Kind =

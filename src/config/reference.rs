@@ -7,10 +7,10 @@ use super::experiment::EXPERIMENT;
 use super::field::{Field, Section};
 use super::notify::CHANNEL;
 use super::promotion::PROMOTION;
-use super::retrain::{CANDIDATE, RETRAIN};
+use super::retrain::RETRAIN;
 
 /// Sections that stand beside another form of the same value, by the path of their field.
-const OTHER_FORMS: [(&str, &Section); 2] = [("evaluation.threshold", &CHOSEN_BY), ("candidates", &CANDIDATE)];
+const OTHER_FORMS: [(&str, &Section); 1] = [("evaluation.threshold", &CHOSEN_BY)];
 
 /// The sections below a section, each with its path.
 fn below(path: &str, section: &'static Section, found: &mut Vec<(String, &'static Section)>) {
@@ -57,9 +57,9 @@ fn describe(text: &mut String, heading: &str, section: &Section) {
 pub fn reference() -> String {
     let mut text = String::from(
         "# The configs, key by key\n\n\
-         This page is made from the lists of fields in `src/config`, and a test holds it fresh (CONTRIBUTING.md says how it \
-         is written anew). `mlops schema` gives the same as JSON Schema for editors, `mlops schema --list config` on the \
-         terminal. Parameters of models and feature steps: `mlops schema --list models`, `training`, `features`.\n\n\
+         This page is made from the lists of fields in `src/config`, and a test holds it fresh (CONTRIBUTING.md says \
+         how it is written anew). `mlops schema` gives the same as JSON Schema for editors, \
+         `mlops schema --list config` on the terminal. Parameters of models and feature steps: `mlops schema --list models`, `training`, `features`.\n\n\
          Where a value may be a list, one value stands for a list of one. `null` is the same as no value.\n",
     );
     for (title, file, section) in [

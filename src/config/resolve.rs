@@ -1,14 +1,18 @@
-//! From names to things: families and steps are looked up and their parameters checked.
+//! The decoder of a whole experiment config: its fields, then what only all of them together can say; and from names to
+//! things: families and steps are looked up and configured.
 
 use std::collections::BTreeMap;
 
 use super::decode::{At, Fields};
-use super::experiment::{ExperimentConfig, StepSection};
-use crate::catalog::{Param, ParamProblem, Params, find};
-use crate::data::Input;
+use super::experiment::{EXPERIMENT, ExperimentConfig};
+use super::steps::{StepSection, ask_owner, checked, note, written};
+use super::value::FromSection;
+use crate::catalog::{ParamProblem, Params, find};
+use crate::data::{Input, Task};
 use crate::error::{Error, Result};
 use crate::features::{Chain, STEPS, StepKind, Takes};
 use crate::models::{Estimator, FAMILIES, Family};
+use crate::names::ModelName;
 
 /// A config with nothing left to look up.
 pub struct Experiment {
@@ -30,63 +34,57 @@ fn input_kind(input: &Input) -> Takes {
     }
 }
 
-/// Checks parameters as they are written; problems are noted at their places. Wrong ones get their defaults, so that
-/// their owner can look at the others too. `elsewhere` are those of another section.
-fn checked(at: &At<'_, '_>, list: &[Param], (place, elsewhere): (&str, &[Param])) -> Params {
-    let written = at.free_map();
-    let mut given: BTreeMap<_, _> = written.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
-    if let Err(problems) = Params::checked(list, &given) {
-        for mut problem in problems {
-            if elsewhere.iter().any(|param| param.name == problem.name) {
-                problem.hint = Some(format!("`{}` belongs under `{place}`", problem.name));
-            }
-            note(at, &problem);
-            given.remove(&problem.name);
-        }
-    }
-    Params::checked(list, &given).unwrap_or_default()
+/// Reads the whole config; every problem is noted with the decoder.
+pub(super) fn decode_experiment(root: &At<'_, '_>) -> ExperimentConfig {
+    root.set_task(task(root));
+    let fields = root.section(&EXPERIMENT);
+    let mut config = ExperimentConfig::from_fields(&fields);
+    check_experiment(&mut config, &fields);
+    check_names(&mut config, &fields);
+    config
 }
 
-/// Notes a parameter's problem at the parameter, or at the whole section when it has its default.
-fn note(at: &At<'_, '_>, problem: &ParamProblem) {
-    let place = at.child(&problem.name);
-    let place = if place.node.is_some() { &place } else { at };
-    place.problem(problem.message.clone(), problem.hint.clone());
+/// The task that the config says; where it says none, what the kind of model learns.
+fn task(root: &At<'_, '_>) -> Task {
+    if let Some(task) = root.child("task").as_word() {
+        return Task::parse(task).unwrap_or_default();
+    }
+    let kind = root.child("model").child("kind");
+    let family = kind.as_word().and_then(|kind| FAMILIES.iter().find(|family| family.name() == kind));
+    family.map(|family| family.task()).unwrap_or_default()
 }
 
-/// Reads a feature step, `name` or `name: {parameters}`; `None` when it is none, which has been noted.
-pub(super) fn read_step(at: &At<'_, '_>) -> Option<StepSection> {
-    let mut entries = if at.as_word().is_some() { BTreeMap::new() } else { at.free_map() };
-    let (name, params) = match (at.as_word(), entries.pop_first(), entries.is_empty()) {
-        (Some(name), ..) => (name.to_owned(), At::root_like(at, None, format!("{}.{name}", at.path))),
-        (None, Some((name, (_, params))), true) => (name, params),
-        (None, None, _) => {
-            at.refuse("a feature step needs a name", Some("- tfidf: {min_df: 2}".into()));
-            return None;
-        }
-        (None, Some(_), false) => {
-            at.refuse("a feature step has one name", Some("begin each step with its own `-`".into()));
-            return None;
-        }
-    };
-    let kind = match find("feature step", STEPS, &name) {
-        Ok(kind) => kind,
-        Err(error) => {
-            at.problem(error.message, error.hint);
-            let written = params.node.map(|node| serde_json::from_value(node.json()).unwrap_or_default());
-            return at.is_stored().then(|| StepSection { kind: name, params: written.unwrap_or_default() });
-        }
-    };
-    let given = params.free_map().into_iter().map(|(name, (value, _))| (name, value)).collect();
-    let checked = checked(&params, kind.params_for(&given), ("", &[]));
-    if let Err(problem) = kind.configure(&checked) {
-        note(&params, &problem);
+/// Seeds at most: each is a run and a version.
+const SEEDS_LIMIT: usize = 100;
+
+fn check_experiment(config: &mut ExperimentConfig, fields: &Fields<'_, '_>) {
+    check_seeds(&config.seeds, &fields.at("seeds"));
+    if let (false, Some(first)) = (fields.at("seed").is_given(), config.seeds.first()) {
+        config.seed = *first;
     }
-    Some(StepSection { kind: name, params: checked })
+    if !fields.at("model").child("name").is_given() {
+        let name = ModelName::parse(config.experiment.name.as_str());
+        config.model.name = name.expect("an experiment name is a model name");
+    }
+    let choose = fields.at("evaluation").child("threshold").child("choose");
+    if choose.is_given() && config.task == Task::default() && config.data.split.validation == Some(0.0) {
+        let hint = "{train: 0.6, validation: 0.2, test: 0.2}".to_owned();
+        choose.problem("the threshold is chosen on validation rows, and the split makes none", Some(hint));
+    }
+}
+
+fn check_seeds(seeds: &[u64], at: &At<'_, '_>) {
+    let mut sorted = seeds.to_vec();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        at.problem("a seed stands there twice: its runs would be the same", None);
+    } else if seeds.len() > SEEDS_LIMIT {
+        at.problem(format!("at most {SEEDS_LIMIT} seeds are taken, got {}", seeds.len()), None);
+    }
 }
 
 /// Looks up what a config names and puts the checked parameters into it; every problem is noted with the decoder.
-pub(super) fn check_names(config: &mut ExperimentConfig, fields: &Fields<'_, '_>) {
+fn check_names(config: &mut ExperimentConfig, fields: &Fields<'_, '_>) {
     let (model, training) = (fields.at("model"), fields.at("training"));
     let (kind, params) = (model.child("kind"), model.child("params"));
     let family = kind.text().and_then(|name| match find("kind of model", FAMILIES, &name) {
@@ -112,11 +110,18 @@ pub(super) fn check_names(config: &mut ExperimentConfig, fields: &Fields<'_, '_>
     } else {
         checked(&training, family.training(), ("model.params", family.params()))
     };
-    let together = config.model.params.joined(&config.training);
-    if let Err(problem) = family.configure(&together) {
-        let of_training = family.training().iter().any(|param| param.name == problem.name);
-        note(if of_training { &training } else { &params }, &problem);
-    }
+    let mut given = written(&params, &config.model.params);
+    given.extend(written(&training, &config.training));
+    let list = [family.params(), family.training()].concat();
+    ask_owner(
+        &list,
+        given,
+        |params| family.configure(params).map(|_| ()),
+        |problem| {
+            let of_training = family.training().iter().any(|param| param.name == problem.name);
+            note(if of_training { &training } else { &params }, problem);
+        },
+    );
 }
 
 /// The kinds of model of which something is true, for hints.

@@ -1,5 +1,5 @@
-//! A retrain config: where the newest rows come from, what they must be like, who is trained on them, what becomes of the
-//! best one. Paths in it are relative to the project's root.
+//! A retrain config: where the newest rows come from, what they must be like, who is trained on them, what becomes of
+//! the best one. Paths in it are relative to the project's root.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::decode::{At, Fields};
-use super::field::{Field, Kind, Limits, Preset, Section, TEXTS, section, words};
-use super::load::Override;
+use super::field::{Kind, Limits, Preset, TEXTS, words};
 use super::notify::{CHANNELS, NotifyChannel};
-use super::value::Value;
+use super::overrides::Override;
+use super::section::section;
+use super::value::{Value, choice};
 use crate::names::ExperimentName;
 use crate::text::{age, wait};
+use crate::timezone::check_timezone;
+
+const TIMEZONE: Kind = Kind::Name {
+    label: "time zone such as `Asia/Seoul`",
+    check: |name, _| check_timezone(name),
+    schema: || json!({"type": "string"}),
+};
 
 section! {
     /// Where the newest rows come from, what they must be like, who is trained on them, what becomes of the best one.
@@ -24,7 +32,7 @@ section! {
         /// How often a retrain is made at most.
         period: Period, words(&["month", "week", "day"], "`{}` is no period");
         /// The time zone in which days, weeks and months begin.
-        timezone: String, Kind::Text, preset Preset::Text("UTC");
+        timezone: String, TIMEZONE, preset Preset::Text("UTC");
         /// Any of these begins a retrain.
         when: Vec<Trigger>, Kind::List(&TRIGGER), preset Preset::Other("`always`");
         /// Which rows.
@@ -32,7 +40,8 @@ section! {
         /// What the rows must be like.
         validate: ValidateSection, Kind::Section(&VALIDATE);
         /// Who is trained on them.
-        candidates: Vec<CandidateSection>, Kind::List(&CANDIDATE_KIND), required "the experiment configs to train";
+        candidates: Vec<CandidateSection>, Kind::List(&Kind::Section(&CANDIDATE)),
+            required "the experiment configs to train";
         /// A gate that stands in for that of the candidates' configs: a policy file.
         policy: Option<String>, Kind::Text;
         /// A program that must succeed after the switch.
@@ -72,6 +81,8 @@ impl Period {
         }
     }
 }
+
+choice!(Period);
 
 /// What begins a retrain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,48 +161,31 @@ section! {
     }
 }
 
-/// One candidate.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CandidateSection {
-    /// Its experiment config.
-    pub config: String,
-    /// What is set in it, as `--set` does.
-    pub set: Vec<String>,
+section! {
+    /// Who is trained.
+    CANDIDATE: CandidateSection derive(), short "config" {
+        /// The experiment config.
+        config: String, Kind::Text, required "the candidate's experiment config";
+        /// What is set in it, as `--set` does.
+        set: Vec<Override>, Kind::Custom("mapping to values", || json!({"type": "object"}));
+    }
 }
 
-const CANDIDATE_KIND: Kind = Kind::Custom("path of an experiment config, or a section with its `config`", candidate);
-
-/// The fields of a candidate.
-pub(super) static CANDIDATE: Section = Section {
-    text: "Who is trained.",
-    fields: &[
-        Field::new("config", Kind::Text, "The experiment config.").required("the candidate's experiment config"),
-        Field::new("set", Kind::Custom("mapping to values", || json!({"type": "object"})), "What is set in it."),
-    ],
-    refine: None,
-};
-
-fn candidate() -> Json {
-    json!({"anyOf": [{"type": "string"}, CANDIDATE.schema()]})
-}
-
-impl Value for CandidateSection {
+impl Value for Vec<Override> {
     fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
-        if let Some(config) = at.as_word() {
-            return Some(Self { config: config.to_owned(), set: Vec::new() });
+        let mut overrides = Self::new();
+        for (key, (value, at)) in at.free_map() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            match Override::parse(&format!("{key}={value}")) {
+                Ok(given) => overrides.push(given),
+                Err(error) => at.problem(error.message, error.hint),
+            }
         }
-        let fields = at.section(&CANDIDATE);
-        let config: String = fields.get("config");
-        let written = |(key, (value, _)): (String, (Json, At<'_, '_>))| match value {
-            Json::String(text) => format!("{key}={text}"),
-            other => format!("{key}={other}"),
-        };
-        let set = fields.at("set").free_map().into_iter().map(written).collect();
-        (!config.is_empty()).then_some(Self { config, set })
+        Some(overrides)
     }
 
     fn nothing(_at: &At<'_, '_>) -> Self {
-        unreachable!("a list of candidates is never filled up")
+        Self::new()
     }
 }
 
@@ -219,11 +213,6 @@ fn check_retrain(config: &mut RetrainConfig, fields: &Fields<'_, '_>) {
     let candidates = fields.at("candidates");
     if candidates.is_given() && config.candidates.is_empty() {
         candidates.problem("a retrain needs a candidate", Some("[experiments/reviews_lr/config.yaml]".into()));
-    }
-    for set in config.candidates.iter().flat_map(|candidate| &candidate.set) {
-        if let Err(error) = Override::parse(set) {
-            candidates.problem(error.message, error.hint);
-        }
     }
     if config.when.is_empty() {
         config.when.push(Trigger::Always);

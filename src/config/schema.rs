@@ -1,7 +1,7 @@
-//! The configs as JSON Schema, for editors, and the lists of `mlops schema --list`; made from the lists of fields and the
-//! catalogs that check them.
+//! The configs as JSON Schema, for editors, and the lists of `mlops schema --list`; made from the lists of fields and
+//! the catalogs that check them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::data::COLUMNS;
 use super::experiment::EXPERIMENT;
@@ -10,70 +10,19 @@ use super::notify::CHANNEL;
 use super::promotion::PROMOTION;
 use super::reference::sections;
 use super::retrain::RETRAIN;
+use super::schema_parts::{metric_of, params};
 use crate::catalog::{Named, Param, known_hint};
 use crate::data::Task;
 use crate::data::sources::SOURCES;
 use crate::drift::STATISTICS;
 use crate::error::{Error, Result};
 use crate::features::STEPS;
+use crate::metrics::METRICS;
 use crate::metrics::ranking::RANKING_METRICS;
-use crate::metrics::{METRICS, name};
 use crate::models::FAMILIES;
 
-fn params(list: &[Param]) -> Value {
-    let properties: Map<String, Value> = list.iter().map(|param| (param.name.to_owned(), param.schema())).collect();
-    json!({"type": ["object", "null"], "additionalProperties": false, "properties": properties})
-}
-
-/// Parameters whose owner is named elsewhere.
-pub(super) fn parameters() -> Value {
-    json!({"type": ["object", "null"]})
-}
-
-pub(super) fn names<T: Named + ?Sized>(catalog: &[&T]) -> Vec<&'static str> {
-    catalog.iter().map(|entry| entry.name()).collect()
-}
-
-/// A metric of any task.
-pub(super) fn metric() -> Value {
-    json!({"anyOf": Task::ALL.map(metric_of)})
-}
-
-/// A metric of a task: `f1`, or `ndcg@10`, `map`.
-fn metric_of(task: Task) -> Value {
-    let mut cut = names(RANKING_METRICS);
-    cut.retain(|metric| name(task, &format!("{metric}@1")).is_ok());
-    if cut.is_empty() {
-        json!({"enum": names(METRICS)})
-    } else {
-        json!({"type": "string", "pattern": format!("^({}|p)(@[1-9][0-9]*)?$", cut.join("|"))})
-    }
-}
-
-/// One feature step.
-pub(super) fn step() -> Value {
-    let with_params = STEPS.iter().map(|step| {
-        let mut of_step = params(step.params());
-        of_step["description"] = step.about().into();
-        json!({
-            "type": "object", "additionalProperties": false, "required": [step.name()],
-            "properties": {step.name(): of_step},
-        })
-    });
-    json!({"anyOf": with_params.chain([json!({"enum": names(STEPS)})]).collect::<Vec<_>>()})
-}
-
-/// `model.params` by the kind of model.
-pub(super) fn parameters_by_kind(model: &mut Value) {
-    let of_kind = FAMILIES.iter().map(|family| {
-        json!({"if": {"properties": {"kind": {"const": family.name()}}},
-               "then": {"properties": {"params": params(family.params())}}})
-    });
-    model["allOf"] = of_kind.collect();
-}
-
 /// What the sections of an experiment say of each other: `training` by the kind of model, the fields of each task.
-pub(super) fn of_experiment(root: &mut Value) {
+fn of_experiment(root: &mut Value) {
     let training = FAMILIES.iter().map(|family| {
         json!({"if": {"properties": {"model": {"properties": {"kind": {"const": family.name()}}}}},
                "then": {"properties": {"training": params(family.training())}}})
@@ -127,7 +76,9 @@ fn file(title: &str, mut schema: Value) -> Value {
 /// The JSON Schema (draft 2020-12) of an experiment config.
 #[must_use]
 pub fn schema() -> Value {
-    file("mlops experiment config", EXPERIMENT.schema())
+    let mut schema = EXPERIMENT.schema();
+    of_experiment(&mut schema);
+    file("mlops experiment config", schema)
 }
 
 /// The JSON Schema of a retrain config.

@@ -42,6 +42,24 @@ pub trait FromSection: Sized {
     }
 }
 
+impl Fields<'_, '_> {
+    /// The value of a field: what is written, else its default. A field of another task than the config's is absent.
+    #[must_use]
+    pub fn get<T: Value>(&self, name: &str) -> T {
+        let (field, mut at) = (self.section.field(name), self.at(name));
+        if !self.own().has(field) {
+            at.node = None;
+            return T::nothing(&at);
+        }
+        if let Some(what) = field.required {
+            at.require(what);
+        }
+        T::read(&at, &field.kind)
+            .or_else(|| T::preset(&at, field.preset.of(at.task()), &field.kind))
+            .unwrap_or_else(|| T::nothing(&at))
+    }
+}
+
 impl<T: FromSection> Value for T {
     fn read(at: &At<'_, '_>, _kind: &Kind) -> Option<Self> {
         Some(T::from_section(at))
@@ -153,35 +171,49 @@ fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(word.into()).ok()
 }
 
+/// The word of a choice that is written.
+pub fn written_choice<T: DeserializeOwned>(at: &At<'_, '_>, kind: &Kind) -> Option<T> {
+    let Kind::Word(words) = kind else { unreachable!("a choice has words") };
+    let written = at.text()?;
+    let written = if words.any_case { written.to_lowercase() } else { written };
+    if words.allowed.contains(&written.as_str()) {
+        return word(&written);
+    }
+    let hint = known_hint(&written, words.allowed.iter().copied());
+    at.refuse(words.message.replace("{}", &written), Some(hint));
+    None
+}
+
+/// The first word of a choice, which is its default.
+pub fn usual_choice<T: DeserializeOwned>(kind: &Kind) -> Option<T> {
+    if let Kind::Word(words) = kind { word(words.allowed[0]) } else { None }
+}
+
+/// Makes types values of `Kind::Word` fields: enums that serde reads from the words.
 macro_rules! choice {
     ($($type:ty),+) => {
-        $(impl Value for $type {
-            fn read(at: &At<'_, '_>, kind: &Kind) -> Option<Self> {
-                let Kind::Word(words) = kind else { unreachable!("a choice has words") };
-                let written = at.text()?;
-                let written = if words.any_case { written.to_lowercase() } else { written };
-                if words.allowed.contains(&written.as_str()) {
-                    return word(&written);
-                }
-                let hint = known_hint(&written, words.allowed.iter().copied());
-                at.refuse(words.message.replace("{}", &written), Some(hint));
-                None
+        $(impl $crate::config::value::Value for $type {
+            fn read(at: &$crate::config::decode::At<'_, '_>, kind: &$crate::config::field::Kind) -> Option<Self> {
+                $crate::config::value::written_choice(at, kind)
             }
 
-            fn preset(_at: &At<'_, '_>, _preset: &Preset, kind: &Kind) -> Option<Self> {
-                if let Kind::Word(words) = kind { word(words.allowed[0]) } else { None }
+            fn preset(
+                _at: &$crate::config::decode::At<'_, '_>,
+                _preset: &$crate::config::field::Preset,
+                kind: &$crate::config::field::Kind,
+            ) -> Option<Self> {
+                $crate::config::value::usual_choice(kind)
             }
 
-            fn nothing(_at: &At<'_, '_>) -> Self {
+            fn nothing(_at: &$crate::config::decode::At<'_, '_>) -> Self {
                 Self::default()
             }
         })+
     };
 }
+pub(super) use choice;
 
-use super::promotion::{Bound, GateStage, Inconclusive, Mode, Quantile};
-use super::retrain::Period;
-choice!(Base, Missing, Rule, Divisor, Empty, Gain, Ties, Bound, GateStage, Inconclusive, Mode, Quantile, Period);
+choice!(Base, Missing, Rule, Divisor, Empty, Gain, Ties);
 
 impl<T: Value> Value for Option<T> {
     fn read(at: &At<'_, '_>, kind: &Kind) -> Option<Self> {

@@ -59,6 +59,17 @@ pub enum Input {
 }
 
 impl Input {
+    /// What is missing in a row without an input, in words.
+    #[must_use]
+    pub fn missing(&self) -> &'static str {
+        match self {
+            Self::Text { columns, .. } if columns.len() > 1 => "all text columns are empty",
+            Self::Text { .. } => "no text",
+            Self::Embedding(_) => "no vector",
+            Self::Numbers(_) | Self::All => "all feature columns are empty",
+        }
+    }
+
     /// What stands for the input in messages.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -56,10 +56,10 @@ pub fn write<'a>(
     facts: &[(&str, String)],
 ) -> Result<()> {
     let format = Format::of(path)?;
-    // A link is written through; what is no file (a device, a pipe) cannot be written whole or not at all.
+    // A link is written through; what is no file (a device, a pipe) is written to.
     let through = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    if through.exists() && !through.is_file() {
-        return Err(Error::invalid(format!("`{}` is not a regular file", path.display())));
+    if through.is_dir() {
+        return Err(Error::invalid(format!("`{}` is a folder, not a file", path.display())));
     }
     let path = through.as_path();
     match format {

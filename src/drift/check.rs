@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::STATISTICS;
+use super::chosen::Statistic;
 use super::current::{Seen, Values};
 use super::decision::{Case, Rule, Settings, Verdict, judge, replicates};
 use super::domain_classifier::{DomainClassifier, WIDEST};
@@ -14,8 +14,7 @@ use super::pair::{Histogram, Pair};
 use super::profile::{Column, Content, Role};
 use super::statistic::{Counts, Draws, DriftStatistic, FEW, Kind, Null, Sides};
 use super::vectors::VectorSample;
-use crate::catalog::{Named as _, find};
-use crate::error::Result;
+use crate::catalog::Named as _;
 use crate::tracking::Severity;
 
 /// A column with its current side; none where the data lack it.
@@ -102,16 +101,14 @@ enum About {
 }
 
 /// Checks columns and, where there are any, whole vectors.
-///
-/// # Errors
-/// `Invalid` for an unknown statistic.
+#[must_use]
 pub fn check(
     observed: &[Observed<'_>],
     vectors: Option<(&VectorSample, &Array2<f32>)>,
     settings: &Settings,
     seed: u64,
-) -> Result<Report> {
-    let chosen = find("drift statistic", STATISTICS, &settings.statistic)?;
+) -> Report {
+    let chosen = settings.statistic.0;
     let mut findings: Vec<Vec<Finding>> = observed
         .iter()
         .map(|(column, seen)| {
@@ -169,13 +166,13 @@ pub fn check(
     let findings: Vec<Finding> = findings.into_iter().flatten().collect();
     let told = findings.iter().map(|finding| (finding.drift, finding.severity));
     let all: Vec<(bool, Severity)> = columns.iter().map(|column| (column.drift, column.severity)).chain(told).collect();
-    Ok(Report {
+    Report {
         drift: all.iter().any(|(drift, _)| *drift),
         severity: all.iter().map(|(_, severity)| *severity).max().unwrap_or(Severity::Normal),
         columns,
         findings,
         notes,
-    })
+    }
 }
 
 /// What nulls that are drawn cannot show: Holm's first step may ask for a smaller p-value than so many draws have.
@@ -315,7 +312,7 @@ fn of_kl(
     let sides = pair.sides();
     let value = Kl.value(&sides)?;
     let null = Kl.null(&sides, value, Draws { most: 999, ..draws });
-    let settings = Settings { statistic: Kl.name().to_owned(), effect_floor: None, ..settings.clone() };
+    let settings = Settings { statistic: Statistic(&Kl), effect_floor: None, ..settings.clone() };
     let verdict = judge(&[Case { statistic: &Kl, sides, value, null }], &settings);
     verdict.first().map(|verdict| (value, verdict.threshold))
 }

@@ -14,6 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chosen::Statistic;
 use super::statistic::{DriftStatistic, Null, Sides};
 use crate::error::{Error, Result};
 use crate::stats::adjust::{benjamini_hochberg, holm};
@@ -49,7 +50,7 @@ impl Rule {
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The statistic of columns that fall into its kinds.
-    pub statistic: String,
+    pub statistic: Statistic,
     /// The chance of a false alarm in one check, over all columns.
     pub alpha: f64,
     /// The effect floor of that statistic; its own when absent.
@@ -63,7 +64,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { statistic: "kl".into(), alpha: 0.01, effect_floor: None, window: 1000, rule: Rule::Significant }
+        Self { statistic: Statistic::default(), alpha: 0.01, effect_floor: None, window: 1000, rule: Rule::Significant }
     }
 }
 
@@ -129,7 +130,7 @@ pub fn judge(cases: &[Case<'_>], settings: &Settings) -> Vec<Verdict> {
         let (threshold, drift) = match settings.rule {
             Rule::Bands => (statistic.value_of_effect(&case.sides, scale.bands[0]), effect > scale.bands[0]),
             Rule::Significant => {
-                let own = statistic.name() == settings.statistic;
+                let own = statistic.name() == settings.statistic.name();
                 let floor = settings.effect_floor.filter(|_| own).unwrap_or(scale.floor);
                 // Where Holm's procedure stood for this column: it stops at the first that is not significant.
                 let level = settings.alpha / (p.len() - rank.min(rejected)) as f64;

@@ -8,6 +8,7 @@
 pub mod bins;
 pub mod check;
 pub mod chi_squared;
+pub mod chosen;
 pub mod cramers_v;
 pub mod current;
 pub mod decision;
@@ -30,6 +31,7 @@ pub mod wasserstein;
 mod simulation;
 
 pub use check::{Checked, Report, check};
+pub use chosen::Statistic;
 pub use current::Seen;
 pub use decision::{Rule, Settings};
 pub use findings::Finding;

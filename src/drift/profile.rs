@@ -247,21 +247,21 @@ impl Column {
         }
     }
 
-    /// A column of texts: numeric when all cells that are there read as finite numbers, else categorical.
+    /// A column of texts: numeric when more than half of the cells that are there read as finite numbers (the others then
+    /// count as rows without a value), else categorical.
     #[must_use]
     pub fn of_cells(name: &str, rows: &str, cells: &[Option<String>], room: Room) -> Self {
-        let there: Vec<&str> = cells.iter().flatten().map(String::as_str).collect();
-        let numbers: Option<Vec<f64>> =
-            there.iter().map(|cell| cell.trim().parse::<f64>().ok().filter(|value| value.is_finite())).collect();
-        let content = match numbers {
-            Some(numbers) if !numbers.is_empty() => Content::Numeric(Numbers::of(numbers, false, room)),
-            _ => {
-                let mut counted = BTreeMap::new();
-                there.iter().for_each(|cell| *counted.entry((*cell).to_owned()).or_insert(0) += 1);
-                Content::Categorical(Words::of(counted))
-            }
-        };
-        let (n, nulls) = (cells.len() as u64, (cells.len() - there.len()) as u64);
+        let present: Vec<&str> = cells.iter().flatten().map(String::as_str).collect();
+        let number = |cell: &&str| cell.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+        let numbers: Vec<f64> = present.iter().filter_map(number).collect();
+        if numbers.len() * 2 > present.len() {
+            let nulls = (cells.len() - numbers.len()) as u64;
+            return Self::of_numbers((name, Role::Column), rows, numbers, nulls, room);
+        }
+        let mut counted = BTreeMap::new();
+        present.iter().for_each(|cell| *counted.entry((*cell).to_owned()).or_insert(0) += 1);
+        let content = Content::Categorical(Words::of(counted));
+        let (n, nulls) = (cells.len() as u64, (cells.len() - present.len()) as u64);
         Self { name: name.to_owned(), role: Role::Column, rows: rows.to_owned(), n, nulls, content }
     }
 

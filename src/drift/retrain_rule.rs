@@ -156,8 +156,8 @@ pub fn advise(rule: &RetrainRule, events: &[DriftEvent], situation: &Situation<'
     let mut reasons = Vec::new();
     if windows >= least {
         reasons.push(format!(
-            "{} with drift in {} (at least {least})",
-            many(windows, "window"),
+            "{} in {} (at least {least})",
+            many(windows, "drifted window"),
             many(days as usize, "day")
         ));
     }
@@ -171,7 +171,8 @@ pub fn advise(rule: &RetrainRule, events: &[DriftEvent], situation: &Situation<'
     let cooling = cooling.filter(|(_, until)| situation.now_ms < *until);
     if !asked {
         let span = many(days as usize, "day");
-        reasons.push(format!("{windows} of {least} windows with drift in {span}, none severe on a full window"));
+        let windows = many(windows, "drifted window");
+        reasons.push(format!("{windows} in {span} (needs {least}, or one severe on a full window)"));
     }
     if let Some((reset, until)) = cooling {
         let left = (until - situation.now_ms) as f64 / DAY_MS as f64;
@@ -251,11 +252,11 @@ mod tests {
         let five = asked(&daily(5), None);
         assert!(five.should_retrain);
         assert_eq!((five.events, five.severe, five.days, five.cooling_down_until_ms), (5, 0, 7, None));
-        assert_eq!(five.reasons, ["5 windows with drift in 7 days (at least 5)"]);
+        assert_eq!(five.reasons, ["5 drifted windows in 7 days (at least 5)"]);
         let four = asked(&daily(4), None);
         assert!(!four.should_retrain);
-        assert_eq!(four.reasons, ["4 of 5 windows with drift in 7 days, none severe on a full window"]);
-        assert_eq!(asked(&[], None).reasons, ["0 of 5 windows with drift in 7 days, none severe on a full window"]);
+        assert_eq!(four.reasons, ["4 drifted windows in 7 days (needs 5, or one severe on a full window)"]);
+        assert_eq!(asked(&[], None).reasons, ["0 drifted windows in 7 days (needs 5, or one severe on a full window)"]);
     }
 
     #[test]
@@ -355,7 +356,7 @@ mod tests {
         let events = [event(0), DriftEvent { window_from_ms: NOW, window_to_ms: NOW + 5, ..event(0) }];
         let advice = advise(&rule, &events, &situation);
         assert!(advice.should_retrain, "{advice:?}");
-        assert_eq!(advice.reasons, ["2 windows with drift in 1 day (at least 2)"]);
+        assert_eq!(advice.reasons, ["2 drifted windows in 1 day (at least 2)"]);
         for wrong in [
             RetrainRule { min_windows: 0, ..rule },
             RetrainRule { days: 0, ..rule },

@@ -133,6 +133,10 @@ impl Host {
         let healed = mend(project, records, &notes);
         let session = Session { project, listen, cancellation, notes, healed, embedding, texts: Mutex::default() };
         let result = work(&session);
+        if records == Records::Runs {
+            // A copy that a rollback had to leave because this command read from it can go now.
+            project.remove_unread_copies();
+        }
         let report = session.take_texts();
         let mut notes = report.notes;
         notes.extend(report.cleaning.describe());

@@ -190,7 +190,7 @@ fn a_promotion_opens_its_candidate_once() {
     // With a version in production, whose latency is measured beside the candidate's: each is loaded once.
     let second = train_one();
     let serving = project.layout.production(&first.model, first.version);
-    let expected =
-        BTreeMap::from_iter(once.into_iter().chain([(loaded(&second), 1), (format!("load {}", serving.display()), 1)]));
+    let mut expected = BTreeMap::from(once);
+    expected.extend([(loaded(&second), 1), (format!("load {}", serving.display()), 1)]);
     assert_eq!(promote_one("points/2"), expected);
 }

@@ -85,6 +85,12 @@ impl Layout {
         self.experiment(experiment).join("runs").join(run.as_str())
     }
 
+    /// The file that the process of a run keeps locked while it works.
+    #[must_use]
+    pub fn working(&self, run: &RunId) -> PathBuf {
+        self.experiments().join(".running").join(run.as_str())
+    }
+
     /// The folder of all models' versions, as they were trained.
     #[must_use]
     pub fn checkpoints(&self) -> PathBuf {

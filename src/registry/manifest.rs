@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Cause, Context, Result};
-use crate::fs::{document, read_text, sha256, sha256_file, write_atomic};
+use crate::error::{Cause, Context, Error, Result};
+use crate::fs::{document, is_file_name, read_text, sha256, sha256_file, write_atomic};
 use crate::names::{ModelName, RunId, Version};
 
 /// The version of the folder's format that this build writes.
@@ -93,15 +93,61 @@ impl Manifest {
         Ok((Self::read_file(&path)?, sha256_file(&path)?.1))
     }
 
-    /// Reads a manifest.
+    /// Reads a manifest. Whoever uses the names of its files may rely on them being names of files in its folder.
     ///
     /// # Errors
-    /// `NotFound` when there is none, `Failed` when it is damaged or from a newer build.
+    /// `NotFound` when there is none, `Failed` when it is damaged, from a newer build, or names files of other folders.
     pub fn read_file(path: &Path) -> Result<Self> {
+        const HINT: &str = "`mlops doctor --fix` heals a copy, else restore the folder or train again";
         let text = read_text(path)?;
-        document(&path.display().to_string(), &text, FORMAT_VERSION).map_err(|error| match error.cause() {
-            Some(Cause::NewerFormat) => error,
-            _ => error.hint("`mlops doctor --fix` heals a copy, else restore the folder or train again"),
-        })
+        let manifest: Self =
+            document(&path.display().to_string(), &text, FORMAT_VERSION).map_err(|error| match error.cause() {
+                Some(Cause::NewerFormat) => error,
+                _ => error.hint(HINT),
+            })?;
+        match manifest.files.keys().find(|name| !is_file_name(name) || *name == FILE) {
+            None => Ok(manifest),
+            Some(name) => Err(Error::failed(format!(
+                "`{}` is damaged: it lists `{name}`, which is no name of a file in its folder",
+                path.display()
+            ))
+            .hint(HINT)),
+        }
+    }
+
+    /// Whether the other manifest is of the same version of the same model, made by the same run of the same rows.
+    #[must_use]
+    pub fn is_of_the_same_version(&self, other: &Self) -> bool {
+        let facts = |one: &Self| {
+            let Self { model, version, run_id, parent, created_at, data_fingerprint, embedder, .. } = one.clone();
+            (model, version, run_id, parent, created_at, data_fingerprint, embedder, one.embedder_identity.clone())
+        };
+        facts(self) == facts(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_out_of_the_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let written = |name: &str| {
+            let document = serde_json::json!({
+                "format_version": 1, "model": "m", "version": 1, "run_id": "0".repeat(32), "parent": null,
+                "created_at": "2026-12-01T00:00:00Z", "data_fingerprint": "ab", "embedder": null,
+                "files": {name: {"size": 1, "sha256": "ab"}},
+            });
+            std::fs::write(&path, document.to_string()).unwrap();
+            Manifest::read_file(&path)
+        };
+        assert!(written("schema.json").is_ok(), "{:?}", written("schema.json"));
+        assert!(written("..hidden").is_ok());
+        for name in ["/etc/passwd", "../victim", "a/b", "", ".", "..", "a\\b", "a\0", FILE] {
+            let error = written(name).unwrap_err();
+            assert!(error.message.contains("no name of a file in its folder"), "{name}: {error}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::pointer::model_folder;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 
@@ -63,13 +64,6 @@ impl Selector {
         }
         Ok(Self::Name(ModelName::parse(text)?))
     }
-}
-
-/// The folder of a version at this path: the folder itself, or what is active in a model's folder in production.
-#[must_use]
-pub fn model_folder(path: &Path) -> Option<PathBuf> {
-    let candidates = [path.to_path_buf(), path.join("active")];
-    candidates.into_iter().find(|folder| folder.join("manifest.json").is_file())
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
 //! Publishing version folders, checking them, and mirroring the stages: `production/<model>/active` tells the truth.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
+use super::checksums;
 use super::layout::Layout;
 use super::manifest::{self, Manifest};
+use super::pointer::{check_pointers, point};
+use super::reading::{Unread, remove_unread};
 use crate::error::{Context, Error, Result};
-use crate::fs::{crash_point, publish_dir, sha256_file, switch_link, sync_dir};
+use crate::fs::{Partial, build_dir, crash_point, publish_dir, remove_left_over, sha256_file, sync_dir, take_away};
 use crate::names::{ModelName, Version};
 
 /// Writes a version's folder and seals it; gives the manifest's SHA-256. All or nothing.
@@ -32,6 +37,7 @@ pub fn publish(layout: &Layout, manifest: Manifest, fill: impl FnOnce(&Path) -> 
 /// `NotFound` without a manifest; `Failed` naming the first file that is missing, changed or not listed.
 pub fn check_folder(folder: &Path) -> Result<(Manifest, String)> {
     let (manifest, sealed) = Manifest::read(folder)?;
+    check_name(folder, &manifest)?;
     check_files(folder, &manifest)?;
     let Some(checkpoint) = &manifest.checkpoint else { return Ok((manifest, sealed)) };
     // A release is what its checkpoint was, and more: the checkpoint's manifest says so file by file.
@@ -45,8 +51,35 @@ pub fn check_folder(folder: &Path) -> Result<(Manifest, String)> {
     if let Some((name, _)) = original.files.iter().find(|(name, facts)| manifest.files.get(*name) != Some(*facts)) {
         return Err(Error::failed(format!("`{}` is not the checkpoint's", folder.join(name).display())).hint(DAMAGED));
     }
+    if !original.is_of_the_same_version(&manifest) {
+        let path = folder.join(manifest::FILE);
+        return Err(
+            Error::failed(format!("`{}` is of another version than its checkpoint", path.display())).hint(DAMAGED)
+        );
+    }
     let checkpoint = checkpoint.clone();
     Ok((manifest, checkpoint))
+}
+
+/// SHA-256 of the manifest that lies in a folder, be it a checkpoint or a release.
+///
+/// # Errors
+/// `Failed` when it cannot be read.
+pub fn manifest_sha256(folder: &Path) -> Result<String> {
+    sha256_file(&folder.join(manifest::FILE)).map(|(_, hash)| hash)
+}
+
+/// A folder that is named after a version holds that version.
+fn check_name(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let name = folder.file_name().and_then(|name| name.to_str()).filter(|name| name.starts_with('v'));
+    match name.and_then(|name| Version::parse(name).ok()) {
+        Some(version) if version != manifest.version => {
+            let (path, found) = (folder.join(manifest::FILE), manifest.version);
+            Err(Error::failed(format!("`{}` is the manifest of {found}, not of {version}", path.display()))
+                .hint(DAMAGED))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_files(folder: &Path, manifest: &Manifest) -> Result<()> {
@@ -59,6 +92,17 @@ fn check_files(folder: &Path, manifest: &Manifest) -> Result<()> {
         if (size, &sha256) != (facts.size, &facts.sha256) {
             let what = format!("expected {} bytes {:.12}…, got {size} bytes {sha256:.12}…", facts.size, facts.sha256);
             return Err(Error::failed(format!("`{}` is damaged: {what}", path.display())).hint(DAMAGED));
+        }
+    }
+    let cannot = || format!("cannot list `{}`", folder.display());
+    for entry in fs::read_dir(folder).context(cannot)? {
+        let name = entry.context(cannot)?.file_name();
+        let listed = name.to_str().is_some_and(|name| name == manifest::FILE || manifest.files.contains_key(name));
+        // A network file system keeps a file under such a name that was removed while it was open.
+        if !listed && !name.to_string_lossy().starts_with(".nfs") {
+            let path = folder.join(name);
+            return Err(Error::failed(format!("`{}` is not listed in the manifest of its folder", path.display()))
+                .hint("remove it, if it was put there by hand: a published folder never changes"));
         }
     }
     Ok(())
@@ -107,18 +151,21 @@ fn exchange(to: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if !to.exists() {
         return publish_dir(to, fill);
     }
-    let built = crate::fs::temporary(to);
-    let _ = fs::remove_dir_all(&built);
-    publish_dir(&built, fill)?;
-    crash_point("exchange.before_renames");
-    let gone = crate::fs::temporary(&built);
+    let built = build_dir(to, fill)?;
+    // The new folder has the same version: a reader that stays too long is not waited for.
+    let unread = Unread::wait(to, READERS_WAIT);
     let cannot = || format!("cannot publish `{}`", to.display());
-    fs::rename(to, &gone).context(cannot)?;
+    let gone = Partial::folder(to).context(cannot)?;
+    crash_point("exchange.before_renames");
+    fs::rename(to, gone.path().join("folder")).context(cannot)?;
     crash_point("exchange.between_renames");
-    fs::rename(&built, to).context(cannot)?;
-    let _ = fs::remove_dir_all(gone);
+    built.publish(to).context(cannot)?;
+    drop((gone, unread));
     to.parent().map_or(Ok(()), sync_dir)
 }
+
+/// How long the readers of a folder are waited for before it is exchanged.
+const READERS_WAIT: Duration = Duration::from_secs(2);
 
 /// Whether a whole release of this version's checkpoint lies beside the validated ones.
 #[must_use]
@@ -133,8 +180,14 @@ fn copy_files(manifest: &Manifest, from: &Path, to: &Path) -> Result<()> {
     manifest.files.keys().try_for_each(|name| copy_file(&from.join(name), &to.join(name)))
 }
 
+/// Copies a file to a path where there is none: never onto itself, never through a link.
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display())).map(|_| ())
+    let copied = File::open(from).and_then(|mut from| {
+        let mut to = File::create_new(to)?;
+        io::copy(&mut from, &mut to)?;
+        to.set_permissions(from.metadata()?.permissions())
+    });
+    copied.context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display()))
 }
 
 /// Puts a copy of a version beside the validated ones; a release of it that is there is kept.
@@ -182,7 +235,31 @@ pub fn prepare_production(layout: &Layout, model: &ModelName, version: Version) 
     let sealed = |folder: &Path| check_folder(folder).map(|(_, sealed)| sealed);
     // A release of another checkpoint (deleted, trained again under the same number) is none.
     let released = sealed(&validated).is_ok_and(|there| sealed(&checkpoint).map_or(true, |sealed| sealed == there));
-    copy_version(if released { &validated } else { &checkpoint }, &layout.production(model, version))
+    copy_version(if released { &validated } else { &checkpoint }, &layout.production(model, version))?;
+    write_checksums(layout, model)
+}
+
+/// Writes the hashes of the manifests down that lie in production; a version whose manifest is gone serves no more.
+fn write_checksums(layout: &Layout, model: &ModelName) -> Result<()> {
+    let folder = layout.production_of(model);
+    let mut versions = versions_in(&folder);
+    versions.retain(|version| folder.join(version.to_string()).join(manifest::FILE).is_file());
+    checksums::write(&folder, &versions)
+}
+
+/// Removes copies of a version that are releases with another manifest than the recorded one: they are made again.
+///
+/// # Errors
+/// `Failed` when the disk refuses.
+pub fn discard_foreign_releases(layout: &Layout, model: &ModelName, version: Version, recorded: &str) -> Result<()> {
+    for folder in [layout.validated(model, version), layout.production(model, version)] {
+        let is_release = Manifest::read(&folder).is_ok_and(|(manifest, _)| manifest.checkpoint.is_some());
+        // Without its checkpoint there is nothing that it could be made again from.
+        if is_release && manifest_sha256(&folder)? != recorded && layout.checkpoint(model, version).is_dir() {
+            take_away(&folder)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes `production/<model>/` say what the rows say: `active` and `previous` point to these versions, other versions
@@ -200,6 +277,7 @@ pub fn mirror_production(
     if !folder.is_dir() && active.is_none() {
         return Ok(None);
     }
+    check_pointers(layout, model)?;
     let whole = |version: Version| match check_folder(&layout.production(model, version)) {
         Ok(_) => Ok(()),
         Err(_) => prepare_production(layout, model, version),
@@ -209,31 +287,23 @@ pub fn mirror_production(
     if damaged.is_some() {
         previous = None;
     }
+    // What serves until the switch is among them.
+    write_checksums(layout, model)?;
     crash_point("mirror.before_active");
-    for (link, version) in [(layout.active(model), active), (layout.previous(model), previous)] {
-        match version {
-            Some(version) => switch_link(&link, &version.to_string())?,
-            None if link.is_symlink() => {
-                fs::remove_file(&link).context(|| format!("cannot remove `{}`", link.display()))?;
-                sync_dir(&folder)?;
-            }
-            None => {}
-        }
+    for (pointer, version) in [(layout.active(model), active), (layout.previous(model), previous)] {
+        point(&pointer, version)?;
         crash_point("mirror.between_links");
     }
     let entries = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
-    for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(crate::fs::is_left_over)) {
-        let _ = fs::remove_dir_all(entry.path());
+    for entry in entries {
+        let _ = remove_left_over(&entry.path());
     }
     for version in versions_in(&folder) {
         if Some(version) != active && Some(version) != previous {
-            // Away by one rename first: a reader finds the whole folder or none.
-            let stale = layout.production(model, version);
-            let gone = crate::fs::temporary(&stale);
-            if fs::rename(stale, &gone).is_ok() {
-                let _ = fs::remove_dir_all(gone);
-            }
+            // One that a command still reads from goes with the next change.
+            let _ = remove_unread(&layout.production(model, version));
         }
     }
+    write_checksums(layout, model)?;
     Ok(damaged)
 }

@@ -3,7 +3,7 @@
 //! A comment on GitHub holds 65,536 characters. A longer document is shortened: long tables first, to fewer and fewer
 //! rows with a line that counts the others, then whole blocks at the end.
 
-use super::document::{Align, Block, Document, Table, Tone};
+use super::document::{Align, Block, Document, Line, Span, Table, Tone, facts_table};
 use super::numbers::count;
 
 /// The most characters that are written.
@@ -44,21 +44,24 @@ pub fn markdown(document: &Document, figures: Figures<'_>) -> String {
 fn written(document: &Document, figures: Figures<'_>, rows: usize, cell: usize) -> String {
     let mut text = format!("# {}\n", escaped(&document.title));
     for block in &document.blocks {
-        text += "\n";
-        text += &match block {
-            Block::Heading(level, heading) => format!("{} {}\n", "#".repeat(usize::from(*level)), escaped(heading)),
+        let written = match block {
+            Block::Heading(level, heading) => {
+                format!("{} {}\n", "#".repeat(usize::from(*level)), inline(heading, usize::MAX))
+            }
             Block::Verdict(tone, verdict) => {
                 let mark = match tone {
                     Tone::Good => "✅ ",
                     Tone::Bad => "❌ ",
-                    Tone::Neutral => "",
+                    _ => "",
                 };
-                format!("**{mark}{}**\n", escaped(verdict))
+                format!("**{mark}{}**\n", escaped(&verdict.to_string()))
             }
-            Block::Text(paragraph) => format!("{}\n", escaped(paragraph)),
-            Block::Note(note) => format!("> {}\n", escaped(note)),
-            Block::List(lines) => lines.iter().map(|line| format!("- {}\n", escaped(line))).collect(),
+            Block::Text(paragraph) => format!("{}\n", inline(paragraph, usize::MAX)),
+            Block::Note(note) => format!("> {}\n", inline(note, usize::MAX)),
+            Block::List(lines) => lines.iter().map(|line| format!("- {}\n", inline(line, usize::MAX))).collect(),
+            Block::Facts(facts) => table(&facts_table(facts), rows, cell),
             Block::Table(given) => table(given, rows, cell),
+            Block::Gap => continue,
             Block::Figure(figure) => match figures {
                 Figures::In(folder) => {
                     let path = linked(&format!("{folder}/{}.svg", figure.name));
@@ -71,6 +74,7 @@ fn written(document: &Document, figures: Figures<'_>, rows: usize, cell: usize) 
                 format!("{fence}{language}\n{}\n{fence}\n", code.trim_end())
             }
         };
+        text += &format!("\n{written}");
     }
     text
 }
@@ -81,22 +85,56 @@ fn longest_fence(code: &str) -> usize {
 
 fn table(given: &Table, most: usize, cell: usize) -> String {
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let short = |text: &str| {
-        if text.chars().count() <= cell {
-            return escaped(text);
-        }
-        escaped(&text.chars().take(cell).collect::<String>()) + "…"
-    };
-    let mut text = line(given.columns.iter().map(|(name, _)| short(name)).collect());
+    let mut text = line(given.columns.iter().map(|(name, _)| inline(&Line::from(name), cell)).collect());
     let rule = given.columns.iter().map(|(_, align)| if *align == Align::Right { "--:" } else { ":--" });
     text += &line(rule.map(str::to_owned).collect());
     for row in given.rows.iter().take(most) {
-        text += &line(row.iter().map(|cell| short(cell)).collect());
+        text += &line(row.iter().map(|one| inline(one, cell)).collect());
     }
     if given.rows.len() > most {
         text += &format!("\n… and {} more\n", count(given.rows.len() - most));
     }
+    // A cell cannot hold a table: what explains a row follows the table under the first cells of the row.
+    for (at, facts) in given.below.iter().filter(|(at, _)| **at < most) {
+        let row = given.rows[*at].iter().take(2).cloned();
+        let name = escaped(&Line::joined(row, " ").to_string());
+        text += &format!("\n{name}:\n\n{}", self::table(&facts_table(facts), most, cell));
+    }
     text
+}
+
+/// A line of a document, with at most so many characters of text. Markdown has no colours: emphasis is bold where
+/// Markdown can read it so (between spaces), every other tone is plain text.
+fn inline(line: &Line, most: usize) -> String {
+    let text = line.to_string();
+    if text.chars().count() > most {
+        return escaped(&text.chars().take(most).collect::<String>()) + "…";
+    }
+    let spaced = |letter: Option<char>| letter.is_none_or(char::is_whitespace);
+    let (mut written, mut plain) = (String::new(), String::new());
+    let flush = |written: &mut String, plain: &mut String| {
+        if !plain.trim().is_empty() {
+            let space = |edge: bool| if edge { " " } else { "" };
+            let (before, after) = (plain.starts_with(char::is_whitespace), plain.ends_with(char::is_whitespace));
+            *written += &format!("{}{}{}", space(before), escaped(plain), space(after));
+        } else if !plain.is_empty() {
+            written.push(' ');
+        }
+        plain.clear();
+    };
+    for (at, Span { tone, text }) in line.0.iter().enumerate() {
+        let before = line.0[..at].iter().rev().find_map(|span| span.text.chars().next_back());
+        let after = line.0[at + 1..].iter().find_map(|span| span.text.chars().next());
+        let trimmed = text.trim() == text && !text.is_empty();
+        if *tone == Tone::Emphasis && line.0.len() > 1 && trimmed && spaced(before) && spaced(after) {
+            flush(&mut written, &mut plain);
+            written += &format!("**{}**", escaped(text));
+        } else {
+            plain += text;
+        }
+    }
+    flush(&mut written, &mut plain);
+    written.trim().to_owned()
 }
 
 /// A path as the target of a link: what would end it or begin HTML is written in percent.
@@ -151,7 +189,7 @@ mod tests {
     use pulldown_cmark::{Event, Options, Parser, Tag};
 
     use super::*;
-    use crate::report::document::Figure;
+    use crate::report::document::{Figure, bad, cells, dim, emphasis};
 
     /// Names that would like to be more than a name.
     const ODD: [&str; 17] = [
@@ -202,11 +240,8 @@ mod tests {
             document.push(Block::Verdict(Tone::Neutral, name.into()));
             document.text(name);
             document.note(name);
-            let row = vec![name.to_owned(), name.to_owned()];
-            document.push(Block::Table(Table {
-                rows: vec![row.clone(), row],
-                ..Table::of(&[(name, Align::Left), ("n", Align::Right)])
-            }));
+            let row: Vec<Line> = cells![name, name];
+            document.table(Table::of(&[(name, Align::Left), ("n", Align::Right)]).with([row.clone(), row]));
             let (text, cells) = read(&markdown(&document, Figures::Told));
             assert_eq!(cells, 6, "{name}");
             assert_eq!(text.matches(one_line.trim()).count(), 10, "{name}: {text}");
@@ -219,7 +254,7 @@ mod tests {
         document.push(Block::Verdict(Tone::Good, "reviews v3 meets its gate".into()));
         document.section("Metrics");
         let mut table = Table::of(&[("metric", Align::Left), ("test", Align::Right)]);
-        table.rows.push(vec!["roc_auc".into(), "0.9123 [0.900, 0.920]".into()]);
+        table.rows.push(cells!["roc_auc", "0.9123 [0.900, 0.920]"]);
         document.push(Block::Table(table));
         document.push(Block::Figure(Figure { name: "roc".into(), caption: "ROC, n = 5".into(), svg: String::new() }));
         document.note("no predictions");
@@ -248,10 +283,40 @@ mod tests {
     }
 
     #[test]
+    fn tones_and_facts() {
+        let mut document = Document::new("x");
+        document.text(emphasis("a*b v3") + "  " + dim("(of lr)") + " " + bad("no"));
+        document.text(emphasis("bold") + "ness of " + emphasis("c"));
+        document.fact("kind", emphasis("lr"));
+        document.fact("run", Line::from("1 ") + dim("x|y"));
+        document.gap();
+        document.part(dim("params"));
+        document.table(Table::of(&[("n", Align::Cut)]).with([cells![emphasis("best") + " of 2"]]));
+        insta::assert_snapshot!(markdown(&document, Figures::Told), @r"
+        # x
+
+        **a\*b v3** (of lr) no
+
+        boldness of **c**
+
+        |  |  |
+        | :-- | :-- |
+        | kind | lr |
+        | run | 1 x\|y |
+
+        ### params
+
+        | n |
+        | :-- |
+        | **best** of 2 |
+        ");
+    }
+
+    #[test]
     fn long_documents_are_shortened() {
         let mut document = Document::new("long");
         let mut table = Table::of(&[("a", Align::Left), ("b", Align::Right)]);
-        table.rows = (0..2000).map(|row| vec![format!("행 {row}"), "x".repeat(40)]).collect();
+        table.rows = (0..2000).map(|row| cells![format!("행 {row}"), "x".repeat(40)]).collect();
         document.push(Block::Table(table.clone()));
         let text = markdown(&document, Figures::Told);
         assert!(text.chars().count() <= MOST);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::document::{Align, Block, Document, Table};
+use super::document::{Align, Block, Document, Line, Table, cells};
 use super::markdown::{Figures, markdown};
 use super::numbers::{count, told, value};
 use crate::metrics::ranking::Empty;
@@ -230,13 +230,11 @@ impl ModelCard {
         let rows: Vec<String> =
             data.rows.iter().map(|(part, rows)| format!("{part} {}", count(*rows as usize))).collect();
         let time = data.time.as_ref().map_or("not known".into(), |(from, to)| format!("{from} to {to}"));
-        card.push(Block::Table(Table::facts(vec![
-            ("source", known(&data.source)),
-            ("rows", known(&rows.join(", "))),
-            ("time", time),
-            ("metrics are of", known(&data.split)),
-            ("SHA-256 of the rows", known(&data.fingerprint)),
-        ])));
+        card.fact("source", known(&data.source));
+        card.fact("rows", known(&rows.join(", ")));
+        card.fact("time", time);
+        card.fact("metrics are of", known(&data.split));
+        card.fact("SHA-256 of the rows", known(&data.fingerprint));
     }
 
     fn measured(&self, card: &mut Document) {
@@ -248,9 +246,9 @@ impl ModelCard {
             let primary = self.metrics.get_key_value(&self.primary);
             let others = self.metrics.iter().filter(|(name, _)| **name != self.primary);
             for (name, estimate) in primary.into_iter().chain(others) {
-                table.rows.push(vec![name.clone(), told(estimate)]);
+                table.rows.push(cells![name, told(estimate)]);
             }
-            card.push(Block::Table(table));
+            card.table(table);
         }
         if let Some(facts) = &self.ranking {
             card.text(told_of_queries(facts));
@@ -269,9 +267,9 @@ impl ModelCard {
         ]);
         table.rows.extend(self.subgroups.iter().map(|group| {
             let rows = count(group.rows as usize);
-            vec![group.column.clone(), group.value.clone(), rows, group.metric.clone(), told(&group.estimate)]
+            cells![&group.column, &group.value, rows, &group.metric, told(&group.estimate)]
         }));
-        card.push(Block::Table(table));
+        card.table(table);
     }
 
     fn latencies(&self, card: &mut Document) {
@@ -285,10 +283,11 @@ impl ModelCard {
         let at_once = if self.modality == Modality::Ranking { "documents at once" } else { "rows at once" };
         let mut table = Table::of(&[left, right(at_once), right("p50 ms"), right("p95 ms"), right("p99 ms")]);
         table.rows.extend(self.latency.iter().map(|(what, rows, times)| {
-            let times = times.iter().map(|time| if *time < 0.001 { "< 0.001".into() } else { value(*time) });
-            [what.clone(), count(*rows as usize)].into_iter().chain(times).collect()
+            let times =
+                times.iter().map(|time| if *time < 0.001 { "< 0.001".into() } else { Line::from(value(*time)) });
+            cells![what, count(*rows as usize)].into_iter().chain(times).collect()
         }));
-        card.push(Block::Table(table));
+        card.table(table);
         if !self.measured_on.is_empty() {
             card.text(&self.measured_on);
         }
@@ -312,7 +311,7 @@ impl ModelCard {
             limits.push(format!("{} {what} decide the metrics: look at the intervals.", count(rows as usize)));
         }
         limits.extend(self.limits.iter().cloned());
-        card.push(Block::List(limits));
+        card.push(Block::List(limits.into_iter().map(Line::from).collect()));
     }
 
     fn loading(&self, card: &mut Document) {

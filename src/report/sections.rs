@@ -1,9 +1,7 @@
-//! Sections that several reports have: a comparison of two models, the impact of parameters.
+//! A section that several papers have: two models, metric by metric.
 
-use super::document::{Align, Block, Document, Figure, Table};
-use super::numbers::{count, optional, value};
-use super::plots::impact::{Bar, Impact, impact};
-use crate::error::Result;
+use super::document::{Align, Document, Table, cells};
+use super::numbers::{count, optional};
 
 /// Two models on the same rows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,84 +59,20 @@ pub fn comparison(document: &mut Document, given: &ComparisonSection) {
         let interval =
             row.low.zip(row.high).map_or_else(String::new, |(low, high)| format!(" [{low:+.3}, {high:+.3}]"));
         let effect = row.effect.map_or("–".into(), |effect| format!("{effect:+.4}{interval}"));
-        let mut cells = vec![row.metric.clone(), optional(row.baseline), optional(row.candidate), effect];
+        let mut cells = cells![&row.metric, optional(row.baseline), optional(row.candidate), effect];
         if tested {
             let told = |text: &Option<String>| text.clone().unwrap_or_default();
             let n = row.n.map_or_else(String::new, count);
             let p = row.p.map_or_else(String::new, |p| if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") });
-            cells.extend([p, told(&row.test), n, told(&row.verdict)]);
+            cells.extend(cells![p, told(&row.test), n, told(&row.verdict)]);
         }
         table.rows.push(cells);
     }
-    document.push(Block::Table(table));
+    document.table(table);
     if !tested {
         document.note("Stored values side by side, not tested: mlops compare --baseline tests the difference.");
     }
     given.notes.iter().for_each(|note| document.note(note));
-}
-
-/// What moves a metric, over the runs of an experiment.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ImpactSection {
-    /// The metric.
-    pub metric: String,
-    /// Finished runs that were looked at.
-    pub runs: usize,
-    /// How importance was measured: `PED-ANOVA`.
-    pub method: String,
-    /// The parameters, most important first.
-    pub rows: Vec<ImpactRow>,
-    /// Why there is nothing to say: too few runs.
-    pub refusal: Option<String>,
-}
-
-/// One parameter.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ImpactRow {
-    /// Its name.
-    pub parameter: String,
-    /// Its share of what all parameters explain, 0…1.
-    pub importance: f64,
-    /// The lower end of the stability interval.
-    pub low: Option<f64>,
-    /// The upper end.
-    pub high: Option<f64>,
-    /// Its best value.
-    pub best: String,
-}
-
-/// Adds the impact of parameters.
-///
-/// # Errors
-/// `Failed` when it cannot be drawn.
-pub fn parameter_impact(document: &mut Document, given: &ImpactSection) -> Result<()> {
-    document.section("Parameter impact");
-    if let Some(refusal) = &given.refusal {
-        document.note(refusal);
-        return Ok(());
-    }
-    let mut table = Table::of(&[
-        ("parameter", Align::Left),
-        ("importance", Align::Right),
-        ("stability", Align::Right),
-        ("best value", Align::Left),
-    ]);
-    for row in &given.rows {
-        let stable = row.low.zip(row.high).map_or("–".into(), |(low, high)| format!("{low:.3} – {high:.3}"));
-        table.rows.push(vec![row.parameter.clone(), value(row.importance), stable, row.best.clone()]);
-    }
-    document.push(Block::Table(table));
-    let bars = given.rows.iter().map(|row| Bar {
-        parameter: row.parameter.clone(),
-        importance: row.importance,
-        interval: row.low.zip(row.high),
-    });
-    let bars: Vec<Bar> = bars.collect();
-    let title = format!("Parameter impact on {}", given.metric);
-    let subtitle = format!("{} runs · {} · whiskers: stability interval", count(given.runs), given.method);
-    let svg = impact(&Impact { title: &title, subtitle: &subtitle, bars: &bars })?;
-    document.push(Block::Figure(Figure { name: "impact".into(), caption: format!("{title}; {subtitle}"), svg }));
-    Ok(())
 }
 
 #[cfg(test)]
@@ -179,19 +113,5 @@ mod tests {
         let told = text(stored);
         assert!(told.contains("| f1 | 0.8000 | 0.8160 | +0.0160 |") && told.contains("not tested"), "{told}");
         assert!(told.ends_with("> other rows\n"));
-    }
-
-    #[test]
-    fn impact_or_why_there_is_none() {
-        let mut document = Document::new("x");
-        let row =
-            ImpactRow { parameter: "model.C".into(), importance: 0.7, best: "0.5".into(), ..ImpactRow::default() };
-        let given = ImpactSection { metric: "f1".into(), runs: 40, rows: vec![row], ..ImpactSection::default() };
-        parameter_impact(&mut document, &given).unwrap();
-        assert_eq!(document.figures().count(), 1);
-        let refused = ImpactSection { refusal: Some("4 runs, 10 are needed".into()), ..given };
-        parameter_impact(&mut document, &refused).unwrap();
-        assert_eq!(document.figures().count(), 1);
-        assert!(markdown(&document, Figures::Told).ends_with("> 4 runs, 10 are needed\n"));
     }
 }

@@ -6,13 +6,15 @@
 use std::collections::{HashMap, HashSet};
 
 use super::predictions::Predictions;
-use super::record::ROWS;
+use super::recorded::recorded_file;
 use crate::data::Part;
 use crate::data::parquet_file::{Cells, read};
 use crate::error::{Error, ErrorKind, Result};
-use crate::names::ExperimentName;
 use crate::project::Project;
 use crate::tracking::Run;
+
+/// The file of a run's folder that says which rows it was about.
+pub const ROWS: &str = "rows.parquet";
 
 /// A digest as records write it.
 #[must_use]
@@ -52,8 +54,7 @@ impl KnownRows {
     /// # Errors
     /// `Failed` when the file is damaged.
     pub fn of(project: &Project, run: &Run) -> Result<Option<Self>> {
-        let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
-        let path = folder.join(ROWS);
+        let path = recorded_file(project, run, ROWS)?;
         let columns = match read(&path) {
             Ok((columns, _)) => columns,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),

@@ -13,6 +13,7 @@ pub mod paired_ranking;
 pub mod predictions;
 pub mod ranking_files;
 pub mod record;
+pub mod recorded;
 pub mod seed;
 pub mod stored;
 pub mod stored_config;

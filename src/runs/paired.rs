@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::predictions::{self, Predictions};
+use super::recorded::recorded_file;
 use crate::catalog::find;
 use crate::comparison::{Answers, Difference, Options, Pair, compare};
 use crate::data::Task;
@@ -55,7 +56,7 @@ pub fn all_answers(project: &Project, run: &Run) -> Result<Predictions> {
         };
         return Err(Error::invalid(what).hint(remedy).because(Cause::NotComparable));
     }
-    predictions::read(&path)
+    predictions::read(&recorded_file(project, run, predictions::FILE)?)
 }
 
 /// Lays the answers of two runs side by side.

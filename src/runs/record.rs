@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::known_rows::digest_text;
+use super::known_rows::{ROWS, digest_text};
 use crate::config::ExperimentConfig;
 use crate::data::parquet_file::{self, Values};
 use crate::error::{Context, ErrorKind, Result};
@@ -46,6 +46,7 @@ pub fn recorded<T>(project: &Project, what: What<'_>, work: impl FnOnce(&Recorde
     let experiment = tracker.ensure_experiment(what.experiment, what.description, project.now_ms())?;
     let id = project.new_run_id();
     let named = if what.name.is_empty() { format!("{}-{}", what.command, id.short()) } else { what.name.to_owned() };
+    let _working = project.working(&id);
     tracker.start_run(&NewRun {
         id: &id,
         experiment_id: experiment.id,
@@ -74,9 +75,6 @@ pub fn recorded<T>(project: &Project, what: What<'_>, work: impl FnOnce(&Recorde
     tracker.finish_run(&recorder.id, status, project.now_ms())?;
     result
 }
-
-/// The file of a run's folder that says which rows it was about.
-pub const ROWS: &str = "rows.parquet";
 
 /// One row of `predictions.parquet`, by column.
 pub struct PredictionColumns<'a> {

@@ -8,8 +8,10 @@ use serde::Deserialize;
 use super::data_window::DataWindow;
 use super::metrics_file::{self, MetricsFile};
 use super::predictions::{self, Predictions};
+use super::recorded::recorded_file;
 use super::seed::stream;
 use super::stored_config::read_config;
+use crate::config::ExperimentConfig;
 use crate::error::{ErrorKind, Result};
 use crate::metrics::ranking::Draws;
 use crate::metrics::{Estimate, Evaluation, Intervals};
@@ -39,6 +41,8 @@ pub struct Stored {
     pub predictions: std::result::Result<Predictions, String>,
     /// The run's folder.
     folder: PathBuf,
+    /// The config of the run, where it is the recorded one.
+    config: Option<ExperimentConfig>,
     /// Files that could not be read.
     pub damaged: Vec<String>,
 }
@@ -70,33 +74,37 @@ impl Stored {
             inputs,
             predictions: Err(String::new()),
             damaged: Vec::new(),
+            config: None,
             folder,
             run,
         };
-        stored.read_metrics();
+        let config = recorded_file(project, &stored.run, "config.yaml");
+        stored.config = config.ok().and_then(|_| read_config(&stored.folder).ok());
+        // Numbers that the run did not record are none of it.
+        stored.read_metrics(recorded_file(project, &stored.run, metrics_file::FILE).is_ok());
         stored.environment = stored.document("environment.json").unwrap_or_default();
         stored.history = stored.document("training_history.json").unwrap_or_default();
         stored.window = stored.document("data.json");
         stored.importance = stored.document("importance.json").unwrap_or_default();
-        stored.predictions =
-            predictions::read(&stored.folder.join(predictions::FILE)).map_err(|error| match error.kind {
-                ErrorKind::NotFound => {
-                    "its predictions are not stored: the folder was deleted, or the run made none".into()
-                }
-                _ => error.message,
-            });
+        let answers = recorded_file(project, &stored.run, predictions::FILE).and_then(|path| predictions::read(&path));
+        stored.predictions = answers.map_err(|error| match error.kind {
+            ErrorKind::NotFound => {
+                "its predictions are not stored: the folder was deleted, or the run made none".into()
+            }
+            _ => error.message,
+        });
         Ok(stored)
     }
 
     /// The metrics by part, and the metric that decides: as the file says, else by the run's tag, else `f1`.
-    fn read_metrics(&mut self) {
+    fn read_metrics(&mut self, as_recorded: bool) {
         match MetricsFile::read(&self.folder) {
-            Ok(file) => {
+            Ok(file) if as_recorded => {
                 let MetricsFile { primary, parts } = file.unwrap_or_default();
                 self.parts = parts;
                 self.primary = primary.unwrap_or_else(|| std::mem::take(&mut self.primary));
             }
-            Err(_) => self.damaged.push(metrics_file::FILE.to_owned()),
+            _ => self.damaged.push(metrics_file::FILE.to_owned()),
         }
         if self.primary.is_empty() {
             "f1".clone_into(&mut self.primary);
@@ -116,7 +124,7 @@ impl Stored {
     #[must_use]
     pub fn draws(&self) -> Draws {
         let usual = Intervals::default();
-        let (replicates, seed) = read_config(&self.folder).map_or((usual.replicates, usual.seed), |config| {
+        let (replicates, seed) = self.config.as_ref().map_or((usual.replicates, usual.seed), |config| {
             (config.evaluation.bootstrap, stream(config.seed, "bootstrap"))
         });
         Draws::of(replicates, seed)

@@ -34,6 +34,8 @@ impl Tracker {
     pub fn open(path: &Path) -> Result<Self> {
         let path = located(path)?;
         crate::fs::create_dir(path.parent().unwrap_or(Path::new("/")))?;
+        // A database that cannot be created is told by SQLite, as one that cannot be opened.
+        let _ = crate::fs::create_shared(&path);
         let tracker = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         let found = tracker.read(migrations::identity)?;
         migrations::check(&found, MIGRATIONS.len(), &tracker.path)?;

@@ -1,5 +1,5 @@
-//! What can go wrong within a transaction. SQLite's errors do not say of which file they are: the verbs hand them on as they
-//! are, and `Tracker`, who knows its file, turns them into errors with its path.
+//! What can go wrong within a transaction. SQLite's errors do not say of which file they are: the verbs hand them on
+//! as they are, and `Tracker`, who knows its file, turns them into errors with its path.
 
 use std::path::Path;
 

@@ -17,11 +17,11 @@ use crate::error::{Error, Result};
 pub(super) const APPLICATION_ID: i64 = 0x6d6c_6f70;
 
 /// Never edit an entry that a person may have run: append one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PINS, DRIFT];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PINS, DRIFT, RELEASES];
 
 /// Entry by entry, what stands in for a migration in a database that may only be read and has not seen it: empty
 /// temporary tables of this connection. Without the first there is nothing to read.
-pub(super) const STAND_INS: &[&str] = &["", PINS_STAND_IN, DRIFT_STAND_IN];
+pub(super) const STAND_INS: &[&str] = &["", PINS_STAND_IN, DRIFT_STAND_IN, RELEASES_STAND_IN];
 
 const PINS: &str = "
 CREATE TABLE model_pins (
@@ -38,6 +38,23 @@ CREATE TABLE model_pins (
 const PINS_STAND_IN: &str = "
 CREATE TEMP TABLE model_pins (
   model INTEGER NOT NULL, version INTEGER NOT NULL, pinned_ms INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT;
+";
+
+/// SHA-256 of the manifest of a version's release; that of its checkpoint stands in `model_versions`.
+const RELEASES: &str = "
+CREATE TABLE release_manifests (
+  model INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (model, version),
+  FOREIGN KEY (model, version) REFERENCES model_versions (model, version)
+) STRICT, WITHOUT ROWID;
+";
+
+const RELEASES_STAND_IN: &str = "
+CREATE TEMP TABLE release_manifests (
+  model INTEGER NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL
 ) STRICT;
 ";
 
@@ -294,6 +311,7 @@ mod tests {
             "60e69f54019879d411c07fad35193b6d6b8241c4539515c7a776fb18e449f07c",
             "e852f19d685b9afffe17946eb3d4f3c47db5ae5984d25e22e3e0d841251018ea",
             "6791d2632c1eb05c2550716583f746d34148bd77937996de11dbae529a22edce",
+            "d907cb1202f9a0ce363f4e6a9a011001cae12927dbe37d8ea54f57a9846b0a0c",
         ];
         assert_eq!(digests, expected, "databases with the old text exist: append a migration instead");
         assert_eq!(MIGRATIONS.len(), STAND_INS.len(), "each migration says what stands in for it");
@@ -385,7 +403,7 @@ mod tests {
         for opened in [Tracker::open(&newer), Tracker::open_read_only(&newer)] {
             let error = opened.err().unwrap();
             assert_eq!(error.kind, ErrorKind::Failed);
-            assert!(error.message.ends_with("has schema version 99, this program knows 3"), "{error}");
+            assert!(error.message.ends_with("has schema version 99, this program knows 4"), "{error}");
             assert!(error.hint.unwrap().contains("update mlops"));
         }
         let foreign = folder.path().join("mlflow.db");

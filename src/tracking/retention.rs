@@ -99,6 +99,8 @@ impl Tracker {
             let found = load(connection, model, id, Some(version))?.pop();
             found.as_ref().map_or(Ok(()), removable)?;
             connection
+                .execute("DELETE FROM release_manifests WHERE model = ?1 AND version = ?2", params![id, version.0])?;
+            connection
                 .execute("DELETE FROM model_versions WHERE model = ?1 AND version = ?2", params![id, version.0])?;
             let line = Line { from: Some(from), reason, evidence, ..Line::new(model, version, action, actor, now_ms) };
             write_line(connection, &line)

@@ -6,12 +6,16 @@ use serde::Serialize;
 
 use super::model_folders::{models, remove_dir};
 use super::models::{Folders, version_or_nothing};
+use super::promote::record_release;
 use super::prune::departed;
 use super::session::Session;
 use crate::error::{ErrorKind, Result};
+use crate::fs::{files_of, is_closed_to_its_group, is_left_over, open_to_group, remove_left_over, supports_links};
 use crate::names::{ModelName, Version};
 use crate::project::Project;
-use crate::registry::{Manifest, check_folder, mirror_staging, versions_in, versions_on_disk};
+use crate::registry::{
+    Manifest, check_beside, check_folder, is_read, manifest_sha256, mirror_staging, versions_in, versions_on_disk,
+};
 use crate::tracking::{Stage, Transition};
 
 /// How a finding stands.
@@ -54,6 +58,7 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
     let state = if problems.is_empty() { State::Ok } else { State::Broken };
     let detail = if problems.is_empty() { "whole".to_owned() } else { problems.join("; ") };
     find("tracking database".into(), state, detail);
+    check_writable(project, fix, &mut find);
     // Runs that were left running have been closed when the request began: here this is a finding, not a note.
     for note in session.notes.take() {
         find("runs".into(), State::Fixed, note);
@@ -64,13 +69,41 @@ pub fn doctor(session: &Session<'_>, fix: bool) -> Result<Vec<Finding>> {
     }
     let rubbish = leftovers(project.layout.root());
     for path in rubbish {
-        if fix {
-            let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
-        }
-        let state = if fix { State::Fixed } else { State::Fixable };
-        find("left by a process that died".into(), state, path.display().to_string());
+        let (state, detail) = match if fix { remove_left_over(&path).map(|_| State::Fixed) } else { Ok(State::Fixable) }
+        {
+            Ok(state) => (state, path.display().to_string()),
+            Err(cause) => (State::Broken, format!("`{}` cannot be removed: {cause}", path.display())),
+        };
+        find("left by a process that died".into(), state, detail);
     }
     Ok(findings)
+}
+
+/// Whether the databases and their companions can be written, by this user and by all who share the folder.
+fn check_writable(project: &Project, fix: bool, find: &mut impl FnMut(String, State, String)) {
+    let locks = models(project).unwrap_or_default().into_iter().map(|model| (project.layout.lock(&model), "lock"));
+    let databases =
+        [(project.layout.tracking_db(), "tracking database"), (project.layout.vector_cache(), "cache of embeddings")];
+    for (file, what) in databases.into_iter().chain(locks) {
+        for path in files_of(&file) {
+            let what = format!("{what}: {}", path.display());
+            if let Err(cause) = std::fs::OpenOptions::new().append(true).open(&path) {
+                // On a disk that nobody writes to, commands that read work.
+                if cause.kind() == std::io::ErrorKind::ReadOnlyFilesystem {
+                    continue;
+                }
+                let hint = "its owner must let you write to it (`chmod g+w`), as to its folder";
+                find(what, State::Broken, format!("it cannot be written to ({cause}): {hint}"));
+            } else if is_closed_to_its_group(&path) {
+                let opened = if fix { open_to_group(&path) } else { Ok(()) };
+                let detail = "its folder is shared by a group that cannot write to it".to_owned();
+                match opened {
+                    Ok(()) => find(what, if fix { State::Fixed } else { State::Fixable }, detail),
+                    Err(error) => find(what, State::Broken, format!("{detail}; {}", error.message)),
+                }
+            }
+        }
+    }
 }
 
 fn check_model(
@@ -97,6 +130,10 @@ fn check_model(
         }
         match check_folder(&folder) {
             Err(error) => find(what, State::Broken, error.message),
+            Ok((manifest, _)) if (&manifest.model, manifest.version) != (model, version) => {
+                let detail = format!("its manifest is of {} {}", manifest.model, manifest.version);
+                find(what, State::Broken, detail);
+            }
             Ok((manifest, sealed)) => match rows.iter().find(|row| row.version == version) {
                 None => {
                     if fix {
@@ -174,7 +211,10 @@ fn check_production(
         // The database was lost, not the model: what serves goes on serving.
         let detail = format!("{serving} serves, but no decision about it is recorded (the database was lost?)");
         if fix {
-            record_serving(project, model, serving)?;
+            let previous = folders.previous.filter(|previous| *previous != serving);
+            for (version, before) in previous.map(|version| (version, None)).into_iter().chain([(serving, previous)]) {
+                record_serving(project, model, version, before)?;
+            }
         }
         find(what, if fix { State::Fixed } else { State::Fixable }, detail);
         return Ok(());
@@ -195,8 +235,19 @@ fn check_production(
             version_or_nothing(before)
         ));
     }
-    let strays =
-        folders.production.into_iter().filter(|version| Some(*version) != recorded && Some(*version) != before);
+    for (name, pointer) in [("active", layout.active(model)), ("previous", layout.previous(model))] {
+        let Ok(facts) = pointer.symlink_metadata() else { continue };
+        if facts.is_dir() {
+            wrong.push(format!("`{name}` is a folder, not a link to a version"));
+        } else if facts.is_file() && supports_links(&layout.production_of(model)).unwrap_or(false) {
+            wrong.push(format!("`{name}` is a file, not a link to a version"));
+        }
+    }
+    // One that a command still reads from goes with the next change.
+    let is_stray = |version: &Version| {
+        ![recorded, before].contains(&Some(*version)) && !is_read(&layout.production(model, *version))
+    };
+    let strays = folders.production.into_iter().filter(is_stray);
     wrong.extend(strays.map(|version| format!("{version} is there but not in production")));
     if let Some(version) = recorded {
         let row = project.reader()?.version(model.as_str(), version)?;
@@ -209,12 +260,33 @@ fn check_production(
                     let _ = std::fs::remove_dir_all(layout.production(model, version));
                 }
             }
+            Ok((manifest, _)) if manifest.checkpoint.is_some() => {
+                let own = manifest_sha256(&layout.production(model, version))?;
+                match project.recorded_release(model, version) {
+                    // `mirror` makes it again.
+                    Some(recorded) if recorded != own => wrong.push(format!("{version} is not the recorded release")),
+                    Some(_) => {}
+                    None => {
+                        if fix {
+                            project.tracker()?.set_release(model.as_str(), version, &own)?;
+                        }
+                        let state = if fix { State::Fixed } else { State::Ok };
+                        let detail = "the ledger has no hash of its release yet (an older build made it)".to_owned();
+                        find(format!("{what} {version}"), state, detail);
+                    }
+                }
+            }
             Ok(_) => {}
+        }
+        if let Err(error) = check_beside(&layout.production(model, version), version) {
+            wrong.push(error.message);
         }
     }
     if wrong.is_empty() {
         if let Some(version) = recorded {
-            find(what, State::Ok, format!("active {version}"));
+            let is_file = layout.active(model).symlink_metadata().is_ok_and(|facts| facts.is_file());
+            let how = if is_file { " (named by a file: this file system has no links)" } else { "" };
+            find(what, State::Ok, format!("active {version}{how}"));
         }
         return Ok(());
     }
@@ -241,18 +313,20 @@ fn was_ever_in_production(project: &Project, model: &ModelName) -> Result<bool> 
     }
 }
 
-/// Records the version that serves as the one in production, in a database that knows nothing about it.
-fn record_serving(project: &Project, model: &ModelName, version: Version) -> Result<()> {
+/// Records a version that serves, or served before, as the one in production, in a database that knows nothing about it;
+/// `before` is the one that it takes over from.
+fn record_serving(project: &Project, model: &ModelName, version: Version, before: Option<Version>) -> Result<()> {
     let tracker = project.tracker()?;
     if tracker.version(model.as_str(), version).is_err() {
         let (manifest, sealed) = check_folder(&project.layout.production(model, version))?;
         adopt(project, model, version, &manifest, &sealed)?;
     }
+    record_release(project, model, version)?;
     tracker.transition(&Transition {
         model: model.as_str(),
         version,
         to: Stage::Production,
-        expected_production: Some(None),
+        expected_production: Some(before),
         action: "promoted",
         actor: &project.surroundings.actor,
         forced: true,
@@ -275,14 +349,16 @@ fn adopt(project: &Project, model: &ModelName, version: Version, manifest: &Mani
     tracker.set_tags(&run, &tags)
 }
 
-/// Temporary files and folders of processes that no longer live.
+/// Temporary files and folders of processes that no longer live: below the folders of the project, and beside what was
+/// written into its root.
 pub(super) fn leftovers(root: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    let mut open: Vec<_> = ["checkpoints", "production", "experiments"].map(|name| root.join(name)).into();
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().filter_map(std::result::Result::ok);
+    let mut found: Vec<_> = entries(root).map(|entry| entry.path()).filter(|path| is_left_over(path)).collect();
+    let mut open: Vec<_> =
+        ["checkpoints", "production", "experiments", "data", "reports"].map(|name| root.join(name)).into();
     while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().filter_map(std::result::Result::ok) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if crate::fs::is_left_over(&name) {
+        for entry in entries(&folder) {
+            if is_left_over(&entry.path()) {
                 found.push(entry.path());
             } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(entry.path());

@@ -21,6 +21,7 @@ use crate::data::{Columns, Features, Input, Part};
 use crate::embeddings::TextReport;
 use crate::error::{Error, Result};
 use crate::features::{Chain, FittedChain, STEPS, StepKind};
+use crate::fs::is_written_to;
 use crate::names::RunId;
 use crate::runs::record::{What, recorded};
 use crate::runs::seed::stream;
@@ -375,7 +376,9 @@ fn log(
     environment: &BTreeMap<String, String>,
 ) -> Result<()> {
     let mut artifacts = recorder.artifacts()?;
-    artifacts.push(recorder.artifact(&outcome.output)?);
+    if !is_written_to(&outcome.output) {
+        artifacts.push(recorder.artifact(&outcome.output)?);
+    }
     let mut tags = vec![
         ("embedder".to_owned(), outcome.embedder.clone()),
         ("data_fingerprint".to_owned(), outcome.data_fingerprint.clone()),

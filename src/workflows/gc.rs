@@ -12,6 +12,7 @@ use super::prune::{KeptVersion, OldVersion, Policy, departed, prune, size};
 use super::session::Session;
 use crate::embeddings::{Cache, Prune, Pruned};
 use crate::error::{Context, ErrorKind, Result};
+use crate::fs::{is_temporary, remove_left_over};
 use crate::names::{ExperimentName, RunId};
 use crate::project::Project;
 use crate::tracking::prediction_log::{OldMonth, old_months, remove_month};
@@ -105,7 +106,7 @@ pub fn plan(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         let held: u64 = cache.stats()?.iter().map(|held| held.vectors).sum();
         outcome.cache_kept = held.saturating_sub(outcome.cache.vectors);
     }
-    let left = outcome.leftovers.iter().map(|path| if path.is_dir() { size(path) } else { length(path) }).sum();
+    let left = outcome.leftovers.iter().map(|path| if is_folder(path) { size(path) } else { length(path) }).sum();
     outcome.bytes = total(&outcome, left);
     Ok(outcome)
 }
@@ -116,6 +117,11 @@ fn total(outcome: &Outcome, leftovers: u64) -> u64 {
     let versions: u64 = outcome.versions.iter().map(|version| version.bytes).sum();
     let predictions: u64 = outcome.predictions.iter().map(|month| month.bytes).sum();
     runs + versions + predictions + leftovers + outcome.cache.bytes
+}
+
+/// Whether it is a folder itself, not a link to one: what a link points to stays, and is not counted.
+fn is_folder(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|facts| facts.is_dir())
 }
 
 fn length(path: &Path) -> u64 {
@@ -145,10 +151,10 @@ pub fn gc(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         remove_month(&project.layout, month)?;
     }
     for path in &outcome.leftovers {
-        if path.is_dir() && !path.is_symlink() {
+        let removed = remove_left_over(path).context(|| format!("cannot remove `{}`", path.display()))?;
+        // The folder of a version that the ledger calls gone has no temporary name.
+        if !removed && is_folder(path) && !is_temporary(path) {
             remove_dir(path)?;
-        } else if path.symlink_metadata().is_ok() {
-            std::fs::remove_file(path).context(|| format!("cannot remove `{}`", path.display()))?;
         }
     }
     if let Some(policy) = request.versions {

@@ -32,7 +32,6 @@ pub mod reading;
 pub mod recommend;
 mod reference;
 pub mod release;
-pub mod report;
 pub mod resume;
 pub mod retrain;
 pub mod rollback;

@@ -100,6 +100,10 @@ pub fn predict(session: &Session<'_>, request: &Request) -> Result<Answer> {
     let opened = Opened::open(located)?;
     let Opened { located, bundle, .. } = &opened;
     check_task(request, bundle, located)?;
+    if request.record {
+        // What the record needs is read before anything is logged: rows in the log are rows that are answered.
+        opened.config()?;
+    }
     session.stage("reading rows")?;
     let (columns, mut rows) = read(session, request, bundle)?;
     rows.warnings.iter().for_each(|warning| session.note(warning.clone()));

@@ -1,8 +1,8 @@
 //! `promote`: the gate, the stage, the ledger, the switch.
 //!
-//! Order: hold the version against its gate, ask its golden rows (the smoke test), make the release beside the validated
-//! versions (with the exported file, whose parity is part of the gate), copy it into `production/`, change the rows in
-//! one transaction (compare-and-swap on the present holder), switch the link. A crash before the transaction changes
+//! Order: hold the version against its gate, ask its golden rows (the smoke test); then, under the model's lock, make the
+//! release beside the validated versions (with the exported file, whose parity is part of the gate), copy it into
+//! `production/`, change the rows in one transaction (compare-and-swap on the present holder), switch the link. A crash before the transaction changes
 //! nothing that anybody reads; one after it is healed by the next command that promotes, or by `doctor --fix`.
 
 use std::borrow::Borrow;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::gate::{Evidence, Gate, Kind, PolicyFile, Subject, Verdict, judge, overall, refusal};
 use super::light::{Light, light};
-use super::release::{Released, make};
+use super::release::{Latency, Released, make, measured_for_release};
 use super::session::Session;
 use crate::config::{ExperimentConfig, Inconclusive, Policy, PromotionSection};
 use crate::data::Task;
@@ -23,12 +23,12 @@ use crate::fs::crash_point;
 use crate::metrics;
 use crate::names::{ExperimentName, ModelName, Version};
 use crate::project::{Located, Prefer, Project};
-use crate::registry::{mirror_staging, prepare_production};
+use crate::registry::{Manifest, check_pointers, manifest_sha256, mirror_staging, prepare_production};
 use crate::runs::opened::Opened;
 use crate::runs::ranking_files::CONVENTION_TAG;
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, tested_elsewhere, version_tags};
-use crate::tracking::{Run, Stage, Transition};
+use crate::tracking::{ModelVersion, Run, Stage, Transition};
 
 /// What to promote, and how.
 #[derive(Debug, Clone, Default)]
@@ -117,12 +117,70 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
     let started_ms = project.now_ms();
     session.stage("checking")?;
     let (located, candidates) = choose(session, request)?;
-    let _lock = if request.dry_run { None } else { Some(project.lock(&located.model, "promoting")?) };
-    // Under the lock nobody moves it any more.
+    let asked = ask(session, request, &located, &candidates)?;
+    if request.dry_run {
+        return Ok(asked.outcome);
+    }
+    // To ask takes long and changes nothing: only what follows must be alone. Where the version or production has changed
+    // meanwhile, it is asked once more, and now nobody moves it.
+    let _lock = project.lock(&located.model, "promoting")?;
+    let Asked { candidate, production, latency, mut outcome, .. } =
+        if asked.still_holds(project)? { asked } else { ask(session, request, &located, &candidates)? };
+    let (located, config) = (&candidate.located, &candidate.config);
+    let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
+    if outcome.to == Stage::Production {
+        // What cannot be switched afterwards is not decided.
+        check_pointers(&project.layout, &located.model)?;
+        session.stage("copying into production")?;
+        let forced = outcome.forced.then_some(request.reason.as_str());
+        outcome.release = make(session, &candidate, forced, latency)?;
+        prepare_production(&project.layout, &located.model, located.version)?;
+        record_release(project, &located.model, located.version)?;
+    } else if outcome.to == Stage::Staging {
+        mirror_staging(&project.layout, &located.model, located.version)?;
+    }
+    crash_point("promote.before_rows");
+    let policy = request.policy.as_ref();
+    let evidence = Evidence {
+        policy: policy.map(|policy| PolicyFile { file: policy.file.clone(), sha256: policy.sha256.clone() }),
+        rules: json!(rules),
+        candidates: json!(outcome.candidates),
+        golden_rows: outcome.golden_rows,
+        release: json!(outcome.release),
+        ..Evidence::new(outcome.verdict, outcome.gate.checks.clone(), outcome.gate.compared_on.clone())
+    };
+    decide(project, request, &outcome, production, &evidence.json()?)?;
+    crash_point("promote.after_rows");
+    session.notes.extend(project.mirror(&located.model)?);
+    light(session, &recorded(located, config, &outcome, started_ms));
+    Ok(outcome)
+}
+
+/// What a version was asked before anything is decided, and of which rows that is true.
+struct Asked {
+    candidate: Subject,
+    row: ModelVersion,
+    production: Option<Version>,
+    latency: Option<Latency>,
+    outcome: Outcome,
+}
+
+impl Asked {
+    /// Whether the version and production are still where they were.
+    fn still_holds(&self, project: &Project) -> Result<bool> {
+        let model = &self.candidate.located.model;
+        let row = project.tracker()?.version(model.as_str(), self.candidate.located.version)?;
+        let same = (row.stage, &row.manifest_sha256) == (self.row.stage, &self.row.manifest_sha256);
+        Ok(same && project.production_version(model)? == self.production)
+    }
+}
+
+/// Holds a version against its gate and asks its golden rows; measures it where it has no release yet.
+fn ask(session: &Session<'_>, request: &Request, located: &Located, candidates: &[Candidate]) -> Result<Asked> {
+    let project = session.project;
     let located = project.locate(&format!("{}/{}", located.model, located.version.0), Prefer::Latest)?;
     let candidate = Subject::open(project, located.clone())?;
-    let config = &candidate.config;
-    let rules = request.policy.as_ref().map_or(&config.promotion, |policy| &policy.gate);
+    let rules = request.policy.as_ref().map_or(&candidate.config.promotion, |policy| &policy.gate);
     let tracker = if request.dry_run { project.reader()? } else { project.tracker()? };
     let row = tracker.version(located.model.as_str(), located.version)?;
     let wanted = request.to.unwrap_or(rules.to.stage());
@@ -155,7 +213,7 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         policy: request.policy.as_ref().map(|policy| policy.file.clone()),
         forced,
         previous: holder,
-        candidates,
+        candidates: candidates.to_vec(),
         dry_run: request.dry_run,
         golden_rows: 0,
         release: None,
@@ -164,32 +222,26 @@ pub fn promote(session: &Session<'_>, request: &Request) -> Result<Outcome> {
         return Err(Error::invalid(format!("{} {} is in production", located.model, located.version))
             .hint("`mlops rollback` puts the previous one back; `--force --reason` leaves nothing in production"));
     }
-    if request.dry_run {
-        return Ok(outcome);
+    let mut latency = None;
+    if !request.dry_run {
+        (outcome.golden_rows, _) = smoke_test(session, &located, candidate.opened())?;
+        if to == Stage::Production {
+            latency = measured_for_release(session, &candidate)?;
+        }
     }
-    (outcome.golden_rows, _) = smoke_test(session, &located, candidate.opened())?;
-    if to == Stage::Production {
-        session.stage("copying into production")?;
-        outcome.release = make(session, &candidate, forced.then_some(request.reason.as_str()))?;
-        prepare_production(&project.layout, &located.model, located.version)?;
-    } else if to == Stage::Staging {
-        mirror_staging(&project.layout, &located.model, located.version)?;
+    Ok(Asked { candidate, row, production, latency, outcome })
+}
+
+/// Records the hash of the manifest of the release that was copied into production: from now on it is the release.
+///
+/// # Errors
+/// `Failed` when the copy cannot be read or the database refuses.
+pub fn record_release(project: &Project, model: &ModelName, version: Version) -> Result<()> {
+    let folder = project.layout.production(model, version);
+    if Manifest::read(&folder)?.0.checkpoint.is_none() {
+        return Ok(());
     }
-    crash_point("promote.before_rows");
-    let policy = request.policy.as_ref();
-    let evidence = Evidence {
-        policy: policy.map(|policy| PolicyFile { file: policy.file.clone(), sha256: policy.sha256.clone() }),
-        rules: json!(rules),
-        candidates: json!(outcome.candidates),
-        golden_rows: outcome.golden_rows,
-        release: json!(outcome.release),
-        ..Evidence::new(outcome.verdict, outcome.gate.checks.clone(), outcome.gate.compared_on.clone())
-    };
-    decide(project, request, &outcome, production, &evidence.json()?)?;
-    crash_point("promote.after_rows");
-    session.notes.extend(project.mirror(&located.model)?);
-    light(session, &recorded(&located, config, &outcome, started_ms));
-    Ok(outcome)
+    project.tracker()?.set_release(model.as_str(), version, &manifest_sha256(&folder)?)
 }
 
 /// The decision as a finished run of the model's experiment; the ledger has it with its evidence.
@@ -249,7 +301,7 @@ fn decide(
         ("", true) if outcome.gate.checks.is_empty() => "no gate was asked".to_owned(),
         ("", true) if outcome.verdict == Verdict::Pass => "the gate passed".to_owned(),
         ("", true) => format!("the gate was inconclusive, which its rules let pass: {}", refusal(&outcome.gate.checks)),
-        ("", false) => refusal(&outcome.gate.checks),
+        ("", false) => format!("held in {}: {}", outcome.to.as_str(), refusal(&outcome.gate.checks)),
         (reason, _) => reason.to_owned(),
     };
     tracker.transition(&Transition {
@@ -284,8 +336,8 @@ pub fn smoke_test<O: Borrow<Opened>>(
 ) -> Result<(usize, O)> {
     let answered = opened.and_then(|opened| Ok((opened.borrow().check_golden(&session.embedding.uncached())?, opened)));
     answered.map_err(|error| {
-        // The model's sentence encoder has moved: its own message says what to do. Who stops the command, or keeps a file
-        // that is needed, says nothing about the version.
+        // The model's sentence encoder has moved: its own message says what to do. Who stops the command, or keeps a
+        // file that is needed, says nothing about the version.
         if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Interrupted | ErrorKind::Busy) {
             return error;
         }
@@ -297,8 +349,7 @@ pub fn smoke_test<O: Borrow<Opened>>(
 /// A candidate's version: a selector, a run, an experiment (its latest version), or a config file of one.
 fn locate(session: &Session<'_>, named: &str) -> Result<Located> {
     let project = session.project;
-    let as_model = session.locate(named, Prefer::Latest);
-    let not_model = match as_model {
+    let not_model = match session.locate(named, Prefer::Latest) {
         Err(error) if error.is_unknown_name() => error,
         answer => return answer,
     };

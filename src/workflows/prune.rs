@@ -13,18 +13,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::model_folders::remove_dir;
 use super::models::Folders;
 use super::session::Session;
 use crate::error::{Context, ErrorKind, Result};
-use crate::fs::{crash_point, temporary};
+use crate::fs::{Partial, crash_point};
 use crate::names::{ModelName, RunId, Version};
 use crate::project::Project;
-use crate::registry::{Manifest, versions_in};
+use crate::registry::{Manifest, Unread, is_read, versions_in};
 use crate::runs::timestamp::timestamp;
 use crate::text::DAY_MS;
 use crate::tracking::{ModelVersion, Removal, Stage};
@@ -127,7 +127,12 @@ pub fn prune_model(session: &Session<'_>, model: &ModelName, policy: Policy) -> 
     let mut old = Vec::new();
     for one in going {
         let evidence = json!({"rule": rule, "created_at": timestamp(one.created_ms), "bytes": one.bytes});
-        match remove(project, model, one.version, "pruned", &one.reason, &evidence) {
+        if folders_of(project, model, one.version).iter().any(|folder| is_read(folder)) {
+            let reasons = vec!["a running command reads from it".to_owned()];
+            kept.push(KeptVersion { model: one.model, version: one.version, reasons });
+            continue;
+        }
+        match remove(project, (model, one.version), "pruned", &one.reason, &evidence, Duration::ZERO) {
             Ok(()) => old.push(one),
             // An alias or a pin of this very moment: these take no lock.
             Err(error) if error.kind == ErrorKind::Refused => {
@@ -149,7 +154,7 @@ pub fn delete(session: &Session<'_>, model: &ModelName, version: Version) -> Res
     let project = session.project;
     let _lock = project.lock(model, "deleting")?;
     let bytes = folders_of(project, model, version).iter().map(|folder| size(folder)).sum();
-    remove(project, model, version, "deleted", "", &json!({"bytes": bytes}))?;
+    remove(project, (model, version), "deleted", "", &json!({"bytes": bytes}), READERS_WAIT)?;
     mirror(session, model);
     Ok(bytes)
 }
@@ -158,12 +163,15 @@ pub fn delete(session: &Session<'_>, model: &ModelName, version: Version) -> Res
 /// removed.
 fn remove(
     project: &Project,
-    model: &ModelName,
-    version: Version,
+    (model, version): (&ModelName, Version),
     action: &str,
     reason: &str,
     evidence: &serde_json::Value,
+    wait: Duration,
 ) -> Result<()> {
+    // A command that reads from it ends with it.
+    let folders = folders_of(project, model, version);
+    let unread = folders.iter().map(|folder| Unread::wait(folder, wait)).collect::<Result<Vec<_>>>()?;
     project.tracker()?.remove_version(&Removal {
         model: model.as_str(),
         version,
@@ -175,19 +183,23 @@ fn remove(
     })?;
     crash_point("prune.after_rows");
     let mut away = Vec::new();
-    for folder in folders_of(project, model, version) {
-        let gone = temporary(&folder);
-        let _ = std::fs::remove_dir_all(&gone);
-        match std::fs::rename(&folder, &gone) {
+    for folder in folders {
+        let cannot = || format!("cannot remove `{}`", folder.display());
+        let gone = Partial::folder(&folder).context(cannot)?;
+        match std::fs::rename(&folder, gone.path().join("folder")) {
             // A `gc` of this moment knew from the ledger that it is gone.
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
-            renamed => renamed.context(|| format!("cannot remove `{}`", folder.display()))?,
+            renamed => renamed.context(cannot)?,
         }
         away.push(gone);
     }
     crash_point("prune.after_rename");
-    away.iter().try_for_each(|gone| remove_dir(gone))
+    drop((away, unread));
+    Ok(())
 }
+
+/// How long the readers of a version are waited for that a person deletes.
+const READERS_WAIT: Duration = Duration::from_secs(10);
 
 /// What cannot be mirrored is no reason to call the removal failed: it is done.
 fn mirror(session: &Session<'_>, model: &ModelName) {

@@ -63,7 +63,7 @@ pub(super) fn draft(config: &ExperimentConfig, rows: &mut Rows, positions: &[usi
     let most = Room::columns() - OWN;
     let room = Room::of((features.len() + watched.len()).min(most) + OWN).unwrap_or(Room { cells: 20, sample: 40 });
     let mut draft = Draft {
-        settings: config.drift.settings.clone(),
+        settings: config.drift.settings(),
         room: Some(room),
         without_input: rows.skipped_input as u64,
         ..Draft::default()

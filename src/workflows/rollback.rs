@@ -5,13 +5,13 @@ use serde_json::json;
 
 use super::gate::Subject;
 use super::light::{Light, light};
-use super::promote::smoke_test;
+use super::promote::{record_release, smoke_test};
 use super::release::make;
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
-use crate::registry::prepare_production;
+use crate::registry::{check_pointers, prepare_production};
 use crate::runs::opened::Opened;
 use crate::runs::stored_config::stored_config;
 use crate::runs::tags::{pairs, version_tags};
@@ -58,18 +58,28 @@ pub fn rollback(session: &Session<'_>, name: &str, reason: &str) -> Result<Outco
         let (golden_rows, _) = smoke_test(session, &located, Opened::open(located.clone()))?;
         return Ok(Outcome { golden_rows, model, version: current, from });
     }
-    let previous = project.previous_production(&model)?.ok_or_else(|| {
-        Error::not_found(format!("model `{model}` has had no other version in production than {current}"))
-            .hint(format!("`mlops models history {model}` shows all"))
-    })?;
+    let Some(previous) = project.previous_production(&model)? else {
+        // What is newer has been rolled back itself, or was never promoted.
+        let newest = tracker.versions(name)?.into_iter().map(|row| row.version).max().filter(|one| *one > current);
+        return Err(Error::not_found(format!(
+            "nothing to roll back to: {model} {current} is the oldest version that can be used"
+        ))
+        .hint(match newest {
+            Some(newest) => format!("`mlops promote {model}/{}` goes forward", newest.0),
+            None => format!("`mlops models history {model}` shows all decisions"),
+        }));
+    };
     session.stage("checking")?;
     let located = project.locate(&format!("{model}/{}", previous.0), Prefer::Latest)?;
     let (golden_rows, opened) = smoke_test(session, &located, Opened::open(located.clone()))?;
+    // What cannot be switched afterwards is not decided.
+    check_pointers(&project.layout, &model)?;
     // The one of before may be from a build that made no releases; to serve again is what matters.
-    if let Err(error) = Subject::of(project, opened).and_then(|subject| make(session, &subject, None)) {
+    if let Err(error) = Subject::of(project, opened).and_then(|subject| make(session, &subject, None, None)) {
         session.note(format!("{model} {previous} serves without its files for other systems: {}", error.message));
     }
     prepare_production(&project.layout, &model, previous)?;
+    record_release(project, &model, previous)?;
     tracker.transition(&Transition {
         model: name,
         version: previous,

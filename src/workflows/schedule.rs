@@ -9,8 +9,9 @@ use crate::config::{load, outline};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::write_atomic;
 use crate::registry::Selector;
-use crate::schedule::{Cron, Job, Kind, SCHEDULERS, Sheet, check_name, check_timezone, name_of};
+use crate::schedule::{Cron, Job, Kind, SCHEDULERS, Sheet, check_name, name_of};
 use crate::text::plain;
+use crate::timezone::check_timezone;
 use crate::workflows::Session;
 
 /// What is to run, by which clock, and when. Paths are absolute or relative to the current folder.

@@ -59,6 +59,9 @@ pub struct Outcome {
     pub run_folder: PathBuf,
     /// How many rows there were.
     pub rows: RowCounts,
+    /// What is missing in a row that was skipped for want of an input.
+    #[serde(skip)]
+    pub input_missing: &'static str,
     /// Columns of the feature matrix.
     pub n_features: usize,
     /// The class names; with two, the second is the positive one.
@@ -201,6 +204,7 @@ fn run(session: &Session<'_>, request: &Request, recorder: &Recorder<'_>) -> Res
         folder: session.project.layout.checkpoint(&config.model.name, version),
         run_folder: recorder.folder.clone(),
         rows: prepared.counts,
+        input_missing: config.columns().input.missing(),
         n_features: bundle.features.n_features(),
         labels: bundle.schema.labels().to_vec(),
         task: config.task,

@@ -26,7 +26,7 @@ fn the_best_comes_first() {
     … and 6 more (`--json` shows all)
 
     f1 against points v1, row by row
-    run  model  gain  95 % interval  p  verdict  rows that would decide  rows  test
+    run  model  gain  95 % interval  p  verdict  rows needed (80 % power)  rows  test
     <run>  points v2  +0.0266  [-0.1011, +0.1669]  0.716  inconclusive  2,085  40  paired bootstrap, 10,000 replicates, BCa
     ");
 }

@@ -55,9 +55,11 @@ fn two_versions_are_compared_query_by_query() {
     assert!(first["moved"][0]["id"].as_str().unwrap().starts_with('d'), "{first}");
     assert!(document.get("flips").is_none());
     let text = project.run(&["compare", "ranker/1", "ranker/2", "--why"]).ok().stdout;
-    for line in
-        ["ndcg@10 against ranker v1, query by query", "queries that would decide", "queries whose ndcg@10 changed from"]
-    {
+    for line in [
+        "ndcg@10 against ranker v1, query by query",
+        "queries needed (80 % power)",
+        "queries whose ndcg@10 changed from",
+    ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
 }
@@ -235,6 +237,9 @@ fn reports_say_the_conventions_and_draw_the_queries() {
     assert_eq!(page("a.html"), page("b.html"));
     project.run(&["compare", "ranker/1", "ranker/2", "--why", "--report", "c.md"]).ok();
     let compared = project.read("c.md");
-    assert!(compared.contains("## Queries that moved") && compared.contains("queries that would decide"), "{compared}");
+    assert!(
+        compared.contains("## Queries that moved") && compared.contains("queries needed (80 % power)"),
+        "{compared}"
+    );
     assert!(project.read("c_files/gains.svg").contains("better"));
 }

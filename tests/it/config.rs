@@ -162,6 +162,7 @@ fn a_stored_config_is_not_checked_again() {
     for (from, to, why) in [
         ("seed: 42", "sead: 42", "unknown key `sead`"),
         ("to: production", "to: heaven", "`heaven` is not a stage here"),
+        ("seed: 42", "seed: 42\ndrift: {statistic: kll}", "unknown drift statistic `kll`"),
         ("seed: 42", "seed: x", "expected a whole number of at least 0, got `x`"),
     ] {
         let error = read(from, to).unwrap_err();
@@ -171,6 +172,41 @@ fn a_stored_config_is_not_checked_again() {
     std::fs::write(&path, "").unwrap();
     assert_eq!(load_stored(&path).unwrap_err().kind, ErrorKind::Failed);
     assert_eq!(load_stored(&folder.path().join("none.yaml")).unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[test]
+fn candidates_of_a_retrain_are_files_or_sections() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("retrain.yaml");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        load_retrain(&path)
+    };
+    let good = read(
+        "name: monthly\ntimezone: UTC\ncandidates:\n  - lr.yaml\n  - {config: forest.yaml}\n  \
+         - config: forest.yaml\n    set: {seed: 7, evaluation.metrics: [f1], data.query: select 1}\n",
+    );
+    let [word, plain, set] = <[_; 3]>::try_from(good.unwrap().config.candidates).unwrap();
+    assert_eq!((word.config.as_str(), word.set.len()), ("lr.yaml", 0));
+    assert_eq!((plain.config.as_str(), plain.set.len()), ("forest.yaml", 0));
+    let expected = ["data.query=select 1", "evaluation.metrics=[\"f1\"]", "seed=7"];
+    assert_eq!(set.set, expected.map(|text| Override::parse(text).unwrap()));
+    assert_eq!(read("name: monthly\ncandidates: lr.yaml\n").unwrap().config.candidates, [word]);
+    let error = read(
+        "name: monthly\ntimezone: Asia/Seoul; rm\ncandidates:\n  - {config: a.yaml, set: {\"\": 1}}\n  \
+         - {set: {seed: 1}}\n  - [a.yaml]\n  - {config: a.yaml, sets: {}}\n",
+    );
+    let problems: Vec<(usize, String, String)> =
+        error.unwrap_err().problems.into_iter().map(|one| (one.line, one.path, one.message)).collect();
+    let expected = [
+        (2, "timezone", "`Asia/Seoul; rm` is not a time zone"),
+        (4, "candidates[0].set.", "`--set =1` is not `key=value`"),
+        (5, "candidates[1].config", "`candidates[1].config` is missing: the candidate's experiment config"),
+        (6, "candidates[2]", "expected a mapping `key: value`, got a list"),
+        (6, "candidates[2].config", "`candidates[2].config` is missing: the candidate's experiment config"),
+        (7, "candidates[3].sets", "unknown key `sets`"),
+    ];
+    assert_eq!(problems, expected.map(|(line, path, message)| (line, path.to_owned(), message.to_owned())));
 }
 
 /// A file of the repository that is made from the lists of fields.

@@ -58,7 +58,7 @@ fn five_windows_ask_for_a_retrain_and_a_reset_ends_it() {
     assert_eq!(add(&project, &events), 5);
     let four = summary(&project, &[]);
     assert_eq!((&four["count"], &four["windows"], &four["should_retrain"]), (&5.into(), &4.into(), &false.into()));
-    assert_eq!(four["reasons"], json!(["4 of 5 windows with drift in 7 days, none severe on a full window"]));
+    assert_eq!(four["reasons"], json!(["4 drifted windows in 7 days (needs 5, or one severe on a full window)"]));
     assert_eq!(summary(&project, &["--windows", "4"])["should_retrain"], true);
     assert_eq!(summary(&project, &["--windows", "4", "--within", "2"])["should_retrain"], false);
 
@@ -69,7 +69,7 @@ fn five_windows_ask_for_a_retrain_and_a_reset_ends_it() {
     assert_eq!((&five["statistic"], &five["max"]), (&"kl".into(), &0.6.into()));
     assert!((five["average"].as_f64().unwrap() - 1.85 / 6.0).abs() < 1e-12);
     assert_eq!(five["severities"], json!({"normal": 1, "slight": 4, "significant": 1, "severe": 0}));
-    assert_eq!(five["reasons"], json!(["5 windows with drift in 7 days (at least 5)"]));
+    assert_eq!(five["reasons"], json!(["5 drifted windows in 7 days (at least 5)"]));
 
     let reset = project.run(&["--json", "drift-check", "reset", "points", "--reason", "retrained: v2"]).ok().json();
     assert_eq!((&reset["set_aside"], &reset["reason"]), (&6.into(), &"retrained: v2".into()));
@@ -131,7 +131,7 @@ fn the_document_has_what_a_script_needs() {
         "statistics": {"kl": {"count": 1, "max": 0.4, "average": 0.4}},
         "severities": {"normal": 0, "slight": 1, "significant": 0, "severe": 0},
         "should_retrain": false,
-        "reasons": ["1 of 5 windows with drift in 7 days, none severe on a full window"],
+        "reasons": ["1 drifted window in 7 days (needs 5, or one severe on a full window)"],
         "rule": {"min_windows": 5, "days": 7, "cool_down_days": 7},
         "cooling_down_until_ms": null,
         "last_reset": null,
@@ -170,7 +170,7 @@ fn the_text_is_what_a_person_reads() {
     insta::assert_snapshot!(project.redact(&told), @r"
     points: 2 drift events in 2 windows in the last 7 days; kl: max 1.250, average 0.650
     severity: 1 severe, 1 normal
-    retrain: yes (1 severe event on a full window: kl of `score`)
+    retrain needed: 1 severe event on a full window: kl of `score`
 
     window from (UTC)  to  version  feature  statistic  value  threshold  severity  rows  counts
     <date> <time>  <date> <time>  v1  a  kl  0.050  0.020  normal  317 (partial)  yes
@@ -206,7 +206,10 @@ fn an_older_database_that_may_only_be_read_has_no_events() {
     let path = project.path("experiments/tracking.db");
     let database = rusqlite::Connection::open(&path).unwrap();
     database
-        .execute_batch("DROP TABLE drift_events; DROP TABLE drift_resets; PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute_batch(
+            "DROP TABLE drift_events; DROP TABLE drift_resets; DROP TABLE release_manifests;
+             PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)",
+        )
         .unwrap();
     drop(database);
     // Opened for reading only, it is as good as empty; opened for writing, the tables are made.

@@ -112,7 +112,7 @@ fn a_date_is_the_end_of_that_day_and_a_wrong_one_is_refused() {
 
     version  stage then  since (UTC)  by  how  today  why
     v1  Production  <date> <time>  tester  promoted  Production  the gate passed
-    v2  Staging  <date> <time>  tester  promoted  Staging  f1 0.8571 (needs >= 0.99)
+    v2  Staging  <date> <time>  tester  promoted  Staging  held in Staging: f1 0.8571 (needs >= 0.99)
 
     in production  v1
     alias  @champion v1, since <date> <time> by tester

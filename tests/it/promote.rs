@@ -65,7 +65,7 @@ fn a_refused_gate_leads_to_staging_and_exit_3() {
     insta::assert_snapshot!(project.redact(&answer.stdout), @"
     gate  f1  >= 0.99  0.8571  no
     gate  ONNX parity  <= 1e-5  3e-8  yes  8 golden rows, tract 0.23.9
-    points v1 went from None to Staging: the gate refused production
+    points v1 is held in Staging: f1 0.8571 (needs >= 0.99)
     ");
     assert_eq!(project.stages(), ["Staging"]);
     assert_eq!(project.link("active"), None);
@@ -76,7 +76,7 @@ fn a_refused_gate_leads_to_staging_and_exit_3() {
     insta::assert_snapshot!(history, @"
     v1 registered: - > None, tester
     v1 refused: None > -, tester: f1 0.8571 (needs >= 0.99)
-    v1 promoted: None > Staging, tester: f1 0.8571 (needs >= 0.99)
+    v1 promoted: None > Staging, tester: held in Staging: f1 0.8571 (needs >= 0.99)
     v1 refused: Staging > -, tester: f1 0.8571 (needs >= 0.99)
     ");
     // The same through `train --promote`.
@@ -202,7 +202,8 @@ fn a_second_rollback_goes_further_back() {
         project.run(&["rollback", "points"]).ok();
         assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some(active), previous));
     }
-    project.run(&["rollback", "points"]).code(4);
+    let answer = project.run(&["rollback", "points"]).code(4);
+    assert!(answer.stderr.contains("hint: `mlops promote points/3` goes forward"), "{}", answer.stderr);
     project.run(&["promote", "points/3"]).ok();
     assert_eq!((project.link("active").as_deref(), project.link("previous").as_deref()), (Some("v3"), Some("v1")));
     project.run(&["doctor"]).ok();
@@ -217,8 +218,8 @@ fn there_is_nothing_to_roll_back_to_at_first() {
     project.run(&["promote", "points"]).ok();
     let answer = project.run(&["rollback", "points"]).code(4);
     insta::assert_snapshot!(answer.stderr, @"
-    error: model `points` has had no other version in production than v1
-    hint: `mlops models history points` shows all
+    error: nothing to roll back to: points v1 is the oldest version that can be used
+    hint: `mlops models history points` shows all decisions
     ");
     assert_eq!(project.link("active").as_deref(), Some("v1"));
 }

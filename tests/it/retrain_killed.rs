@@ -29,7 +29,11 @@ fn what_does_not_serve_is_rolled_back() {
     let back = at(&project, SEPTEMBER, ARGUMENTS).code(1).json();
     assert_eq!(back["outcome"], "rolled_back");
     let why = back["state"]["verified"]["rolled_back"].as_str().unwrap();
-    assert!(why.ends_with("does not serve: `sh` ended with exit code 7: no answer on port 80"), "{why}");
+    assert!(
+        why.contains(" failed: `sh probe.sh` exited with 7 (no answer on port 80); see `")
+            && why.ends_with("/verify.log`"),
+        "{why}"
+    );
     let version = back["state"]["decided"]["version"].as_u64().unwrap();
     assert_eq!(project.read("asked"), format!("points {version}\n"));
     assert_eq!(project.link("active").unwrap(), active);
@@ -44,7 +48,7 @@ fn what_does_not_serve_is_rolled_back() {
     project.write("retrain.yaml", format!("{RETRAIN}verify: [sh, -c, 'sleep 60 & sleep 60']\nverify_timeout: 1s\n"));
     let hung = at(&project, "2026-11-01T03:00:00Z", ARGUMENTS).code(1).json();
     let why = hung["state"]["verified"]["rolled_back"].as_str().unwrap();
-    assert!(why.ends_with("`sh` had not ended after 1 s"), "{why}");
+    assert!(why.ends_with("`sh -c sleep 60 & sleep 60` had not ended after 1 s"), "{why}");
     assert_eq!(project.link("active").unwrap(), active);
 }
 
@@ -53,7 +57,11 @@ fn the_first_version_of_all_is_withdrawn_when_it_does_not_serve() {
     let project = project();
     project.write("retrain.yaml", format!("{RETRAIN}verify: ['false']\n"));
     let withdrawn = at(&project, AUGUST, &["retrain", "retrain.yaml"]).code(1);
-    assert!(withdrawn.stdout.contains("did not serve, nothing is in production"), "{}", withdrawn.stdout);
+    assert!(
+        withdrawn.stdout.contains("verification of points v1 failed, nothing is in production"),
+        "{}",
+        withdrawn.stdout
+    );
     assert_eq!(project.link("active"), None);
     let again = at(&project, AUGUST, ARGUMENTS).code(1).json();
     assert_eq!((&again["already_done"], &again["outcome"]), (&Value::Bool(true), &Value::from("rolled_back")));

@@ -233,13 +233,33 @@ impl TestProject {
         manifest["created_at"] = older.to_string().into();
         let text = serde_json::to_string_pretty(&manifest).unwrap();
         self.write(&name, &text);
+        let database = rusqlite::Connection::open(self.path("experiments/tracking.db")).unwrap();
         for copy in ["checkpoints/validated", "production"] {
-            let copy = format!("{copy}/points/v{version}/manifest.json");
-            if self.path(&copy).is_file() {
-                self.write(&copy, &text);
+            let name = format!("{copy}/points/v{version}/manifest.json");
+            let sealed = format!("{copy}/points/v{version}/checkpoint_manifest.json");
+            if !self.path(&sealed).is_file() {
+                if self.path(&name).is_file() {
+                    self.write(&name, &text);
+                }
+                continue;
+            }
+            // A release names the checkpoint's manifest, and the ledger and the file beside `active` name its own.
+            self.write(&sealed, &text);
+            let mut release: Value = serde_json::from_str(&self.read(&name)).unwrap();
+            release["created_at"] = manifest["created_at"].clone();
+            release["checkpoint"] = mlops::fs::sha256(text.as_bytes()).into();
+            let facts = serde_json::json!({"size": text.len(), "sha256": release["checkpoint"]});
+            release["files"]["checkpoint_manifest.json"] = facts;
+            let before = mlops::fs::sha256(self.read(&name).as_bytes());
+            let release = serde_json::to_string_pretty(&release).unwrap();
+            self.write(&name, &release);
+            let now = mlops::fs::sha256(release.as_bytes());
+            database.execute("UPDATE release_manifests SET sha256 = ?1 WHERE sha256 = ?2", [&now, &before]).unwrap();
+            let sums = "production/points/SHA256SUMS";
+            if self.path(sums).is_file() {
+                self.write(sums, self.read(sums).replace(&before, &now));
             }
         }
-        let database = rusqlite::Connection::open(self.path("experiments/tracking.db")).unwrap();
         let row = "UPDATE model_versions SET created_ms = created_ms - ?1, manifest_sha256 = ?2 WHERE version = ?3";
         let changed = database.execute(
             row,

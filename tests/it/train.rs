@@ -30,10 +30,10 @@ fn a_run_is_told_as_text() {
     let project = TestProject::with_points();
     let answer = project.run(&["train", "experiments/lr/config.yaml"]).ok();
     assert_eq!(answer.stderr, "");
-    insta::assert_snapshot!(project.redact(&answer.stdout), @"
+    insta::assert_snapshot!(project.redact(&answer.stdout), @r#"
     points v1  logistic_regression of experiment lr
     rows  200: 120 train, 40 validation, 40 test
-    classes  1 is positive, 0 negative
+    classes  "1" (the positive class), "0"
     fit  2 features in <duration>, 6 iterations
 
     metric  train  validation  test  95 % (test)
@@ -45,7 +45,7 @@ fn a_run_is_told_as_text() {
     run  <run>  experiments/lr/runs/<run id>
 
     next: mlops promote points/1
-    ");
+    "#);
 }
 
 #[test]

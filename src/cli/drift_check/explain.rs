@@ -2,15 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::check::{bars, head};
 use super::what::{Events, What};
+use crate::answers;
 use crate::catalog::known_hint;
 use crate::cli::door::Door;
-use crate::cli::ui::format::plain;
-use crate::cli::ui::style::{bold, dim};
-use crate::cli::ui::{Align, table};
-use crate::drift::Checked;
-use crate::drift::pair::number;
 use crate::error::{Error, Result};
 use crate::workflows::drift_check::{Outcome, Tell};
 
@@ -42,7 +37,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     if outcome.state == "checked" {
         choose(&mut outcome, args.column.as_deref())?;
     }
-    door.answer("drift-check explain", &outcome, || drawn(&outcome, args.top))?;
+    door.show("drift-check explain", &outcome, || answers::drift_check::explanation(&outcome, args.top))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -59,46 +54,4 @@ fn choose(outcome: &mut Outcome, name: Option<&str>) -> Result<()> {
         None => {}
     }
     Ok(())
-}
-
-fn drawn(outcome: &Outcome, top: usize) -> String {
-    if outcome.state != "checked" {
-        return format!("{}: {}\n", head(outcome), outcome.state);
-    }
-    let mut text = format!("{}\n", head(outcome));
-    if !outcome.columns.iter().any(|column| column.drift) {
-        text += &format!("{}\n", dim("no drift in what follows"));
-    }
-    text + &outcome.columns.iter().map(|column| of_column(column, outcome, top)).collect::<String>()
-}
-
-fn of_column(column: &Checked, outcome: &Outcome, top: usize) -> String {
-    let value = column.value.map_or_else(String::new, |value| {
-        let threshold = column.threshold.map_or_else(String::new, |threshold| format!(", threshold {threshold:.4}"));
-        format!(" {} {value:.4}{threshold}", column.statistic)
-    });
-    let mut text = format!("\n{}{value}  {}\n", bold(&plain(&column.name)), bars(column));
-    let moments = (column.reference_mean, column.reference_std, column.mean, column.std);
-    if let (Some(before), Some(spread), Some(after), Some(now)) = moments {
-        let told =
-            format!("mean {} → {}, deviation {} → {}", number(before), number(after), number(spread), number(now));
-        text += &format!("{}\n", dim(&told));
-    }
-    let findings = outcome.findings.iter().filter(|finding| finding.column == column.name);
-    text += &findings.map(|finding| format!("{}: {}\n", finding.finding, plain(&finding.message))).collect::<String>();
-    if column.bins.is_empty() {
-        return text;
-    }
-    let columns =
-        [("bin", Align::Left), ("reference", Align::Right), ("current", Align::Right), ("adds", Align::Right)];
-    let share = |share: f64| format!("{:.1} %", 100.0 * share);
-    let row = |bin: &crate::drift::explain::Moved| {
-        vec![plain(&bin.bin), share(bin.reference), share(bin.current), format!("{:+.4}", bin.contribution)]
-    };
-    text += &table(&columns, &column.bins.iter().take(top).map(row).collect::<Vec<_>>());
-    let more = column.bins.len().saturating_sub(top);
-    if more > 0 {
-        text += &format!("{}\n", dim(&format!("… and {more} more (`--top`)")));
-    }
-    text
 }

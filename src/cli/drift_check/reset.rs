@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use crate::answers;
 use crate::cli::door::{Door, Records};
-use crate::cli::ui::format::{plain, plural, time};
 use crate::error::Result;
 use crate::names::ModelName;
-use crate::workflows::drift_events::{Reset, reset};
+use crate::workflows::drift_events::reset;
 
 const ABOUT: &str = "\
 Events stay and can still be seen with `drift-check summary`; they only stop counting. For the days of cool-down after a
@@ -30,14 +30,6 @@ pub struct Args {
 pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let model = ModelName::parse(&args.model)?;
     let done = door.work(Records::Runs, |session| reset(session, &model, &args.reason))?;
-    door.answer("drift-check reset", &done, || drawn(&done))?;
+    door.show("drift-check reset", &done, || answers::drift_events::reset(&done))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn drawn(done: &Reset) -> String {
-    let until = done
-        .cooling_down_until_ms
-        .map_or_else(String::new, |until| format!("; no retrain is advised before {} UTC", time(until)));
-    let events = plural(done.set_aside, "drift event");
-    format!("{}: {events} set aside ({}){until}\n", done.model, plain(&done.reason))
 }

@@ -2,8 +2,8 @@
 
 use crate::cli::door::{Door, Records, from_here};
 use crate::cli::embedding_args::EmbeddingArgs;
-use crate::drift::Rule;
 use crate::drift::decision::alpha_of;
+use crate::drift::{Rule, Statistic};
 use crate::error::{Error, Result};
 use crate::workflows::drift_check::files::Request as Files;
 use crate::workflows::drift_check::model::nothing_to_check;
@@ -75,7 +75,7 @@ impl What {
             return Err(Error::invalid(format!("`--effect-floor {floor}` is no floor")).hint("a number of at least 0"));
         }
         Ok(Wishes {
-            statistic: self.statistic.clone(),
+            statistic: self.statistic.as_deref().map(Statistic::parse).transpose()?,
             alpha: self.alpha.or(of_alarms),
             effect_floor: self.effect_floor,
             window: self.window,

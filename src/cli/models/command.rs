@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{change, history, show};
+use super::change;
+use crate::answers;
 use crate::cli::door::{Door, Records};
 use crate::cli::ui::moment::moment;
 use crate::error::Result;
@@ -100,21 +101,23 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     match args.command.as_ref().unwrap_or(&Command::List) {
         Command::List => {
             let listed = door.work(Records::Nothing, models::list)?;
-            door.answer("models list", &listed, || show::list(&listed))
+            door.show("models list", &listed, || answers::models::list(&listed))
         }
         Command::Show { model, at: Some(at) } => {
             // A moment that is none is told before the project is opened.
             let at_ms = moment(at)?;
             let then = door.work(Records::Nothing, |session| models::at(session.project, model, at_ms))?;
-            door.answer("models show", &then, || show::then(&then, door.global.verbose))
+            door.show("models show", &then, || answers::ledger::then(&then, door.global.verbose))
         }
         Command::Show { model, at: None } => {
             let shown = door.work(Records::Nothing, |session| models::show(session.project, model))?;
-            door.answer("models show", &shown, || show::model(&shown))
+            door.show("models show", &shown, || answers::models::model(&shown))
         }
         Command::History { model, evidence } => {
             let entries = door.work(Records::Nothing, |session| models::history(session, model))?;
-            door.answer("models history", &entries, || history::draw(&entries, *evidence || door.global.verbose))
+            door.show("models history", &entries, || {
+                answers::ledger::history(&entries, *evidence || door.global.verbose)
+            })
         }
         Command::Alias { version, alias, remove } => {
             let request = AliasRequest { selector: version.clone(), alias: alias.clone(), remove: *remove };

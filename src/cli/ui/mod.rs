@@ -7,6 +7,9 @@ mod output;
 pub mod progress;
 pub mod style;
 mod table;
+mod terminal;
 
+pub use crate::report::document::Align;
 pub use output::print;
-pub use table::{Align, table};
+pub use table::table;
+pub use terminal::terminal;

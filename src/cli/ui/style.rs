@@ -45,6 +45,11 @@ pub fn bad(text: &str) -> String {
     paint(&STDOUT, "31", text)
 }
 
+/// Bold red, for what the reader should look at.
+pub fn warning(text: &str) -> String {
+    paint(&STDOUT, "1;31", text)
+}
+
 /// Bold red on stderr.
 pub fn alarm(text: &str) -> String {
     paint(&STDERR, "1;31", text)

@@ -5,17 +5,7 @@ use std::io::IsTerminal;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::style;
-
-/// How a column stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
-    /// Text.
-    Left,
-    /// Numbers.
-    Right,
-    /// Text that may be cut when the terminal is narrow.
-    Cut,
-}
+use crate::report::document::Align;
 
 /// Spaces between columns.
 const GAP: usize = 2;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Context, Error, Result};
-use crate::fs::{Lock, create_dir};
+use crate::fs::{Lock, create_dir, create_shared};
 use crate::mounts::network_file_system;
 
 /// "mlvc": marks a file as a cache of ours, so that another program's database is not written to.
@@ -221,6 +221,8 @@ impl Cache {
 }
 
 fn connect(path: &Path) -> Result<Connection> {
+    // One that cannot be created is told by SQLite, as one that cannot be opened.
+    let _ = create_shared(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags);
     let waiting = opened.and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection));

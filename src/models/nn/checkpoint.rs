@@ -54,7 +54,7 @@ impl<T: Real> Trainer<T> {
                 add(&format!("{name}.{at}.variance"), variance);
             }
         }
-        tensors.save(path)
+        tensors.sealed().save(path)
     }
 
     /// Goes on where a checkpoint stood. `settings` may ask for more epochs; everything else must be as it was.
@@ -63,7 +63,7 @@ impl<T: Real> Trainer<T> {
     /// `Failed` when the file is missing or damaged; `Invalid` when it belongs to another network or other settings.
     pub fn resume(path: &Path, network: Network<T>, settings: Settings) -> Result<Self> {
         let damaged = || Error::failed(format!("checkpoint `{}` is damaged", path.display()));
-        let mut tensors = Tensors::load(path)?;
+        let mut tensors = Tensors::load(path)?.unsealed().ok_or_else(damaged)?;
         let head: Vec<u8> = tensors.take_u32("head")?.1.into_iter().map(|byte| byte as u8).collect();
         let head: Head = serde_json::from_slice(&head).map_err(|cause| damaged().caused_by(cause))?;
         if head.format_version > FORMAT_VERSION {

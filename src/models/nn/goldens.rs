@@ -349,6 +349,13 @@ fn a_checkpoint_of_other_settings_is_refused() {
     assert!(message.ends_with("is of other settings"), "{message}");
     assert!(refused(&Network::new(&shape(9, &[20]), 1), settings.clone()).is_some());
     let whole = std::fs::read(&path).unwrap();
+    // A bit of a number: the file can be read, and is not what was written.
+    for at in [whole.len() - 1, whole.len() / 2, whole.len() - 4001] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 4;
+        std::fs::write(&path, flipped).unwrap();
+        assert!(refused(&network, settings.clone()).unwrap().ends_with("is damaged"), "byte {at}");
+    }
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert!(refused(&network, settings).unwrap().ends_with("is damaged"));
 }

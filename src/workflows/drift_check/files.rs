@@ -1,8 +1,9 @@
 //! One file against another, without a model: the columns of the reference, numbers as numbers and the rest as words.
 //!
-//! The reference is read as numbers; columns where that fails are read a second time as words. Up to two million of its
-//! values are held a column, beyond that a sample (and its size is what counts as n). Columns with more than one different
-//! word in five rows are ids, times or texts: they are left out, and said.
+//! The reference is read as numbers; columns where half of the values or more are none are read a second time as words. Up
+//! to two million of its values are kept a column, beyond that a sample (and its size is what counts as n). Columns with
+//! more than one different word in five rows are ids, times or texts, and whole numbers that count rows or queries are ids:
+//! they are left out with a note, unless they were asked for by name.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::data::sources::{Ask, Cells, Form, column_names, scan};
 use crate::data::table::no_such_column;
 use crate::drift::profile::{Content, Numbers, Room, Words};
 use crate::drift::sampler::Sampler;
+use crate::drift::statistic::FEW;
 use crate::drift::{Column, Role, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -73,7 +75,8 @@ pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> 
     }
     session.stage(&format!("reading {}", redactor.text(&reference)))?;
     let mut notes = Vec::new();
-    let profiles = profiles(project, (&reference, query), &wanted, &mut notes)?;
+    let asked_for = !request.columns.is_empty();
+    let profiles = profiles(project, (&reference, query), (&wanted, asked_for), &mut notes)?;
     session.check()?;
     session.stage(&format!("reading {}", redactor.text(&current)))?;
     let known = column_names(&current, query, root)?;
@@ -83,7 +86,7 @@ pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> 
     session.stage("comparing")?;
     let observed: Vec<(&Column, Option<&Seen>)> =
         columns.into_iter().zip(&seen).map(|(column, seen)| (column, seen.as_ref())).collect();
-    let report = check(&observed, None, &settings, SEED)?;
+    let report = check(&observed, None, &settings, SEED);
     let now_ms = project.now_ms();
     let (from_ms, to_ms) = span.unwrap_or((now_ms, now_ms));
     let window = WindowFacts {
@@ -108,7 +111,7 @@ pub fn check_files(session: &Session<'_>, request: &Request) -> Result<Outcome> 
 fn profiles(
     project: &Project,
     (source, query): (&str, Option<&str>),
-    wanted: &[String],
+    (wanted, asked_for): (&[String], bool),
     notes: &mut Vec<String>,
 ) -> Result<Vec<Column>> {
     let asked: Vec<Ask> = wanted.iter().map(|name| Ask { name: name.clone(), form: Form::Number }).collect();
@@ -116,15 +119,24 @@ fn profiles(
     let texts: Vec<Ask> = asked
         .iter()
         .zip(&columns)
-        .filter(|(_, (.., wrong))| *wrong > 0)
+        .filter(|(_, column)| !column.is_numeric(rows))
         .map(|(ask, _)| Ask { name: ask.name.clone(), form: Form::Word })
         .collect();
     let mut words = if texts.is_empty() { BTreeMap::new() } else { counted(project, (source, query), &texts)? };
     let mut profiles = Vec::new();
-    let parts: Vec<(String, Sampler, u64, u64)> =
-        asked.into_iter().zip(columns).map(|(ask, (sample, nulls, wrong))| (ask.name, sample, nulls, wrong)).collect();
-    for (name, sample, nulls, wrong) in parts {
-        if wrong == 0 {
+    for (Ask { name, .. }, column) in asked.into_iter().zip(columns) {
+        if column.is_numeric(rows) {
+            let NumbersRead { sample, nulls, wrong, example } = column;
+            if wrong > 0 {
+                let example = example.unwrap_or_default();
+                notes.push(format!(
+                    "`{name}`: {wrong} values of the reference are no numbers, such as `{example}`; they count as missing"
+                ));
+            }
+            if !asked_for && looks_like_an_id(&name, &sample, nulls) {
+                notes.push(format!("`{name}` is left out: it looks like an id; `--columns {name}` compares it"));
+                continue;
+            }
             if !sample.is_whole() {
                 notes.push(format!("`{name}`: a sample stands for the {rows} values of the reference"));
             }
@@ -160,34 +172,79 @@ fn profiles(
     Ok(profiles)
 }
 
-/// A sample of a column's numbers, its rows without a value, and its cells that are no number.
-type Held = (Sampler, u64, u64);
+/// A column of the reference, read as numbers.
+struct NumbersRead {
+    /// A sample of its finite numbers.
+    sample: Sampler,
+    /// Its rows without a finite number.
+    nulls: u64,
+    /// Its cells that are there and no number.
+    wrong: u64,
+    /// One of those.
+    example: Option<String>,
+}
+
+impl NumbersRead {
+    /// Whether more than half of the values are numbers; a column without any value is one of numbers.
+    fn is_numeric(&self, rows: u64) -> bool {
+        let filled = rows - self.nulls + self.wrong;
+        self.wrong == 0 || self.wrong * 2 < filled
+    }
+}
+
+/// The names of columns that hold ids of queries.
+const QUERY_NAMES: [&str; 3] = ["qid", "query", "query_id"];
+
+/// Whether numbers count rows or queries: a column of queries by its name, or different whole numbers in every row that
+/// are called an id or leave no number out.
+fn looks_like_an_id(name: &str, sample: &Sampler, nulls: u64) -> bool {
+    let name = name.to_lowercase();
+    if QUERY_NAMES.contains(&name.as_str()) {
+        return true;
+    }
+    let values = sample.sorted();
+    let different = values.windows(2).all(|pair| pair[0] < pair[1]);
+    let whole = values.iter().all(|value| value.fract() == 0.0);
+    if values.len() < FEW as usize || nulls > 0 || !different || !whole {
+        return false;
+    }
+    let called_id = name == "id" || name.ends_with("_id") || name.ends_with("번호");
+    let span = values.last().zip(values.first()).map_or(0.0, |(last, first)| last - first);
+    called_id || (sample.is_whole() && span == (values.len() - 1) as f64)
+}
 
 /// Reads columns as numbers; gives them and the number of rows.
-fn numbers(project: &Project, (source, query): (&str, Option<&str>), asked: &[Ask]) -> Result<(Vec<Held>, u64)> {
+fn numbers(project: &Project, (source, query): (&str, Option<&str>), asked: &[Ask]) -> Result<(Vec<NumbersRead>, u64)> {
     let most = (HELD.1 / asked.len()).clamp(50_000, HELD.0);
-    let fresh = || vec![(Sampler::new(most), 0_u64, 0_u64); asked.len()];
+    let empty = || NumbersRead { sample: Sampler::new(most), nulls: 0, wrong: 0, example: None };
+    let fresh = || asked.iter().map(|_| empty()).collect::<Vec<_>>();
     let mut columns = fresh();
     let rows = scan(source, asked, query, project.layout.root(), &mut |chunks| {
         let parts: Vec<_> = chunks
             .par_iter()
             .map(|chunk| {
                 let mut part = fresh();
-                for ((sample, nulls, wrong), cells) in part.iter_mut().zip(&chunk.columns) {
-                    let Cells::Numbers { values, wrong: more, .. } = cells else { continue };
-                    *wrong += more;
+                for (column, cells) in part.iter_mut().zip(&chunk.columns) {
+                    let Cells::Numbers { values, wrong, example } = cells else { continue };
+                    column.wrong += wrong;
+                    column.example.clone_from(example);
                     for (row, value) in (chunk.first_row..).zip(values) {
-                        if value.is_finite() { sample.add(row, *value) } else { *nulls += u64::from(value.is_nan()) }
+                        if value.is_finite() {
+                            column.sample.add(row, *value);
+                        } else {
+                            column.nulls += u64::from(value.is_nan());
+                        }
                     }
                 }
                 part
             })
             .collect();
         for part in parts {
-            for ((sample, nulls, wrong), (more, more_nulls, more_wrong)) in columns.iter_mut().zip(part) {
-                *nulls += more_nulls;
-                *wrong += more_wrong;
-                sample.join(more);
+            for (column, more) in columns.iter_mut().zip(part) {
+                column.nulls += more.nulls;
+                column.wrong += more.wrong;
+                column.example = column.example.take().or(more.example);
+                column.sample.join(more.sample);
             }
         }
         Ok(())
@@ -241,7 +298,7 @@ fn run(outcome: &Outcome, reference: &str, started_ms: i64) -> Light {
         params: pairs([
             ("reference", reference.to_owned()),
             ("current", outcome.window.source.clone()),
-            ("statistic", outcome.settings.statistic.clone()),
+            ("statistic", outcome.settings.statistic.name().to_owned()),
             ("alpha", outcome.settings.alpha.to_string()),
             ("rule", outcome.settings.rule.name().to_owned()),
         ]),

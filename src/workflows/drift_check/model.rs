@@ -11,7 +11,7 @@ use super::rows::said;
 use crate::bundle::Schema;
 use crate::data::sources::{column_names, resolve};
 use crate::drift::statistic::FEW;
-use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, STATISTICS, Seen, Settings, check};
+use crate::drift::{Checked, Column, Finding, Kind, Reference, Role, Seen, Settings, check};
 use crate::error::{Error, Result};
 use crate::fs::{sha256, sha256_file};
 use crate::project::{Located, Prefer};
@@ -117,8 +117,7 @@ fn frozen(located: &Located, schema: &Schema, wishes: &Wishes) -> Result<(Refere
 
 /// How many current values are kept: none for statistics that read bins only.
 pub(super) fn sample_for(settings: &Settings, most: usize) -> usize {
-    let reads = STATISTICS.iter().any(|one| one.name() == settings.statistic && one.reads_values());
-    if reads { most } else { 0 }
+    if settings.statistic.reads_values() { most } else { 0 }
 }
 
 fn of_file(
@@ -148,7 +147,7 @@ fn of_file(
         }
     }
     let vectors = reference.vectors.as_ref().zip(said.vectors.as_ref());
-    let mut report = check(&observed, vectors, &settings, SEED)?;
+    let mut report = check(&observed, vectors, &settings, SEED);
     if let Some(finding) = said.finding {
         (report.drift, report.severity) = (true, Severity::Severe);
         report.findings.insert(0, Finding { message: redactor.text(&finding.message), ..finding });
@@ -171,7 +170,7 @@ fn of_file(
     }
     if !outcome.window.full {
         let (rows, size) = (thousands(rows), thousands(outcome.window.size));
-        outcome.notes.push(format!("{rows} of the {size} rows of a full window: drift in them becomes no event"));
+        outcome.notes.push(format!("only {rows} rows (a window has {size}): shown, not recorded as an event"));
     }
     Ok(outcome)
 }
@@ -206,7 +205,7 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
         key: window.key(),
     };
     if !window.is_full() {
-        let mut outcome = Outcome::of(check(&[], None, &settings, SEED)?, settings, facts);
+        let mut outcome = Outcome::of(check(&[], None, &settings, SEED), settings, facts);
         outcome.state = window.state();
         outcome.buffer_size = window.entries.len() as u64;
         outcome.notes.extend(window.notes());
@@ -232,7 +231,7 @@ fn of_log(session: &Session<'_>, located: &Located, reference: &Reference, setti
         counted.push((column, seen));
     }
     let observed: Vec<(&Column, Option<&Seen>)> = counted.iter().map(|(column, seen)| (*column, Some(seen))).collect();
-    let mut outcome = Outcome::of(check(&observed, None, &settings, SEED)?, settings, facts);
+    let mut outcome = Outcome::of(check(&observed, None, &settings, SEED), settings, facts);
     outcome.notes.extend(window.notes());
     if !unlogged.is_empty() {
         outcome.notes.push(format!("not in the log, not checked: {}", unlogged.join(", ")));
@@ -330,7 +329,7 @@ fn run(request: &Request, located: &Located, outcome: &Outcome, started_ms: i64)
                 "current",
                 if matches!(request.current, Current::Log) { "log".into() } else { outcome.window.source.clone() },
             ),
-            ("statistic", settings.statistic.clone()),
+            ("statistic", settings.statistic.name().to_owned()),
             ("alpha", settings.alpha.to_string()),
             ("rule", settings.rule.name().to_owned()),
         ]),

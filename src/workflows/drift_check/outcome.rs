@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::catalog::find;
-use crate::drift::{Checked, Finding, Report, Role, Rule, STATISTICS, Settings};
+use crate::drift::statistic::FEW;
+use crate::drift::{Checked, Finding, Report, Role, Rule, Settings, Statistic};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, Version};
 use crate::tracking::Severity;
@@ -12,7 +12,7 @@ use crate::tracking::Severity;
 #[derive(Debug, Clone, Default)]
 pub struct Wishes {
     /// The statistic.
-    pub statistic: Option<String>,
+    pub statistic: Option<Statistic>,
     /// α.
     pub alpha: Option<f64>,
     /// The effect floor.
@@ -27,17 +27,14 @@ impl Wishes {
     /// The settings with the wishes in them.
     ///
     /// # Errors
-    /// `Invalid` for an unknown statistic or an α that is none.
+    /// `Invalid` for an α that is none.
     pub fn over(&self, settings: &Settings) -> Result<Settings> {
-        if let Some(name) = &self.statistic {
-            find("drift statistic", STATISTICS, name)?;
-        }
         if let Some(alpha) = self.alpha.filter(|alpha| !(*alpha > 0.0 && *alpha < 0.5)) {
             return Err(Error::invalid(format!("α lies above 0 and below 0.5, got {alpha}")).hint("0.01 is usual"));
         }
-        let other = self.statistic.as_ref().is_some_and(|name| *name != settings.statistic);
+        let other = self.statistic.is_some_and(|statistic| statistic != settings.statistic);
         Ok(Settings {
-            statistic: self.statistic.clone().unwrap_or_else(|| settings.statistic.clone()),
+            statistic: self.statistic.unwrap_or(settings.statistic),
             alpha: self.alpha.unwrap_or(settings.alpha),
             // A floor is of one statistic and means nothing to another.
             effect_floor: self.effect_floor.or(settings.effect_floor.filter(|_| !other)),
@@ -77,7 +74,7 @@ pub struct Outcome {
     pub model: Option<ModelName>,
     /// Its version.
     pub version: Option<Version>,
-    /// `checked`, or `warming_up 317/1000`.
+    /// `checked`; `warming_up 317/1000` where the log has no full window yet; `few_rows 5/20` where nothing can be judged.
     pub state: String,
     /// Whether anything drifts.
     pub drift_detected: bool,
@@ -114,7 +111,16 @@ pub struct Outcome {
     pub notes: Vec<String>,
 }
 
+/// The state of a check with too few rows to judge any column.
+const FEW_ROWS: &str = "few_rows";
+
 impl Outcome {
+    /// Whether there were too few rows to judge any column, so that neither drift nor its absence can be concluded.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.state.starts_with(FEW_ROWS)
+    }
+
     /// The answer of a report.
     #[must_use]
     pub fn of(report: Report, settings: Settings, window: WindowFacts) -> Self {
@@ -128,7 +134,11 @@ impl Outcome {
         Self {
             model: None,
             version: None,
-            state: "checked".to_owned(),
+            state: if report.drift || window.rows >= FEW {
+                "checked".to_owned()
+            } else {
+                format!("{FEW_ROWS} {}/{FEW}", window.rows)
+            },
             drift_detected: report.drift,
             severity: report.severity,
             kl_divergence: of(|column| column.kl_divergence),

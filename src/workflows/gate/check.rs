@@ -124,14 +124,65 @@ pub fn overall(checks: &[Check]) -> Verdict {
     checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Pass).max(Verdict::Pass)
 }
 
-/// The refusal in one line: `f1 0.51 (needs >= 0.55)`.
+/// How the rule of non-inferiority begins; the margin follows.
+pub const NOT_WORSE_BY: &str = "not worse than production by ";
+
+/// The refusal in one line: `f1 0.51 (needs >= 0.55)`, `roc_auc is 0.0819 below production, allowed 0.01`.
 #[must_use]
 pub fn refusal(checks: &[Check]) -> String {
     let failed = checks.iter().filter(|check| !check.passed);
     let text = failed.map(|check| {
-        let value = check.value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
-        let word = if check.verdict == Verdict::Inconclusive { "inconclusive: needs" } else { "needs" };
-        format!("{} {value} ({word} {})", check.metric, check.rule)
+        against_production(check).unwrap_or_else(|| {
+            let value = check.value.map_or("n/a".to_owned(), |value| format!("{value:.4}"));
+            let word = if check.verdict == Verdict::Inconclusive { "inconclusive: needs" } else { "needs" };
+            format!("{} {value} ({word} {})", check.metric, check.rule)
+        })
     });
     text.collect::<Vec<_>>().join(", ")
+}
+
+/// How far a version is from the one in production, and how far it may be; none where the two could not be compared.
+fn against_production(check: &Check) -> Option<String> {
+    let difference = check.difference.as_ref()?;
+    let (baseline, candidate) = difference.baseline.zip(difference.candidate)?;
+    let distance = (candidate - baseline).abs();
+    let side = if candidate < baseline { "below" } else { "above" };
+    let needs = match check.rule.strip_prefix(NOT_WORSE_BY) {
+        Some(margin) => format!("allowed {margin}"),
+        None => format!("must be {}", check.rule.replacen(" than production", "", 1)),
+    };
+    let unclear =
+        if check.verdict == Verdict::Inconclusive { " (inconclusive: the interval reaches beyond it)" } else { "" };
+    Some(format!("{} is {distance:.4} {side} production, {needs}{unclear}", check.metric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::TestKind;
+
+    #[test]
+    fn a_refusal_says_how_far_it_is_and_how_far_it_may_be() {
+        let between = |rule: &str, baseline: f64, candidate: f64, verdict| {
+            let difference = serde_json::json!({
+                "metric": "roc_auc", "maximize": true, "n": 100, "baseline": baseline, "candidate": candidate,
+                "effect": candidate - baseline, "low": -0.1, "high": 0.1, "level": 0.95, "lower": -0.1, "upper": 0.1,
+                "alpha": 0.05, "se": 0.05, "p": 0.5, "test": "", "interval": "", "kind": TestKind::default(),
+                "verdict": "inconclusive", "rows_needed": null,
+            });
+            let value = Some(candidate - baseline);
+            let check = Check::new(Kind::VersusProduction, "roc_auc", value, rule.to_owned(), verdict);
+            Check { difference: Some(Box::new(serde_json::from_value(difference).unwrap())), ..check }
+        };
+        let rule = format!("{NOT_WORSE_BY}0.01");
+        let failed = between(&rule, 0.9919, 0.91, Verdict::Fail);
+        let unclear = between("better than production by 0.05", 0.9, 0.92, Verdict::Inconclusive);
+        let bound = Check::new(Kind::Require, "f1", Some(0.51), ">= 0.55".into(), Verdict::Fail);
+        let passed = Check::new(Kind::Require, "f1", Some(0.6), ">= 0.55".into(), Verdict::Pass);
+        assert_eq!(
+            refusal(&[failed, unclear, bound, passed]),
+            "roc_auc is 0.0819 below production, allowed 0.01, \
+             roc_auc is 0.0200 above production, must be better by 0.05 (inconclusive: the interval reaches beyond it), f1 0.5100 (needs >= 0.55)"
+        );
+    }
 }

@@ -1,8 +1,9 @@
 //! What a decision rested on, as the ledger keeps it.
 //!
 //! A promotion writes one `Evidence` into the ledger's row of its decision. `format_version` counts the forms of this
-//! document: 0 are rows of builds that did not write it; their fields are the same, but for those of the first builds, which
-//! wrote no verdict. Rows of other actions (a rollback, a prune) hold other objects, which are no `Evidence`.
+//! document: 0 are rows of builds that did not write it; their fields are the same, but for those of the first
+//! builds, which wrote no verdict. Rows of other actions (a rollback, a prune) hold other objects, which are no
+//! `Evidence`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

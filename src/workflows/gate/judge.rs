@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::release::measured;
-use super::super::release::parity::TOLERANCE;
+use super::super::release::parity::{Parity, TOLERANCE};
 use super::super::session::Session;
 use super::absolute::{compared, minimum, require};
 use super::check::{Check, Kind, Verdict};
@@ -87,9 +87,13 @@ pub fn judge(
 
 /// The exported file against the model, on the golden rows.
 fn parity(session: &Session<'_>, candidate: &Subject) -> Result<Check> {
-    let line = |value, verdict| Check::new(Kind::Parity, "ONNX parity", value, format!("<= {TOLERANCE:.0e}"), verdict);
     session.stage("exporting and checking")?;
-    match candidate.export(session).map(|export| &export.exported.parity) {
+    parity_line(candidate.export(session).map(|export| &export.exported.parity))
+}
+
+fn parity_line(found: Result<&Parity>) -> Result<Check> {
+    let line = |value, verdict| Check::new(Kind::Parity, "ONNX parity", value, format!("<= {TOLERANCE:.0e}"), verdict);
+    match found {
         Ok(found) => {
             let detail = format!("{} golden rows, {}", found.rows, found.runtime);
             Ok(line(Some(found.worst), Verdict::Pass).detail(detail))
@@ -153,4 +157,30 @@ fn speed(
     };
     let detail = format!("{new:.1} us against {old:.1} us, batches of {size}, median of {ROUNDS} rounds");
     Ok(line(Some(new / old), verdict).detail(detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_version_is_to_blame_for_fails_its_line() {
+        let passing = Parity { rows: 8, worst: 2e-8, tolerance: TOLERANCE, runtime: "tract" };
+        assert_eq!(parity_line(Ok(&passing)).unwrap().verdict, Verdict::Pass);
+        for cause in [Cause::NoGoldenRows, Cause::NotExportable, Cause::FileDiffers] {
+            let line = parity_line(Err(Error::refused("why").because(cause))).unwrap();
+            assert_eq!((line.verdict, line.value, line.detail.as_str()), (Verdict::Fail, None, "why"));
+        }
+        let others = [
+            Error::invalid("the encoder of the model is another"),
+            Error::refused("a folder is pinned"),
+            Error::invalid_rows("expected 3 features, got 2"),
+            Error::interrupted(),
+        ];
+        for error in others {
+            let (kind, message) = (error.kind, error.message.clone());
+            let passed_on = parity_line(Err(error)).unwrap_err();
+            assert_eq!((passed_on.kind, passed_on.message), (kind, message));
+        }
+    }
 }

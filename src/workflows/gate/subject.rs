@@ -13,10 +13,11 @@ use crate::once::get_or_try_init;
 use crate::project::{Located, Project};
 use crate::registry::Manifest;
 use crate::runs::known_rows::KnownRows;
-use crate::runs::metrics_file::MetricsFile;
+use crate::runs::metrics_file::{self, MetricsFile};
 use crate::runs::opened::Opened;
 use crate::runs::paired::{all_answers, answers};
 use crate::runs::predictions::Predictions;
+use crate::runs::recorded::recorded_file;
 use crate::runs::stored_config::stored_config;
 use crate::tracking::{Filter, Run, Search, Status, View};
 
@@ -85,6 +86,7 @@ impl Subject {
     pub fn evaluation(&self, project: &Project) -> Result<Option<&Evaluation>> {
         let read = || {
             let Some(run) = &self.run else { return Ok(None) };
+            recorded_file(project, run, metrics_file::FILE)?;
             let folder = project.layout.run(&ExperimentName::parse(&run.experiment)?, &run.id);
             Ok(MetricsFile::read(&folder)?.and_then(MetricsFile::test))
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, Kind, Verdict};
+use super::check::{Check, Kind, NOT_WORSE_BY, Verdict};
 use super::subject::Subject;
 use crate::comparison::{Difference, Options, Outcome, Rule, decide};
 use crate::config::{Mode, Versus};
@@ -147,7 +147,7 @@ pub(super) fn versus(rule: &Versus, both: Option<&Both>, seed: u64) -> Result<Ch
     let (asked, words) = match (rule.mode, rule.margin, rule.min_effect) {
         (Mode::NonInferiority, margin, _) => {
             let margin = margin.unwrap_or_default();
-            (Rule::NonInferiority(margin), format!("not worse than production by {margin}"))
+            (Rule::NonInferiority(margin), format!("{NOT_WORSE_BY}{margin}"))
         }
         (Mode::MinimumEffect, _, least) => {
             let least = least.unwrap_or_default();
@@ -212,7 +212,7 @@ fn words_of(found: &Difference, verdict: Verdict, distance: Option<f64>) -> Stri
     let aim = Aim { alpha: found.alpha, ..Aim::default() };
     let needed = distance.zip(found.se).and_then(|(distance, se)| aim.rows(found.n, distance, se));
     if let (Verdict::Inconclusive, Some(rows)) = (verdict, needed.filter(|rows| *rows > found.n)) {
-        text += &format!("; about {} would decide", found.unit.counted(rows));
+        text += &format!("; about {} needed (80 % power)", found.unit.counted(rows));
     }
     // Where p and the two-sided interval disagree is of no account here: the one-sided bound decides.
     if let Some(note) = found.note.as_ref().filter(|_| !found.is_at_the_edge()) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::error::Result;
 use crate::names::{ModelName, Version};
 use crate::project::Prefer;
+use crate::registry::check_pointers;
 use crate::tracking::{Stage, Transition};
 use crate::workflows::Session;
 
@@ -61,7 +62,8 @@ pub fn archive_by_hand(session: &Session<'_>, archival: &Archival, reason: &str)
     Ok(Archived { model: model.clone(), version: *version, stage: Stage::Archived })
 }
 
-/// Moves a version to Archived, under the model's lock, with its reason and the evidence in the ledger, unless production has become another than `expected`.
+/// Moves a version to Archived, under the model's lock, with its reason and the evidence in the ledger, unless
+/// production has become another than `expected`.
 ///
 /// # Errors
 /// `Busy` when somebody else holds the lock, `Refused` when production has changed, `Failed` when the database refuses.
@@ -75,6 +77,10 @@ pub fn archive(
 ) -> Result<()> {
     let project = session.project;
     let _lock = project.lock(model, "archiving")?;
+    if expected == Some(version) {
+        // What cannot be switched afterwards is not decided.
+        check_pointers(&project.layout, model)?;
+    }
     project.tracker()?.transition(&Transition {
         model: model.as_str(),
         version,

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::names::{ModelName, Version};
-use crate::registry::{Layout, versions_in};
+use crate::registry::{Layout, pointed, versions_in};
 use crate::tracking::{ModelVersion, Stage};
 
 /// What lies on disk of a model.
@@ -30,15 +30,12 @@ impl Folders {
     /// What lies on disk of this model.
     #[must_use]
     pub fn of(layout: &Layout, model: &ModelName) -> Self {
-        let linked = |link: std::path::PathBuf| {
-            std::fs::read_link(link).ok().and_then(|target| Version::parse(&target.to_string_lossy()).ok())
-        };
         Self {
             experiments: versions_in(&layout.checkpoints_of(model)),
             validated: versions_in(&layout.validated_of(model)),
             production: versions_in(&layout.production_of(model)),
-            active: linked(layout.active(model)),
-            previous: linked(layout.previous(model)),
+            active: pointed(&layout.active(model)),
+            previous: pointed(&layout.previous(model)),
         }
     }
 

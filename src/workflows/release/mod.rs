@@ -13,4 +13,5 @@ mod metadata;
 pub mod parity;
 mod preprocessor;
 
-pub use make::{Released, make, measured};
+pub use latency::Latency;
+pub use make::{Released, make, measured, measured_for_release};

@@ -16,7 +16,7 @@ use crate::metrics;
 use crate::names::Version;
 use crate::project::{Prefer, Project};
 use crate::runs::known_rows::KnownRows;
-use crate::runs::predictions;
+use crate::runs::paired::all_answers;
 use crate::runs::stored_config::stored_config;
 use crate::tracking::{Filter, LedgerEntry, Run, Search, Stage, Status, View};
 
@@ -206,10 +206,6 @@ fn answered(project: &Project, state: &State, version: Version, run: &Run) -> Re
     let search =
         Search { experiments: &[], filter: Some(&filter), order: &[], limit: 1, offset: 0, view: View::Active };
     let found = project.reader()?.search_runs(&search)?.pop();
-    let whole = |found: &Run| {
-        let folder =
-            crate::names::ExperimentName::parse(&found.experiment).map(|name| project.layout.run(&name, &found.id));
-        folder.is_ok_and(|folder| predictions::read(&folder.join("predictions.parquet")).is_ok())
-    };
+    let whole = |found: &Run| all_answers(project, found).is_ok();
     Ok(found.filter(whole))
 }

@@ -1,5 +1,6 @@
 //! After the switch: does the new version serve? Else the one before is put back. Then what is old goes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
@@ -17,12 +18,13 @@ use super::extract::statistics;
 use super::state::{Decided, Pruned, State, Verified};
 use crate::bundle::Bundle;
 use crate::config::{PruneSection, RetrainConfig};
+use crate::data::parquet_file;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::crash_point;
 use crate::names::{ModelName, Version};
 use crate::notify::end_group;
 use crate::project::{Prefer, Project};
-use crate::registry::check_folder;
+use crate::registry::{check_folder, pointed};
 use crate::tracking::Stage;
 
 /// The field of the ledger's evidence by which a version that was withdrawn is known again after a crash.
@@ -47,13 +49,13 @@ pub(super) fn verify(
     session.stage("verifying")?;
     let why = match serves(session, config, state, decided.version) {
         Ok(golden_rows) => return Ok(Verified { golden_rows, rolled_back: None }),
-        // Whoever stops the retrain, or keeps a file that is needed, has not said that the version is bad: the next call
-        // proves it.
+        // Whoever stops the retrain, or keeps a file that is needed, has not said that the version is bad: the next
+        // call proves it.
         Err(error) if matches!(error.kind, ErrorKind::Interrupted | ErrorKind::Busy) => return Err(error),
         Err(error) => error.message,
     };
     session.check()?;
-    let reason = format!("{} {} does not serve: {why}", state.model, decided.version);
+    let reason = format!("verification of {} {} failed: {why}", state.model, decided.version);
     if project.previous_production(&state.model)?.is_none() {
         // The first version of all: nothing is better than what does not answer.
         let evidence = json!({WITHDRAWN: true});
@@ -88,14 +90,16 @@ fn gone(session: &Session<'_>, state: &State, version: Version) -> Result<Verifi
 fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version: Version) -> Result<usize> {
     let project = session.project;
     let active = project.layout.active(&state.model);
-    let target = std::fs::read_link(&active).context(|| format!("`{}` is no link", active.display()))?;
-    if Version::parse(&target.to_string_lossy())? != version {
-        return Err(Error::failed(format!("`{}` points to {}, not to {version}", active.display(), target.display())));
+    let target =
+        pointed(&active).ok_or_else(|| Error::failed(format!("`{}` points to no version", active.display())))?;
+    if target != version {
+        return Err(Error::failed(format!("`{}` points to {target}, not to {version}", active.display())));
     }
     let folder = project.layout.production(&state.model, version);
     check_folder(&folder)?;
     let rows = Bundle::load(&folder)?.check_golden(&folder, &session.embedding.uncached())?;
     if let Some((program, arguments)) = config.verify.split_first() {
+        let words = config.verify.join(" ");
         let log = State::folder(&project.layout, &state.name, &state.period).join("verify.log");
         let said = || format!("cannot write `{}`", log.display());
         let file = File::create(&log).context(said)?;
@@ -105,7 +109,7 @@ fn serves(session: &Session<'_>, config: &RetrainConfig, state: &State, version:
         command.env("MLOPS_FOLDER", std::path::absolute(&folder).unwrap_or(folder));
         command.stdout(file.try_clone().context(said)?).stderr(file);
         let limit = Duration::from_millis(config.verify_timeout_ms);
-        probe(session, &mut command, (program, limit), &log)?;
+        probe(session, &mut command, (&words, limit), &log)?;
     }
     Ok(rows)
 }
@@ -139,9 +143,14 @@ fn probe(session: &Session<'_>, command: &mut Command, (program, limit): (&str, 
     }
     let said = String::from_utf8_lossy(&said).into_owned();
     let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-    let ended = status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-    let colon = if last.is_empty() { "" } else { ": " };
-    Err(Error::failed(format!("`{program}` ended with {ended}{colon}{last}")))
+    let ended = status.code().map_or_else(|| "was ended by a signal".to_owned(), |code| format!("exited with {code}"));
+    let last = if last.is_empty() { String::new() } else { format!(" ({last})") };
+    Err(Error::failed(format!("`{program}` {ended}{last}; see `{}`", shown(session.project, log))))
+}
+
+/// A path as the project's configs write it: from the root on.
+fn shown(project: &Project, path: &Path) -> String {
+    path.strip_prefix(project.layout.root()).unwrap_or(path).display().to_string()
 }
 
 fn policy(section: PruneSection) -> Policy {
@@ -186,7 +195,10 @@ fn old_snapshots(project: &Project, section: PruneSection, state: &State) -> Res
         let needed =
             one.period == state.period || one.trained.iter().filter_map(|one| one.version.as_ref()).any(stands);
         let Some(extracted) = one.extracted.filter(|_| old && !needed) else { continue };
-        if project.layout.root().join(&extracted.snapshot).is_file() {
+        let path = project.layout.root().join(&extracted.snapshot);
+        // The path comes out of a file: what says of itself that it is a snapshot of this retrain is removed, nothing else.
+        let owner = if path.is_file() { parquet_file::facts(&path).unwrap_or_default() } else { BTreeMap::default() };
+        if owner.get("mlops.retrain").is_some_and(|owner| owner == state.name.as_str()) {
             found.push(extracted.snapshot);
         }
     }

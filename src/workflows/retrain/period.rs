@@ -5,16 +5,14 @@ use jiff::tz::TimeZone;
 
 use crate::config::Period;
 use crate::error::{Context, Result};
-use crate::schedule::check_timezone;
 
 /// The name of the period of this moment (milliseconds since the epoch), safe in a file's name.
 ///
 /// # Errors
-/// `Invalid` for a time zone that is none, `Failed` for a moment outside the calendar.
+/// `Failed` for a time zone that this machine does not know and for a moment outside the calendar.
 pub fn period_of(period: Period, timezone: &str, now_ms: i64) -> Result<String> {
     let moment = Timestamp::from_millisecond(now_ms).context(|| "the clock is outside the calendar".into())?;
-    let name = check_timezone(timezone)?;
-    let zone = if name == "UTC" { TimeZone::UTC } else { zone(&name)? };
+    let zone = if timezone == "UTC" { TimeZone::UTC } else { zone(timezone)? };
     let day = moment.to_zoned(zone).date();
     Ok(match period {
         Period::Month => format!("{:04}{:02}", day.year(), day.month()),

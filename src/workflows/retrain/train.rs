@@ -51,7 +51,7 @@ pub(super) fn candidates(root: &Path, config: &RetrainConfig) -> Result<Vec<Expe
 /// A candidate with its settings and more.
 fn experiment(root: &Path, config: &RetrainConfig, at: usize, more: &[Override]) -> Result<Experiment> {
     let candidate = &config.candidates[at];
-    let mut settings = candidate.set.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>>>()?;
+    let mut settings = candidate.set.clone();
     settings.extend_from_slice(more);
     let path = Path::new(&candidate.config);
     load(&if path.is_absolute() { path.to_path_buf() } else { root.join(path) }, &settings)

@@ -1,14 +1,16 @@
-//! What a decision rested on, line by line. A decision about a promotion is typed evidence, and is shown as a gate; the rows of
-//! other actions, and of newer builds, are shown as `name  value`. What was written into the ledger is shown, never obeyed
-//! by the terminal, and never fills it.
+//! What a decision rested on, line by line. A decision about a promotion is typed evidence, and is shown as a gate;
+//! the rows of other actions, and of newer builds, are shown as `name  value`. What was written into the ledger is
+//! shown, never obeyed by the terminal, and never fills it.
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::ui::format::{plain, value};
-use crate::cli::ui::style::{bad, dim, good};
-use crate::cli::ui::{Align, table};
+use super::format::{plain, value};
+use crate::report::document::{Line, bad, dim, good};
 use crate::tracking::LedgerEntry;
 use crate::workflows::gate::{Check, Evidence, Verdict};
+
+/// A name and what is known under it.
+type Fact = (String, Line);
 
 /// No more lines of one decision.
 const MOST_LINES: usize = 40;
@@ -16,42 +18,39 @@ const MOST_LINES: usize = 40;
 const LONGEST: usize = 200;
 /// No deeper into what is nested; below, it is shown as JSON.
 const DEEPEST: usize = 3;
-/// The evidence of one decision, each line with this indent; nothing for none.
-pub fn lines(entry: &LedgerEntry, indent: &str) -> String {
-    let mut rows = match Evidence::of(entry) {
+
+/// The evidence of one decision as facts; nothing for none.
+#[must_use]
+pub fn facts_of(entry: &LedgerEntry) -> Vec<Fact> {
+    let mut facts = match Evidence::of(entry) {
         Some(evidence) => promotion(&evidence),
         None => other(&entry.evidence),
     };
-    let left_out = rows.len().saturating_sub(MOST_LINES);
-    rows.truncate(MOST_LINES);
-    if rows.is_empty() {
-        return String::new();
-    }
-    let drawn = table(&[("", Align::Left), ("", Align::Cut)], &rows);
-    let mut text: String = drawn.lines().map(|line| format!("{indent}{line}\n")).collect();
+    let left_out = facts.len().saturating_sub(MOST_LINES);
+    facts.truncate(MOST_LINES);
     if left_out > 0 {
-        text += &format!("{indent}{}\n", dim(&format!("and {left_out} more (`--json` has all)")));
+        facts.push((String::new(), dim(format!("and {left_out} more (`--json` has all)"))));
     }
-    text
+    facts
 }
 
 /// A decision about a promotion. Its verdict and its rules are in the lines of the gate.
-fn promotion(evidence: &Evidence) -> Vec<Vec<String>> {
-    let mut rows: Vec<Vec<String>> = Vec::new();
+fn promotion(evidence: &Evidence) -> Vec<Fact> {
+    let mut rows: Vec<Fact> = Vec::new();
     let candidates = evidence.candidates.as_array().map_or(&[][..], Vec::as_slice);
-    rows.extend(candidates.iter().map(|one| named("candidate", &facts(one))));
+    rows.extend(candidates.iter().map(|one| named("candidate", facts(one))));
     rows.extend(evidence.checks.iter().map(check));
     spread("compared_on", &json!(evidence.compared_on), 1, &mut rows);
     if evidence.golden_rows > 0 {
-        rows.push(named("golden_rows", &evidence.golden_rows.to_string()));
+        rows.push(named("golden_rows", evidence.golden_rows.to_string()));
     }
     spread("policy", &json!(evidence.policy), 1, &mut rows);
-    rows.extend(evidence.release.as_object().map(|release| named("release", &parity(release))));
+    rows.extend(evidence.release.as_object().map(|release| named("release", parity(release))));
     rows
 }
 
 /// What is no evidence of a promotion.
-fn other(evidence: &Value) -> Vec<Vec<String>> {
+fn other(evidence: &Value) -> Vec<Fact> {
     let mut rows = Vec::new();
     match evidence {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| spread(name, value, 1, &mut rows)),
@@ -71,23 +70,23 @@ fn parity(release: &Map<String, Value>) -> String {
     }
 }
 
-fn named(name: &str, what: &str) -> Vec<String> {
-    vec![dim(&name.replace('_', " ")), what.to_owned()]
+fn named(name: &str, what: impl Into<Line>) -> Fact {
+    (name.replace('_', " "), what.into())
 }
 
 /// One line of a gate: `yes  require  f1 >= 0.55  is 0.8571`.
-fn check(check: &Check) -> Vec<String> {
+fn check(check: &Check) -> Fact {
     let verdict = match check.verdict {
         Verdict::Pass => good("yes"),
         Verdict::Fail => bad("no"),
-        Verdict::Inconclusive => "inconclusive".to_owned(),
-        Verdict::NotApplicable => "not_applicable".to_owned(),
+        Verdict::Inconclusive => "inconclusive".into(),
+        Verdict::NotApplicable => "not_applicable".into(),
     };
     let value = check.value.map_or_else(|| "n/a".to_owned(), value);
     let what = limited(&plain(&format!("{} {}", check.metric, check.rule)));
-    let mut parts = vec![verdict, dim(check.kind.as_str()), what, format!("is {value}")];
-    parts.extend((!check.detail.is_empty()).then(|| limited(&plain(&check.detail))));
-    named("gate", &parts.join("  "))
+    let mut parts = vec![verdict, dim(check.kind.as_str()), what.into(), format!("is {value}").into()];
+    parts.extend((!check.detail.is_empty()).then(|| limited(&plain(&check.detail)).into()));
+    named("gate", Line::joined(parts, "  "))
 }
 
 /// The fields of an object as `name value, name value`, without those that are null.
@@ -99,7 +98,7 @@ fn facts(object: &Value) -> String {
 }
 
 /// A value under its name; what is nested gets a line for each part.
-fn spread(name: &str, value: &Value, depth: usize, rows: &mut Vec<Vec<String>>) {
+fn spread(name: &str, value: &Value, depth: usize, rows: &mut Vec<Fact>) {
     match value {
         Value::Null => {}
         Value::Array(parts) if parts.is_empty() => {}
@@ -109,9 +108,9 @@ fn spread(name: &str, value: &Value, depth: usize, rows: &mut Vec<Vec<String>>) 
             }
         }
         Value::Array(parts) if depth < DEEPEST && parts.iter().any(|part| part.is_object() || part.is_array()) => {
-            rows.extend(parts.iter().map(|part| named(&plain(name), &facts(part))));
+            rows.extend(parts.iter().map(|part| named(&plain(name), facts(part))));
         }
-        other => rows.push(named(&limited(&plain(name)), &short(other))),
+        other => rows.push(named(&limited(&plain(name)), short(other))),
     }
 }
 
@@ -153,7 +152,9 @@ mod tests {
             reason: String::new(),
             evidence: evidence.clone(),
         };
-        lines(&entry, indent)
+        let facts = facts_of(&entry);
+        let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0) + 2;
+        facts.iter().map(|(name, fact)| format!("{indent}{name:<width$}{fact}\n")).collect()
     }
 
     #[test]
@@ -162,10 +163,12 @@ mod tests {
             "format_version": 1,
             "verdict": "inconclusive",
             "checks": [
-                {"kind": "require", "metric": "f1", "rule": ">= 0.55", "value": 0.857_142, "verdict": "pass", "passed": true},
+                {"kind": "require", "metric": "f1", "rule": ">= 0.55", "value": 0.857_142, "verdict": "pass",
+                 "passed": true},
                 {"kind": "versus_production", "metric": "f1", "rule": "better than production", "value": 0.012,
-                 "verdict": "inconclusive", "passed": false, "detail": "3,000 more rows would decide"},
-                {"kind": "require", "metric": "auc", "rule": ">= 0.9", "value": null, "verdict": "fail", "passed": false},
+                 "verdict": "inconclusive", "passed": false, "detail": "3,000 rows would decide"},
+                {"kind": "require", "metric": "auc", "rule": ">= 0.9", "value": null, "verdict": "fail",
+                 "passed": false},
                 {"kind": "latency", "metric": "latency p95", "rule": "<= 2 x production", "value": null,
                  "verdict": "not_applicable", "passed": true, "detail": "nothing in production"},
             ],
@@ -183,7 +186,7 @@ mod tests {
             format!(
                 "  candidate               chosen yes, named lr, value 0.5000, version 1
   gate                    yes  require  f1 >= 0.55  is 0.8571
-  gate                    inconclusive  versus_production  f1 better than production  is 0.0120  3,000 more rows would decide
+  gate                    inconclusive  versus_production  f1 better than production  is 0.0120  3,000 rows would decide
   gate                    no  require  auc >= 0.9  is n/a
   gate                    not_applicable  latency  latency p95 <= 2 x production  is n/a  nothing in production
   compared on candidate   {candidate}
@@ -235,6 +238,6 @@ mod tests {
         let many: Map<String, Value> = (0..100).map(|at| (format!("k{at:03}"), at.into())).collect();
         let all = shown(&Value::Object(many), "");
         assert_eq!(all.lines().count(), MOST_LINES + 1);
-        assert!(all.ends_with("and 60 more (`--json` has all)\n"));
+        assert!(all.ends_with(" and 60 more (`--json` has all)\n"));
     }
 }

@@ -3,27 +3,24 @@
 //! Everything comes from the store (the database and the run's folder), times too, so that the same store gives the same
 //! bytes. What is not there (a deleted folder, a run of an older build) is told in its section.
 
-mod compared;
 mod experiment;
 mod figures;
 mod one;
 mod ranking;
 
-pub use compared::of_comparison;
-
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::compare::{find_run, runs_of};
-use super::session::Session;
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{is_written_to, write_atomic};
 use crate::names::ExperimentName;
 use crate::project::{Prefer, Project};
 use crate::report::document::{Block, Document};
 use crate::report::html::html;
 use crate::report::markdown::{Figures, markdown};
+use crate::workflows::Session;
+use crate::workflows::compare::{find_run, runs_of};
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -107,7 +104,7 @@ pub fn report(session: &Session<'_>, item: &str) -> Result<Outcome> {
         }
     };
     let verdict = document.blocks.iter().find_map(|block| match block {
-        Block::Verdict(_, verdict) => Some(verdict.clone()),
+        Block::Verdict(_, verdict) => Some(verdict.to_string()),
         _ => None,
     });
     Ok(Outcome {
@@ -154,7 +151,8 @@ pub fn foreign(files: &[(PathBuf, String)]) -> Result<Option<&Path>> {
         if path.is_dir() {
             return Err(Error::invalid(format!("`{}` is a folder, not a file", path.display())));
         }
-        if path.exists() && !std::fs::read(path).is_ok_and(|bytes| is_ours(&bytes)) {
+        // A device or a pipe is written to, and not read.
+        if path.exists() && !is_written_to(path) && !std::fs::read(path).is_ok_and(|bytes| is_ours(&bytes)) {
             return Ok(Some(path));
         }
     }

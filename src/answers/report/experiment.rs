@@ -1,13 +1,15 @@
 //! The report of an experiment: its runs best first, what they differ in, and the best of them in detail.
 
 use super::one;
+use crate::answers;
+use crate::answers::compare::params_of;
 use crate::error::{Cause, Result};
 use crate::impact::study::Finding;
 use crate::metrics::Direction;
-use crate::report::document::{Align, Block, Document, Figure, Table, Tone};
+use crate::report::document::{Align, Block, Document, Figure, Line, Table, Tone, cells};
 use crate::report::numbers::{count, plural, told};
 use crate::report::plots::comparison::{self, Comparison, Entry};
-use crate::report::sections::{self, ImpactRow, ImpactSection};
+use crate::report::plots::impact::{Bar, Impact, impact as draw_impact};
 use crate::runs::stored::Stored;
 use crate::runs::tags::tested_elsewhere;
 use crate::runs::timestamp::timestamp;
@@ -34,7 +36,7 @@ pub fn of_experiment(session: &Session<'_>, name: &str, mut runs: Vec<Run>) -> R
     let stored = runs.into_iter().map(|run| Stored::of(project, run)).collect::<Result<Vec<_>>>()?;
 
     let mut document = Document::new(format!("Experiment {name}"));
-    document.push(Block::Verdict(Tone::Neutral, verdict(&stored, &metric, total)));
+    document.push(Block::Verdict(Tone::Neutral, verdict(&stored, &metric, total).into()));
     if let Ok(experiment) = project.reader()?.experiment(name)
         && !experiment.description.trim().is_empty()
     {
@@ -44,7 +46,7 @@ pub fn of_experiment(session: &Session<'_>, name: &str, mut runs: Vec<Run>) -> R
         document.note("The runs were tested on different rows: their values cannot be compared.");
     }
     document.section("Leaderboard");
-    document.push(Block::Table(leaderboard(&stored, &metric)));
+    document.table(leaderboard(&stored, &metric));
     if left_out > 0 {
         document.note(format!("… and {} with a lower place.", plural(left_out, "run")));
     }
@@ -53,36 +55,41 @@ pub fn of_experiment(session: &Session<'_>, name: &str, mut runs: Vec<Run>) -> R
     }
     differences(&mut document, &stored, &params);
     if stored.len() > 1 {
-        sections::parameter_impact(&mut document, &parameters(session, name)?)?;
+        parameters(&mut document, session, name)?;
     }
     document.section(format!("The best run: {}", label(&stored[0])));
     one::details(&mut document, &stored[0])?;
     Ok(document)
 }
 
-/// What the parameters did to the metric.
-fn parameters(session: &Session<'_>, name: &str) -> Result<ImpactSection> {
+/// What the parameters did to the metric, or why nobody can say.
+fn parameters(document: &mut Document, session: &Session<'_>, name: &str) -> Result<()> {
     let request = impact::Request { experiment: name.to_owned(), metric: None, top: 0, quantile: impact::QUANTILE };
+    document.section("Parameter impact");
     let found = match impact::impact(session, &request) {
         Ok(found) => found,
         Err(error) if matches!(error.cause(), Some(Cause::NoValue | Cause::NoDirection)) => {
-            let (metric, refusal) = (request.metric.unwrap_or_default(), Some(error.message));
-            return Ok(ImpactSection { metric, refusal, ..ImpactSection::default() });
+            document.note(error.message);
+            return Ok(());
         }
         Err(error) => return Err(error),
     };
-    let row = |one: &Finding| {
+    if let Some(refusal) = &found.importance_reason {
+        document.note(refusal);
+        return Ok(());
+    }
+    answers::impact::parameters(document, &found);
+    let bar = |one: &Finding| {
         let weight = one.importance?;
-        let (parameter, best) = (one.name.clone(), one.statistics.best_value.clone());
-        Some(ImpactRow { parameter, importance: weight.value, low: weight.low, high: weight.high, best })
+        let interval = weight.low.zip(weight.high);
+        Some(Bar { parameter: one.name.clone(), importance: weight.value, interval })
     };
-    Ok(ImpactSection {
-        metric: found.metric,
-        runs: found.runs,
-        method: "PED-ANOVA".into(),
-        rows: found.parameters.iter().filter_map(row).collect(),
-        refusal: found.importance_reason,
-    })
+    let bars: Vec<Bar> = found.parameters.iter().filter_map(bar).collect();
+    let title = format!("Parameter impact on {}", found.metric);
+    let subtitle = format!("{} runs · PED-ANOVA · whiskers: stability interval", count(found.runs));
+    let svg = draw_impact(&Impact { title: &title, subtitle: &subtitle, bars: &bars })?;
+    document.push(Block::Figure(Figure { name: "impact".into(), caption: format!("{title}; {subtitle}"), svg }));
+    Ok(())
 }
 
 /// A run in a few words: its id, and the version it made.
@@ -117,9 +124,9 @@ fn leaderboard(stored: &[Stored], metric: &str) -> Table {
         let short = |metric: &&str| {
             one.run.metrics.get(*metric).map_or("–".into(), |value| crate::report::numbers::value(*value))
         };
-        let mut cells = vec![count(place + 1), label(one), cell(metric)];
-        cells.extend(others.iter().map(short));
-        cells.push(timestamp(one.run.start_ms));
+        let mut cells = cells![count(place + 1), label(one), cell(metric)];
+        cells.extend(others.iter().map(short).map(Line::from));
+        cells.push(timestamp(one.run.start_ms).into());
         table.rows.push(cells);
     }
     table
@@ -149,14 +156,7 @@ fn differences(document: &mut Document, stored: &[Stored], params: &[String]) {
     }
     document.section("Params that differ");
     let shown = &params[..params.len().min(PARAMS)];
-    let mut columns = vec![("run", Align::Left)];
-    columns.extend(shown.iter().map(|name| (name.as_str(), Align::Right)));
-    let mut table = Table::of(&columns);
-    for one in stored {
-        let value = |name: &String| one.run.params.get(name).cloned().unwrap_or_else(|| "–".into());
-        table.rows.push(std::iter::once(label(one)).chain(shown.iter().map(value)).collect());
-    }
-    document.push(Block::Table(table));
+    document.table(params_of(stored.iter().map(|one| (label(one), &one.run)), shown));
     if params.len() > shown.len() {
         document.note(format!("… and {} more: {}", params.len() - shown.len(), params[shown.len()..].join(", ")));
     }

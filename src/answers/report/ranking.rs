@@ -5,7 +5,7 @@ use super::figures::{add, titled};
 use crate::error::Result;
 use crate::metrics::QueryDetail;
 use crate::metrics::ranking::{Convention, Queries, RankingEstimate, Wanted, evaluate};
-use crate::report::document::{Align, Block, Document, Table};
+use crate::report::document::{Align, Document, Line, Table, cells};
 use crate::report::numbers::{count, plural, value};
 use crate::report::plots::by_rank::{ByRank, Cut, by_rank};
 use crate::report::plots::spread::{Spread, spread};
@@ -49,10 +49,10 @@ pub fn conventions(document: &mut Document, stored: &Stored, queries: &QueryDeta
         ("count 1", Align::Right),
     ]);
     table.rows.extend(facts.by_empty.iter().map(|(name, by)| {
-        let cell = |number: Option<f64>| number.map_or_else(|| "–".into(), value);
-        std::iter::once(name.clone()).chain(by.iter().copied().map(cell)).collect()
+        let cell = |number: Option<f64>| number.map_or_else(|| "–".into(), |number| Line::from(value(number)));
+        std::iter::once(Line::from(name)).chain(by.iter().copied().map(cell)).collect()
     }));
-    document.push(Block::Table(table));
+    document.table(table);
 }
 
 /// The plots of the deciding part, and the queries that are ranked worst.
@@ -143,8 +143,8 @@ fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, c
         let here = starts[*query]..starts[query + 1];
         let ranked = descending(rows.scores[here.clone()].iter().copied());
         let first = ranked.iter().take(TOP).map(|at| grades[here.start + *at as usize].to_string());
-        table.rows.push(vec![
-            rows.queries[here.start].clone(),
+        table.rows.push(cells![
+            &rows.queries[here.start],
             count(here.len()),
             count(relevant(*query)),
             value(found.per_query[*query]),
@@ -152,7 +152,7 @@ fn worst(document: &mut Document, rows: &Predictions, found: &RankingEstimate, c
         ]);
     }
     document.text(format!("The queries with the lowest {}, of those with a relevant document:", found.name));
-    document.push(Block::Table(table));
+    document.table(table);
 }
 
 /// Whether a run is one of ranking: as its metrics say it, else its predictions.

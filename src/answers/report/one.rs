@@ -1,12 +1,15 @@
 //! The report of one run, or of a model version and the run that made it.
 
 use super::{figures, ranking};
+use crate::answers::evaluation::{self, Intervals, by_part};
+use crate::answers::ledger::decisions;
+use crate::answers::promote;
 use crate::comparison::Options;
 use crate::error::{ErrorKind, Result};
 use crate::metrics::{Detail, Direction, Evaluation};
 use crate::names::Version;
 use crate::project::{Located, Project};
-use crate::report::document::{Align, Block, Document, Table, Tone};
+use crate::report::document::{Align, Block, Document, Table, Tone, cells};
 use crate::report::numbers::{count, percent, told, value};
 use crate::report::sections::{self, ComparisonRow, ComparisonSection};
 use crate::runs::paired::{Overlap, Paired, answers, pair};
@@ -42,7 +45,7 @@ pub fn of_run(project: &Project, run: Run) -> Result<Document> {
     let run = &stored.run;
     let mut document = Document::new(format!("Run {} of {}", run.id.short(), run.experiment));
     let (tone, verdict) = run_verdict(&stored);
-    document.push(Block::Verdict(tone, verdict));
+    document.push(Block::Verdict(tone, verdict.into()));
     identity(&mut document, &stored, None);
     details(&mut document, &stored)?;
     Ok(document)
@@ -71,7 +74,7 @@ pub fn of_version(project: &Project, located: Located, run: Run) -> Result<Docum
     };
     let mut document = Document::new(format!("{} {}", versioned.located.model, versioned.located.version));
     let (tone, verdict) = version_verdict(&versioned, &stored);
-    document.push(Block::Verdict(tone, verdict));
+    document.push(Block::Verdict(tone, verdict.into()));
     if !versioned.description.trim().is_empty() {
         document.text(&versioned.description);
     }
@@ -177,25 +180,26 @@ fn standing(versioned: &Versioned) -> String {
 
 fn identity(document: &mut Document, stored: &Stored, versioned: Option<&Versioned>) {
     let run = &stored.run;
-    let mut facts = Vec::new();
+    let mut fact = |name: &str, fact: String| document.fact(name, fact);
     if let Some(versioned) = versioned {
-        facts.push(("version", format!("{} {}", versioned.located.model, versioned.located.version)));
+        fact("version", format!("{} {}", versioned.located.model, versioned.located.version));
         if let Some(row) = &versioned.row {
-            facts.push(("stage", row.stage.as_str().to_owned()));
+            fact("stage", row.stage.as_str().to_owned());
             if !row.aliases.is_empty() {
-                facts.push(("aliases", row.aliases.join(", ")));
+                fact("aliases", row.aliases.join(", "));
             }
         }
     }
-    facts.push(("experiment", run.experiment.clone()));
-    facts.push(("run", format!("{} ({})", run.id, run.name)));
-    facts.push(("command", run.command.clone()));
-    facts.extend(run.params.get("model.kind").map(|kind| ("kind", kind.clone())));
-    facts.push(("started", timestamp(run.start_ms)));
-    if let Some(end_ms) = run.end_ms {
-        facts.push(("took", format!("{:.1} s", (end_ms - run.start_ms) as f64 / 1000.0)));
+    fact("experiment", run.experiment.clone());
+    fact("run", format!("{} ({})", run.id, run.name));
+    fact("command", run.command.clone());
+    if let Some(kind) = run.params.get("model.kind") {
+        fact("kind", kind.clone());
     }
-    document.push(Block::Table(Table::facts(facts)));
+    fact("started", timestamp(run.start_ms));
+    if let Some(end_ms) = run.end_ms {
+        fact("took", format!("{:.1} s", (end_ms - run.start_ms) as f64 / 1000.0));
+    }
 }
 
 fn gate(document: &mut Document, versioned: &Versioned) {
@@ -204,24 +208,7 @@ fn gate(document: &mut Document, versioned: &Versioned) {
         document.text("The config has no rules for promotion.");
         return;
     }
-    let mut table = Table::of(&[
-        ("metric", Align::Left),
-        ("rule", Align::Left),
-        ("value", Align::Right),
-        ("holds", Align::Left),
-        ("detail", Align::Left),
-    ]);
-    table.rows.extend(versioned.checks.iter().map(|check| {
-        let holds = match check.verdict {
-            Verdict::Pass => "yes",
-            Verdict::Fail => "no",
-            Verdict::Inconclusive => "inconclusive",
-            Verdict::NotApplicable => "not applicable",
-        };
-        let value = check.value.map_or("n/a".into(), value);
-        vec![check.metric.clone(), check.rule.clone(), value, holds.to_owned(), check.detail.clone()]
-    }));
-    document.push(Block::Table(table));
+    document.table(promote::checks(&versioned.checks));
     document.text(if versioned.decided {
         "As it was decided last; the ledger keeps the evidence."
     } else {
@@ -312,7 +299,7 @@ fn data_window(document: &mut Document, stored: &Stored) {
     let known = |text: Option<&str>| text.unwrap_or("not recorded").to_owned();
     let source = stored.window.as_ref().map(|window| window.source.as_str());
     let source = source.or(stored.inputs.first().map(|input| input.source.as_str()));
-    let mut facts = vec![("source", known(source.or(stored.run.params.get("data.source").map(String::as_str))))];
+    document.fact("source", known(source.or(stored.run.params.get("data.source").map(String::as_str))));
     let rows: Vec<String> = match &stored.window {
         Some(window) => {
             let rows = &window.rows;
@@ -321,50 +308,38 @@ fn data_window(document: &mut Document, stored: &Stored) {
         }
         None => stored.inputs.iter().map(|one| format!("{} {}", one.context, count(one.rows as usize))).collect(),
     };
-    facts.push(("rows", if rows.is_empty() { known(None) } else { rows.join(", ") }));
+    document.fact("rows", if rows.is_empty() { known(None) } else { rows.join(", ") });
     if let Some(window) = &stored.window {
         let rows = &window.rows;
         let skipped =
             format!("{} without a label, {} without an input", rows.skipped_without_label, rows.skipped_without_input);
-        facts.push(("skipped", format!("{skipped}, of {} read", count(rows.read))));
+        document.fact("skipped", format!("{skipped}, of {} read", count(rows.read)));
         if let Some(time) = &window.time {
-            facts.push(("time", format!("{} to {} ({})", time.from, time.to, time.column)));
+            document.fact("time", format!("{} to {} ({})", time.from, time.to, time.column));
         }
     }
-    facts.push(("SHA-256 of the rows", known(stored.tag("data_fingerprint"))));
-    facts.push(("SHA-256 of the test rows' ids", known(stored.tag("test_ids"))));
-    document.push(Block::Table(Table::facts(facts)));
+    document.fact("SHA-256 of the rows", known(stored.tag("data_fingerprint")));
+    document.fact("SHA-256 of the test rows' ids", known(stored.tag("test_ids")));
 }
 
-fn metrics(document: &mut Document, stored: &Stored) {
+fn metrics<'a>(document: &mut Document, stored: &'a Stored) {
     document.section("Metrics");
     let Some((_, judged)) = stored.judged() else {
-        let rows: Vec<Vec<String>> =
-            stored.run.metrics.iter().map(|(name, number)| vec![name.clone(), value(*number)]).collect();
+        let rows = stored.run.metrics.iter().map(|(name, number)| cells![name, value(*number)]);
         document.note("The run's metrics.json is not stored: these are the values of the database, without intervals.");
-        document.push(Block::Table(Table { rows, ..Table::of(&[("metric", Align::Left), ("value", Align::Right)]) }));
+        document.table(Table::of(&[("metric", Align::Left), ("value", Align::Right)]).with(rows));
         return;
     };
-    let heads: Vec<String> = stored
-        .parts
-        .iter()
-        .map(|(part, evaluation)| {
-            let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
-            let n = match evaluation.queries() {
-                None => format!("n = {}", count(evaluation.rows)),
-                Some(queries) => format!("{} queries", count(queries.facts.queries)),
-            };
-            format!("{part}{}, {n}", if sure { " [95 % interval]" } else { "" })
-        })
-        .collect();
-    let mut columns = vec![("metric", Align::Left)];
-    columns.extend(heads.iter().map(|head| (head.as_str(), Align::Right)));
-    let mut table = Table::of(&columns);
-    for name in metric_names(stored) {
-        let cell = |(_, evaluation): &(String, Evaluation)| evaluation.metrics.get(&name).map_or("–".into(), told);
-        table.rows.push(std::iter::once(name.clone()).chain(stored.parts.iter().map(cell)).collect());
-    }
-    document.push(Block::Table(table));
+    let part = |(part, evaluation): &'a (String, Evaluation)| {
+        let sure = evaluation.metrics.values().any(|estimate| estimate.low.is_some());
+        let n = match evaluation.queries() {
+            None => format!("n = {}", count(evaluation.rows)),
+            Some(queries) => format!("{} queries", count(queries.facts.queries)),
+        };
+        (format!("{part}{}, {n}", if sure { " [95 % interval]" } else { "" }), evaluation)
+    };
+    let parts: Vec<_> = stored.parts.iter().map(part).collect();
+    document.table(by_part(&parts, &metric_names(stored), Intervals::InCells));
     let classes = match &judged.detail {
         Detail::Classes(classes) => classes,
         Detail::Queries(queries) => return ranking::conventions(document, stored, queries),
@@ -375,25 +350,12 @@ fn metrics(document: &mut Document, stored: &Stored) {
     document.text(format!("Average: {}{positive}. Rows by class: {support}.", classes.average));
 }
 
-/// The primary metric in each subgroup of each column.
+/// The metrics in each subgroup of each column, the primary one first.
 fn subgroups(document: &mut Document, stored: &Stored) {
     let classes = stored.judged().and_then(|(_, judged)| judged.classes());
     let Some(classes) = classes.filter(|classes| !classes.subgroups.is_empty()) else { return };
     document.section("Subgroups");
-    let mut table = Table::of(&[
-        ("column", Align::Left),
-        ("value", Align::Left),
-        ("rows", Align::Right),
-        (&format!("{} [95 % interval]", stored.primary), Align::Right),
-    ]);
-    for (column, found) in &classes.subgroups {
-        for group in &found.groups {
-            let cell = group.metrics.get(&stored.primary).map_or("–".into(), told);
-            let few = if group.few { " (few)" } else { "" };
-            table.rows.push(vec![column.clone(), group.value.clone(), format!("{}{few}", count(group.rows)), cell]);
-        }
-    }
-    document.push(Block::Table(table));
+    evaluation::subgroups(document, classes, &metric_names(stored));
 }
 
 fn truncation(document: &mut Document, stored: &Stored) {
@@ -408,13 +370,12 @@ fn truncation(document: &mut Document, stored: &Stored) {
 }
 
 fn named<'a>(document: &mut Document, heading: &str, facts: impl Iterator<Item = (&'a String, &'a String)>) {
-    let facts: Vec<(&str, String)> = facts.map(|(name, fact)| (name.as_str(), fact.clone())).collect();
     document.section(heading);
-    if facts.is_empty() {
+    let mut facts = facts.peekable();
+    if facts.peek().is_none() {
         document.note("Not stored.");
-    } else {
-        document.push(Block::Table(Table::facts(facts)));
     }
+    facts.for_each(|(name, fact)| document.fact(name, fact));
 }
 
 fn ledger(document: &mut Document, entries: &[LedgerEntry]) {
@@ -422,20 +383,5 @@ fn ledger(document: &mut Document, entries: &[LedgerEntry]) {
         return;
     }
     document.section("History");
-    let mut table =
-        Table::of(&[("when", Align::Left), ("what", Align::Left), ("who", Align::Left), ("why", Align::Left)]);
-    table.rows.extend(entries.iter().map(|entry| {
-        let way = match (entry.from, entry.to) {
-            (Some(from), Some(to)) => format!(" {} → {}", from.as_str(), to.as_str()),
-            _ => String::new(),
-        };
-        let forced = if entry.forced { ", forced" } else { "" };
-        vec![
-            timestamp(entry.at_ms),
-            format!("{}{way}{forced}", entry.action),
-            entry.actor.clone(),
-            entry.reason.clone(),
-        ]
-    }));
-    document.push(Block::Table(table));
+    document.table(decisions(entries));
 }
