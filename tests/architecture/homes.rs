@@ -11,7 +11,9 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("console", &["cli/ui/"]),
     ("ctrlc", &["cli/"]),
     ("encoding_rs", &["data/"]),
+    ("encoding_rs", &["data/"]),
     ("fast_float2", &["data/"]),
+    ("flate2", &["data/"]),
     ("flate2", &["data/"]),
     ("glob", &["data/sources/"]),
     ("half", &["embeddings/"]),
@@ -20,9 +22,8 @@ pub const HOMES: &[(&str, &[&str])] = &[
     (
         "jiff",
         &[
-            "answers/",
             "cli/ui/",
-            "data/split.rs",
+            "data/times.rs",
             "host/clock.rs",
             "notify/",
             "runs/",
