@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::door::{Door, Records, from_here, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
+use super::reading_args::ReadingArgs;
 use crate::answers;
 use crate::data::sources::sqlite_column::Target;
 use crate::error::{Error, Result};
@@ -90,6 +91,9 @@ pub struct Args {
     #[arg(long, value_name = "POLICY", default_value = "embed", conflicts_with = "config")]
     #[arg(value_parser = ["embed", "zero", "skip", "error"])]
     empty: String,
+    /// How text files are read
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// What embedders may use
     #[command(flatten)]
     pub embedding: EmbeddingArgs,
@@ -120,6 +124,7 @@ impl Args {
         Ok(FileRequest {
             input: from_here(input),
             query: self.query.clone(),
+            reading: self.reading.reading()?,
             text_columns: self.text_column.clone(),
             json_fields: self.json_fields.clone(),
             id_column: self.id_column.clone(),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records, from_here};
 use super::embedding_args::EmbeddingArgs;
+use super::reading_args::ReadingArgs;
 use crate::answers;
 use crate::data::Part;
 use crate::error::{Error, Result};
@@ -58,6 +59,9 @@ pub struct Args {
     /// Exit with 3 when the config's gate is not met
     #[arg(long, conflicts_with_all = ["average", "pos_label", "empty"])]
     gate: bool,
+    /// How text files are read
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// What embedders may use
     #[command(flatten)]
     pub embedding: EmbeddingArgs,
@@ -71,6 +75,7 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
         model: args.model.clone(),
         data: args.data.as_deref().map(from_here),
         query: args.query.clone(),
+        reading: args.reading.reading()?,
         part: args.split.as_deref().and_then(Part::parse),
         by: args.by.clone(),
         average: args.average.as_deref().and_then(Average::parse),

@@ -21,6 +21,7 @@ mod models;
 mod notify;
 mod predict;
 mod promote;
+mod reading_args;
 mod recommend;
 mod report;
 mod retrain;

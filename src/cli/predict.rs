@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::door::{Door, Records, refuse_overwriting};
 use super::embedding_args::EmbeddingArgs;
+use super::reading_args::ReadingArgs;
 use super::ui::{error, print};
 use crate::answers;
 use crate::answers::format::plural;
@@ -60,6 +61,9 @@ pub struct Args {
     /// Leave no run in the tracking database
     #[arg(long)]
     no_record: bool,
+    /// How text files are read
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// What embedders may use
     #[command(flatten)]
     pub embedding: EmbeddingArgs,
@@ -75,7 +79,8 @@ pub fn run(door: &Door, args: &Args) -> Result<ExitCode> {
     let form = form(args, &rows.as_ref().map_or_else(|| input.clone(), |rows| format!("stdin.{}", rows.format())))?;
     let (model, query, record) = (args.model.clone(), args.query.clone(), !args.no_record);
     let task = (form == "trec").then_some(Task::Ranking);
-    let request = Request { model, input, rows, query, record, log: args.log, task };
+    let reading = args.reading.reading()?;
+    let request = Request { model, input, rows, query, reading, record, log: args.log, task };
     let records = if args.no_record { Records::Nothing } else { Records::Runs };
     let answer = door.work_with(&args.model, records, |session| predict(session, &request))?;
     match &answer {

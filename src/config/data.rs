@@ -11,7 +11,9 @@ use super::decode::{At, Fields};
 use super::field::{Kind, Limits, Only, Preset, TEXTS, is_default, words};
 use super::section::section;
 use crate::data::letor::{Base, Missing, Settings};
+use crate::data::reading::{Reading, Written};
 use crate::data::{Columns, Input, Part, Split, Task, split::By};
+use crate::error::Result;
 
 section! {
     /// Where the rows come from, which columns mean what, which rows train.
@@ -35,6 +37,17 @@ section! {
         ), omit "Option::is_none";
         /// Which rows train, validate, test.
         split: SplitSection, Kind::Section(&SPLIT), omit "is_default";
+        /// The encoding of text files: `utf-8`, `cp949`, `euc-kr`, `latin1`, ….
+        encoding: Option<String>, Kind::Text, preset Preset::Text("utf-8"), omit "Option::is_none";
+        /// What separates the fields of a text file: one character, or `tab`.
+        delimiter: Option<String>, Kind::Text, preset Preset::Other("`,` for CSV, `tab` for TSV"), omit "Option::is_none";
+        /// Whether a quote encloses a field: `none`, `minimal`.
+        quoting: Option<String>, Kind::Text, preset Preset::Other("`minimal` for CSV, `none` for TSV"),
+            omit "Option::is_none";
+        /// What stands before the decimals of a number: `.` or `,`.
+        decimal: Option<String>, Kind::Text, preset Preset::Text("."), omit "Option::is_none";
+        /// What stands between groups of three digits: one character, or `space`.
+        thousands: Option<String>, Kind::Text, omit "Option::is_none";
         /// How LETOR files are read.
         letor: LetorSection, Kind::Section(&LETOR),
             only Only::ranking("LETOR files go with `task: ranking`", None), omit "is_default";
@@ -167,6 +180,15 @@ fn check_data(section: &mut DataSection, fields: &Fields<'_, '_>) {
     } else if source.is_given() && files.is_given() {
         files.problem("rows come from a `source` or from `files`, not from both", None);
     }
+    if let Err(error) = section.reading() {
+        let key = ["encoding", "delimiter", "quoting", "decimal", "thousands"]
+            .into_iter()
+            .find(|key| fields.at(key).is_given() && error.message.contains(key));
+        match key {
+            Some(key) => fields.at(key).problem(error.message, error.hint),
+            None => fields.own().problem(error.message, error.hint),
+        }
+    }
     let columns = &section.columns;
     if given && columns.label.is_empty() {
         columns_at.child("label").require("the label's column");
@@ -233,6 +255,21 @@ fn check_split(section: &mut SplitSection, at: &At<'_, '_>, column: Option<Strin
 }
 
 impl DataSection {
+    /// How text files are read.
+    ///
+    /// # Errors
+    /// `Invalid` when an option is not known.
+    pub fn reading(&self) -> Result<Reading> {
+        let written = Written {
+            encoding: self.encoding.as_deref(),
+            delimiter: self.delimiter.as_deref(),
+            quoting: self.quoting.as_deref(),
+            decimal: self.decimal.as_deref(),
+            thousands: self.thousands.as_deref(),
+        };
+        written.reading()
+    }
+
     /// Where the rows come from, in one line.
     #[must_use]
     pub fn place(&self) -> String {

@@ -114,8 +114,8 @@ fn check_names(config: &mut ExperimentConfig, fields: &Fields<'_, '_>) {
     given.extend(written(&training, &config.training));
     let list = [family.params(), family.training()].concat();
     ask_owner(
-        &list,
         given,
+        |given| Params::checked(&list, given).ok(),
         |params| family.configure(params).map(|_| ()),
         |problem| {
             let of_training = family.training().iter().any(|param| param.name == problem.name);

@@ -66,14 +66,15 @@ pub(super) fn checked(at: &At<'_, '_>, list: &[Param], (place, elsewhere): (&str
 
 /// Asks the owner of parameters what is wrong with those that are `given`, one after the other: a wrong one gets its
 /// default, so that the owner looks at the others too. What is wrong with a default then is no mistake of the config.
+/// `check` fills in the defaults each time: the list of parameters may depend on one of them.
 pub(super) fn ask_owner(
-    list: &[Param],
     mut given: BTreeMap<String, Value>,
+    check: impl Fn(&BTreeMap<String, Value>) -> Option<Params>,
     configure: impl Fn(&Params) -> Result<(), ParamProblem>,
     note: impl Fn(&ParamProblem),
 ) {
     let mut is_first = true;
-    while let Ok(params) = Params::checked(list, &given)
+    while let Some(params) = check(&given)
         && let Err(problem) = configure(&params)
     {
         let is_given = given.remove(&problem.name).is_some();
@@ -124,9 +125,9 @@ fn read_step(at: &At<'_, '_>) -> Option<StepSection> {
         }
     };
     let given = params.free_map().into_iter().map(|(name, (value, _))| (name, value)).collect();
-    let list = kind.params_for(&given);
-    let checked = checked(&params, list, ("", &[]));
+    let checked = checked(&params, kind.params_for(&given), ("", &[]));
+    let check = |given: &BTreeMap<String, Value>| Params::checked(kind.params_for(given), given).ok();
     let configure = |params: &Params| kind.configure(params).map(|_| ());
-    ask_owner(list, written(&params, &checked), configure, |problem| note(&params, problem));
+    ask_owner(written(&params, &checked), check, configure, |problem| note(&params, problem));
     Some(StepSection { kind: name, params: checked })
 }

@@ -21,6 +21,7 @@ pub mod sources;
 pub mod split;
 pub mod table;
 pub mod task;
+pub mod times;
 pub mod truth;
 pub mod vector_files;
 pub mod vectors;

@@ -79,7 +79,7 @@ fn delimiter(text: &str) -> Result<u8> {
     };
     match u8::try_from(character) {
         Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(byte),
-        _ => Err(Error::invalid(format!("`{text}` cannot separate fields"))
+        _ => Err(Error::invalid(format!("`delimiter`: `{text}` cannot separate fields"))
             .hint("write an ASCII character such as `,`, `;`, `|` or `tab`; not a quote or a line break")),
     }
 }

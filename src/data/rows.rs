@@ -12,8 +12,9 @@ use super::columns::{Columns, Input, json_text};
 use super::labels;
 use super::queries::{self, Queries, check_present, check_whole, drawn, grades, grouped};
 use super::sources::{Request, VectorColumns};
-use super::split::{By, Keys, Part, Split, check_parts, make, parse_time};
+use super::split::{By, Keys, Part, Split, check_parts, make};
 use super::table::Table;
+use super::times::{Numbers, TimeColumn};
 use super::truth::Truth;
 use super::vectors::Vectors;
 use crate::catalog::known_hint;
@@ -412,20 +413,20 @@ fn parts_of(
                 (None, By::Random) => make(kept.len(), shares, Keys::None, seed),
                 (None, By::Stratified) => make(kept.len(), shares, Keys::Classes(classes), seed),
                 (None, By::Group(column)) => {
-                    let groups: Vec<String> = cells_of(column)?.into_iter().map(|(_, cell)| cell).collect();
+                    // `1.0` and `1` are one group, as in subgroups.
+                    let group = |(_, cell): (usize, String)| labels::canonical(Some(&cell)).unwrap_or(cell);
+                    let groups: Vec<String> = cells_of(column)?.into_iter().map(group).collect();
                     make(kept.len(), shares, Keys::Groups(&groups), seed)
                 }
                 (None, By::Time(column)) => {
                     let cells = cells_of(column)?;
-                    let time = |(row, cell): &(usize, String)| {
-                        let place = table.place(*row, column);
-                        parse_time(cell).ok_or_else(|| {
-                            place
-                                .error(format!("`{cell}` is no time"))
-                                .hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
-                        })
-                    };
-                    let times = cells.iter().map(time).collect::<Result<Vec<_>>>()?;
+                    // The order is the same in every zone.
+                    let mut reader = TimeColumn::new(None, Numbers::Order)?;
+                    let times = reader.read_all(cells.iter().map(|(_, cell)| cell.as_str()));
+                    let times = times.map_err(|(at, error)| {
+                        let placed = table.place(cells[at].0, column).error(error.message);
+                        placed.hint(error.hint.unwrap_or_default())
+                    })?;
                     window = time_window(column, &cells, &times);
                     make(kept.len(), shares, Keys::Times(&times), seed)
                 }

@@ -111,8 +111,53 @@ fn counts(n: usize, shares: [f64; 3]) -> [usize; 3] {
     counts
 }
 
+/// Row counts of each class for the three parts: whole rows first, then what is left over goes where the part, over all
+/// classes together, lacks most, so that many small classes do not all round in the same direction.
+///
+/// A class of several rows has one in training, and one in the test part where it can.
+fn class_counts(sizes: &[usize], shares: [f64; 3]) -> Vec<[usize; 3]> {
+    let total = counts(sizes.iter().sum(), shares);
+    let exact = |size: usize| shares.map(|share| share * size as f64);
+    let floors = |size: usize| exact(size).map(|count| (count + 1e-9).floor() as usize);
+    let mut given: Vec<[usize; 3]> = sizes.iter().map(|size| floors(*size)).collect();
+    let mut open =
+        [0, 1, 2].map(|part| total[part] as i64 - given.iter().map(|counts| counts[part] as i64).sum::<i64>());
+    // Small classes choose first: a large one has rows in every part already.
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|class| (sizes[*class], *class));
+    for class in order {
+        let (size, exact) = (sizes[class], exact(sizes[class]));
+        let mut rest = size.saturating_sub(given[class].iter().sum());
+        while rest > 0 {
+            let counts = given[class];
+            let worth = |part: usize| {
+                let first = counts[part] == 0 && shares[part] > 0.0;
+                // Training first, then test: a class without these is not learned, or its number is not known.
+                let need = match part {
+                    0 => first,
+                    2 => first && counts[0] > 0,
+                    _ => false,
+                };
+                (need, open[part] > 0, exact[part] - counts[part] as f64)
+            };
+            let better = |left: &usize, right: &usize| {
+                let (left, right) = (worth(*left), worth(*right));
+                (left.0, left.1).cmp(&(right.0, right.1)).then(left.2.total_cmp(&right.2))
+            };
+            let part = [2, 1, 0].into_iter().filter(|part| shares[*part] > 0.0).max_by(better).unwrap_or(0);
+            given[class][part] += 1;
+            open[part] -= 1;
+            rest -= 1;
+        }
+    }
+    given
+}
+
 fn assign(rows: &[usize], shares: [f64; 3], parts: &mut [Part]) {
-    let [train, validation, _] = counts(rows.len(), shares);
+    assign_counts(rows, counts(rows.len(), shares), parts);
+}
+
+fn assign_counts(rows: &[usize], [train, validation, _]: [usize; 3], parts: &mut [Part]) {
     for (place, row) in rows.iter().enumerate() {
         parts[*row] = match place {
             place if place < train => Part::Train,
@@ -124,8 +169,8 @@ fn assign(rows: &[usize], shares: [f64; 3], parts: &mut [Part]) {
 
 /// Makes a split of `n` rows. The same seed and keys give the same split.
 ///
-/// By time, rows of the same time stay on one side (a part ends where the time changes, nearest to its share); by group, groups in random order fill the parts, each group going
-/// to the part that is furthest below its share.
+/// By time, rows of the same time stay on one side (a part ends where the time changes, nearest to its share); by group, groups fill the parts, large
+/// ones first and equal ones in random order, each group going to the part that is furthest below its share.
 #[must_use]
 pub fn make(n: usize, shares: [f64; 3], keys: Keys<'_>, seed: u64) -> Vec<Part> {
     let mut parts = vec![Part::Train; n];
@@ -139,9 +184,11 @@ pub fn make(n: usize, shares: [f64; 3], keys: Keys<'_>, seed: u64) -> Vec<Part> 
         Keys::Classes(classes) => {
             let mut by_class: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
             rows.iter().for_each(|row| by_class.entry(classes[*row]).or_default().push(*row));
-            for rows in by_class.values_mut() {
-                rows.shuffle(&mut rng);
-                assign(rows, shares, &mut parts);
+            let mut members: Vec<Vec<usize>> = by_class.into_values().collect();
+            members.iter_mut().for_each(|rows| rows.shuffle(&mut rng));
+            let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+            for (rows, counts) in members.iter().zip(class_counts(&sizes, shares)) {
+                assign_counts(rows, counts, &mut parts);
             }
         }
         Keys::Groups(groups) => {
@@ -149,6 +196,8 @@ pub fn make(n: usize, shares: [f64; 3], keys: Keys<'_>, seed: u64) -> Vec<Part> 
             rows.iter().for_each(|row| by_group.entry(&groups[*row]).or_default().push(*row));
             let mut members: Vec<Vec<usize>> = by_group.into_values().collect();
             members.shuffle(&mut rng);
+            // Large groups first: one that is placed late finds no part with room for it. Equal ones stay as shuffled.
+            members.sort_by_key(|group| std::cmp::Reverse(group.len()));
             let mut filled = [0usize; 3];
             for group in members {
                 let lack = |part: usize| shares[part] * n as f64 - filled[part] as f64;
@@ -182,21 +231,6 @@ pub fn make(n: usize, shares: [f64; 3], keys: Keys<'_>, seed: u64) -> Vec<Part> 
         }
     }
     parts
-}
-
-/// Reads a time cell as seconds: a number, a date, a date and time with or without an offset.
-#[must_use]
-pub fn parse_time(cell: &str) -> Option<f64> {
-    let cell = cell.trim();
-    if let Ok(number) = cell.parse::<f64>() {
-        return number.is_finite().then_some(number);
-    }
-    let seconds = |time: jiff::Timestamp| time.as_millisecond() as f64 / 1000.0;
-    if let Ok(time) = cell.parse::<jiff::Timestamp>() {
-        return Some(seconds(time));
-    }
-    let time = cell.parse::<jiff::civil::DateTime>().ok()?;
-    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|time| seconds(time.timestamp()))
 }
 
 /// Checks that training and test have rows, and validation too where the split promised it.
@@ -234,6 +268,34 @@ mod tests {
         }
         assert_eq!(parts, make(1000, [0.6, 0.2, 0.2], Keys::Classes(&classes), 7));
         assert_ne!(parts, make(1000, [0.6, 0.2, 0.2], Keys::Classes(&classes), 8));
+    }
+
+    #[test]
+    fn small_classes_have_test_rows_and_the_parts_keep_their_shares() {
+        let mut classes = vec![0; 200];
+        classes.extend(vec![1; 200]);
+        (2..32).for_each(|class| classes.extend([class; 3]));
+        let parts = make(classes.len(), [0.6, 0.2, 0.2], Keys::Classes(&classes), 3);
+        for class in 0..32 {
+            let tested = parts.iter().zip(&classes).any(|(part, of)| *of == class && *part == Part::Test);
+            assert!(tested, "class {class}");
+        }
+        let rare: Vec<usize> = (0..200).map(|row| usize::from(row < 6)).collect();
+        for seed in 0..20 {
+            let parts = make(200, [0.8, 0.1, 0.1], Keys::Classes(&rare), seed);
+            assert!(parts.iter().zip(&rare).any(|(part, class)| *class == 1 && *part == Part::Test));
+            assert_eq!(Part::ALL.map(|part| share(&parts, part)), [160, 20, 20]);
+        }
+    }
+
+    #[test]
+    fn a_group_of_most_rows_is_placed_with_every_seed() {
+        let groups: Vec<String> =
+            (0..500).map(|row| if row < 400 { "big".to_owned() } else { format!("u{}", row % 25) }).collect();
+        for seed in 0..20 {
+            let parts = make(500, [0.6, 0.2, 0.2], Keys::Groups(&groups), seed);
+            assert!(check_parts(&parts, true).is_ok(), "seed {seed}");
+        }
     }
 
     #[test]
@@ -276,13 +338,5 @@ mod tests {
         assert_eq!(counts(5, [0.6, 0.2, 0.2]), [3, 1, 1]);
         assert_eq!(counts(1, [0.34, 0.33, 0.33]), [1, 0, 0]);
         assert_eq!(counts(7, [0.5, 0.0, 0.5]).iter().sum::<usize>(), 7);
-    }
-
-    #[test]
-    fn times_are_read_in_the_usual_forms() {
-        assert_eq!(parse_time("2026-01-01"), parse_time("2026-01-01T00:00:00Z"));
-        assert_eq!(parse_time("2026-01-01 09:00:00"), parse_time("2026-01-01T00:00:00-09:00"));
-        assert_eq!(parse_time("12.5"), Some(12.5));
-        assert_eq!(parse_time("gestern"), None);
     }
 }

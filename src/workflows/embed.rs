@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::catalog::{ParamProblem, Params, find};
 use crate::config::{Experiment, ExperimentConfig};
 use crate::data::letor::Settings;
+use crate::data::reading::Reading;
 use crate::data::rows::{Blank, Labels, Rows};
 use crate::data::sources::sqlite_column::{self, Target};
 use crate::data::sources::{Location, resolve};
@@ -48,6 +49,8 @@ pub struct FileRequest {
     pub input: String,
     /// The query, for a database.
     pub query: Option<String>,
+    /// How a text file of rows is read.
+    pub reading: Reading,
     /// The text columns, joined by a line break.
     pub text_columns: Vec<String>,
     /// Fields of a JSON text, in this order.
@@ -260,7 +263,7 @@ pub(super) fn read_texts(session: &Session<'_>, request: &FileRequest) -> Result
     read_rows(
         session,
         From {
-            source: Location::from(&request.input),
+            source: Location::ReadAs(&request.input, request.reading),
             query,
             columns: &columns,
             split: None,

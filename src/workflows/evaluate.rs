@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::bundle::Bundle;
 use crate::config::{Experiment, Threshold, resolve};
 use crate::data::rows::{Blank, Inputs, Rows};
+use crate::data::sources::{Location, column_names};
 use crate::data::{Columns, Part};
 use crate::error::{Cause, Error, Result};
 use crate::metrics::ranking::LetorScript;
@@ -236,7 +237,7 @@ fn rows_of(
     let id = kind.id_column(data, columns, &known_columns(session, data, request)?)?;
     let columns = Columns { id, ..columns.clone() };
     let from = From {
-        source: data.into(),
+        source: Location::ReadAs(data, request.reading),
         query: request.query.as_deref(),
         columns: &columns,
         split,
@@ -262,7 +263,8 @@ fn rows_of(
 /// The columns that the data have.
 fn known_columns(session: &Session<'_>, data: &str, request: &Request) -> Result<Vec<String>> {
     let root = session.project.layout.root();
-    crate::data::sources::column_names(&session.project.expand(data)?, request.query.as_deref(), root)
+    let location = session.project.expand(data)?;
+    column_names(Location::ReadAs(&location, request.reading), request.query.as_deref(), root)
 }
 
 fn gate(experiment: &Experiment, evaluation: &Evaluation) -> Vec<Check> {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::bundle::Schema;
 use crate::config::Experiment;
 use crate::data::Part;
+use crate::data::reading::Reading;
 use crate::metrics::ranking::Empty;
 use crate::metrics::{Average, View};
 use crate::tasks::{Judging, Options};
@@ -18,6 +19,8 @@ pub struct Request {
     pub data: Option<String>,
     /// The query, for a database in `data`.
     pub query: Option<String>,
+    /// How a text file of rows is read.
+    pub reading: Reading,
     /// The part of the config's split; all rows of `data` when absent.
     pub part: Option<Part>,
     /// Only rows with these ids.

@@ -9,6 +9,7 @@ use super::prediction_facts::{Facts, Logged, check_place, log, predict_with_fact
 use super::reading::{From, batch, read_rows};
 use super::session::Session;
 use crate::bundle::{Bundle, Output, Prediction};
+use crate::data::reading::Reading;
 use crate::data::rows::{Blank, Inputs, Labels, Rows};
 use crate::data::sources::{Location, Memory, column_names};
 use crate::data::{Columns, Task};
@@ -30,6 +31,8 @@ pub struct Request {
     pub rows: Option<Memory>,
     /// The query, for a database.
     pub query: Option<String>,
+    /// How a text file of rows is read.
+    pub reading: Reading,
     /// Whether a run is recorded.
     pub record: bool,
     /// Whether the predictions are appended to the version's log.
@@ -169,7 +172,10 @@ fn check_task(request: &Request, bundle: &Bundle, located: &Located) -> Result<(
 /// The rows to be predicted: they need no label and no id of their own.
 fn read(session: &Session<'_>, request: &Request, bundle: &Bundle) -> Result<(Columns, Rows)> {
     let written = session.project.expand(&request.input)?;
-    let source = request.rows.as_ref().map_or(Location::from(&written), Location::from);
+    let source = match &request.rows {
+        Some(rows) => Location::MemoryAs(rows, request.reading),
+        None => Location::ReadAs(&written, request.reading),
+    };
     let known = column_names(source, request.query.as_deref(), session.project.layout.root())?;
     let columns = &bundle.schema.columns;
     let id = kind_of(bundle.schema.task()).id_column(&source.to_string(), columns, &known)?;

@@ -47,14 +47,21 @@ pub fn read_rows(session: &Session<'_>, from: From<'_>) -> Result<Rows> {
             expanded = session.project.expand(written)?;
             Location::from(&expanded)
         }
-        memory @ Location::Memory(_) => memory,
+        Location::ReadAs(written, reading) => {
+            expanded = session.project.expand(written)?;
+            Location::ReadAs(&expanded, reading)
+        }
+        memory @ (Location::Memory(_) | Location::MemoryAs(..)) => memory,
     };
     let root = session.project.layout.root();
     let columns = Columns { id: id_column(source, root, &from)?, ..from.columns.clone() };
     let mut request = request(&columns, from.split, from.labels, from.query);
-    let more = from.by.iter().filter(|name| !request.columns.contains(name)).cloned();
-    let more: Vec<String> = more.collect();
-    request.columns.extend(more);
+    // A column may have several uses: it is read once.
+    for name in from.by {
+        if !request.columns.contains(name) {
+            request.columns.push(name.clone());
+        }
+    }
     let table = read(source, &request, root).map_err(|error| named_otherwise(error, &columns))?;
     let cells = cells_by(&table, from.by)?;
     Ok(prepare(table, &columns, from.split, from.labels, from.seed, from.blank)?.with(cells))
@@ -114,9 +121,9 @@ pub fn read_rows_as(
     labels: Labels<'_>,
     by: &[String],
 ) -> Result<Rows> {
-    let split = config.split();
+    let (split, reading) = (config.split(), config.data.reading()?);
     let from = From {
-        source: Location::from(&config.data.source),
+        source: Location::ReadAs(&config.data.source, reading),
         query: config.data.query.as_deref(),
         columns,
         split: Some(&split),
@@ -129,26 +136,31 @@ pub fn read_rows_as(
     let mut all: Vec<(Part, Rows)> = Vec::new();
     for (part, source) in files.parts() {
         let Some((_, first)) = all.first() else {
-            all.push((part, read_rows(session, From { source: source.into(), ..from })?));
+            all.push((part, read_rows(session, From { source: Location::ReadAs(source, reading), ..from })?));
             continue;
         };
         let learned = columns.learned(&first.feature_names);
-        let mut rows = read_rows(session, From { source: source.into(), columns: &learned, ..from })?;
-        rows.warnings.extend(others(session, source, &learned, from)?);
+        let mut rows =
+            read_rows(session, From { source: Location::ReadAs(source, reading), columns: &learned, ..from })?;
+        rows.warnings.extend(others(session, Location::ReadAs(source, reading), &learned, from)?);
         all.push((part, rows));
     }
     Rows::joined(all)
 }
 
 /// A warning where a file has columns that the training file did not have, and every one there was a feature.
-fn others(session: &Session<'_>, source: &str, learned: &Columns, from: From<'_>) -> Result<Option<String>> {
+fn others(session: &Session<'_>, source: Location<'_>, learned: &Columns, from: From<'_>) -> Result<Option<String>> {
     let (Input::Numbers(names), Input::All) = (&learned.input, &from.columns.input) else { return Ok(None) };
-    let (location, root) = (session.project.expand(source)?, session.project.layout.root());
+    let (location, root) = (session.project.expand(&source.to_string())?, session.project.layout.root());
     // A LETOR file with other features is refused when it is read.
     if resolve(&location, root)?.0 == "letor" {
         return Ok(None);
     }
-    let known = column_names(&location, from.query, root)?;
+    let location = match source {
+        Location::ReadAs(_, reading) => Location::ReadAs(&location, reading),
+        _ => Location::from(&location),
+    };
+    let known = column_names(location, from.query, root)?;
     let roles = [learned.id.as_deref(), learned.label.as_deref(), learned.query.as_deref(), Some(DOCUMENT)];
     let is_other = |name: &&String| !names.contains(name) && !roles.contains(&Some(name.as_str()));
     let others: Vec<String> = known.iter().filter(is_other).take(5).map(|name| format!("`{name}`")).collect();

@@ -11,7 +11,9 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("console", &["cli/ui/"]),
     ("ctrlc", &["cli/"]),
     ("encoding_rs", &["data/"]),
+    ("encoding_rs", &["data/"]),
     ("fast_float2", &["data/"]),
+    ("flate2", &["data/"]),
     ("flate2", &["data/"]),
     ("glob", &["data/sources/"]),
     ("half", &["embeddings/"]),
@@ -21,7 +23,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
         "jiff",
         &[
             "cli/ui/",
-            "data/split.rs",
+            "data/times.rs",
             "host/clock.rs",
             "notify/",
             "runs/",
@@ -53,6 +55,7 @@ pub const HOMES: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["text.rs", "embeddings/audit.rs"]),
     ("ureq", &["notify/"]),
     ("zip", &["embeddings/folder/"]),
+    ("zstd", &["data/"]),
 ];
 
 /// Crates that any room may use: they carry values, they do nothing by themselves.

@@ -13,6 +13,7 @@ mod crash;
 mod data;
 mod drift_check;
 mod drift_events;
+mod drift_files;
 mod embed;
 mod evaluate;
 mod evaluate_ranking;

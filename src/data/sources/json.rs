@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use super::blocks::{Blocks, Records, parse_records};
@@ -84,7 +85,7 @@ fn parse_line(name: &str, row: usize, line: &[u8]) -> Result<Map<String, Value>>
     })
 }
 
-/// How many rows are asked for their keys.
+/// Rows whose keys are gathered at a time.
 const KEY_ROWS: usize = 1000;
 
 fn keys_of<'a>(objects: impl Iterator<Item = &'a Map<String, Value>>) -> Vec<String> {
@@ -103,14 +104,24 @@ impl Source for Ndjson {
     }
 
     fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
-        let name = content.to_string();
-        let mut known = Vec::new();
-        Blocks::open(content, Records::Lines)?.next(|block, records| {
-            let objects = records.iter().take(KEY_ROWS).enumerate();
-            let objects = objects.map(|(row, record)| parse_line(&name, row + 1, &block[record.clone()]));
-            known = keys_of(objects.collect::<Result<Vec<_>>>()?.iter());
+        let (name, mut first_row, mut known) = (content.to_string(), 1, Vec::new());
+        let mut blocks = Blocks::open(content, Records::Lines)?;
+        // A key may first appear in the last row.
+        while blocks.next(|block, records| {
+            let chunks: Vec<_> = records.chunks(KEY_ROWS).enumerate().collect();
+            let keys = chunks.par_iter().map(|(at, records)| {
+                let objects = records.iter().zip(first_row + at * KEY_ROWS..);
+                let objects = objects.map(|(record, row)| parse_line(&name, row, &block[record.clone()]));
+                Ok(keys_of(objects.collect::<Result<Vec<_>>>()?.iter()))
+            });
+            for key in keys.collect::<Result<Vec<_>>>()?.into_iter().flatten() {
+                if !known.contains(&key) {
+                    known.push(key);
+                }
+            }
+            first_row += records.len();
             Ok(())
-        })?;
+        })? {}
         Ok(known)
     }
 
@@ -148,7 +159,7 @@ impl Source for JsonArray {
     }
 
     fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
-        Ok(keys_of(read_array(content)?.iter().take(KEY_ROWS)))
+        Ok(keys_of(read_array(content)?.iter()))
     }
 
     fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
@@ -157,11 +168,28 @@ impl Source for JsonArray {
         if objects.is_empty() {
             return Err(Error::invalid(format!("`{name}` has no rows")).because(Cause::NoRows));
         }
-        let known = keys_of(objects.iter().take(KEY_ROWS));
+        let known = keys_of(objects.iter());
         let request = &*request.of_columns(&name, &known)?;
         check_columns(&name, request, &known)?;
         let mut builder = Builder::new(&name, request);
         builder.append(parse_objects(&name, request, (1, None), objects.into_iter().map(Ok))?)?;
         builder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_first_appear_in_the_last_row() {
+        let mut text = "{\"a\": 1}\n".repeat(2_500);
+        text.push_str("{\"a\": 2, \"late\": \"x\"}\n");
+        let content = Content::of_bytes("stdin", text.as_bytes());
+        assert_eq!(Ndjson.columns(content, None).unwrap(), ["a", "late"]);
+        let request = |name: &str| Request { columns: vec![name.to_owned()], ..Request::default() };
+        let table = Ndjson.read(content, &request("late")).unwrap();
+        assert_eq!(table.cells("late").unwrap().last().unwrap(), Some("x"));
+        assert!(Ndjson.read(content, &request("never")).unwrap_err().message.contains("has no column `never`"));
     }
 }

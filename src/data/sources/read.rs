@@ -10,6 +10,7 @@ use super::memory::Memory;
 use super::piece::Builder;
 use super::source::{Request, Source, has_extension};
 use crate::data::content::Content;
+use crate::data::reading::Reading;
 use crate::data::table::Table;
 use crate::error::{Cause, Context, Error, Result};
 
@@ -18,8 +19,12 @@ use crate::error::{Cause, Context, Error, Result};
 pub enum Location<'a> {
     /// A path, a glob, or `format:path`.
     Written(&'a str),
+    /// The same, and how text files there are read.
+    ReadAs(&'a str, Reading),
     /// Rows that are in memory already.
     Memory(&'a Memory),
+    /// The same, and how the text is read.
+    MemoryAs(&'a Memory, Reading),
 }
 
 impl<'a> From<&'a str> for Location<'a> {
@@ -43,23 +48,23 @@ impl<'a> From<&'a Memory> for Location<'a> {
 impl fmt::Display for Location<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Written(written) => written,
-            Self::Memory(memory) => memory.name(),
+            Self::Written(written) | Self::ReadAs(written, _) => written,
+            Self::Memory(memory) | Self::MemoryAs(memory, _) => memory.name(),
         })
     }
 }
 
 /// What a location names: one or more files, or memory.
 enum Found<'a> {
-    Files(Vec<PathBuf>),
-    Memory(&'a Memory),
+    Files(Vec<PathBuf>, Reading),
+    Memory(&'a Memory, Reading),
 }
 
 impl Found<'_> {
     fn contents(&self) -> Vec<Content<'_>> {
         match self {
-            Self::Files(paths) => paths.iter().map(Content::from).collect(),
-            Self::Memory(memory) => vec![memory.content()],
+            Self::Files(paths, reading) => paths.iter().map(|path| Content::from(path).read_as(*reading)).collect(),
+            Self::Memory(memory, reading) => vec![memory.content().read_as(*reading)],
         }
     }
 }
@@ -145,8 +150,12 @@ fn files(location: &str, root: &Path) -> Result<(&'static dyn Source, Vec<PathBu
 /// What a location names, and the source that reads it.
 fn find<'l>(location: Location<'l>, root: &Path) -> Result<(&'static dyn Source, Found<'l>)> {
     match location {
-        Location::Written(written) => files(written, root).map(|(source, files)| (source, Found::Files(files))),
-        Location::Memory(memory) => Ok((memory.source(), Found::Memory(memory))),
+        Location::Written(written) => find(Location::ReadAs(written, Reading::default()), root),
+        Location::ReadAs(written, reading) => {
+            files(written, root).map(|(source, files)| (source, Found::Files(files, reading)))
+        }
+        Location::Memory(memory) => Ok((memory.source(), Found::Memory(memory, Reading::default()))),
+        Location::MemoryAs(memory, reading) => Ok((memory.source(), Found::Memory(memory, reading))),
     }
 }
 

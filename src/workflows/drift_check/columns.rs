@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::data::sources::{Ask, Cells, Chunk, Form, scan};
-use crate::data::split::parse_time;
+use crate::data::times::{Numbers, TimeColumn};
 use crate::drift::{Column, Kind, Role, Seen};
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -24,25 +24,19 @@ pub(super) struct From<'a> {
 
 /// How far ahead of our clock another one may be.
 const AHEAD_MS: i64 = 24 * 3600 * 1000;
-/// Numbers above this are milliseconds, below seconds: the year 5138.
-const SECONDS: f64 = 1e11;
-
-/// The time that a cell says, in milliseconds since the epoch: ISO 8601, seconds or milliseconds.
-fn time_of(cell: &str) -> Option<i64> {
-    let time = parse_time(cell)?;
-    let number = cell.trim().parse::<f64>().is_ok();
-    Some(if number && time.abs() > SECONDS { time } else { time * 1000.0 } as i64)
-}
-
 /// The earliest and the latest time of a chunk.
-fn span_of(chunk: &Chunk, cells: &Cells, (source, column, now_ms): (&str, &str, i64)) -> Result<Span> {
+fn span_of(
+    chunk: &Chunk,
+    cells: &Cells,
+    times: &mut TimeColumn,
+    (source, column, now_ms): (&str, &str, i64),
+) -> Result<Span> {
     let mut span: Span = None;
     for (row, cell) in (chunk.first_row + 1..).zip(cells.words()) {
         let Some(cell) = cell.filter(|cell| !cell.trim().is_empty()) else { continue };
         let wrong = |why: &str| Error::invalid(format!("{source}: row {row}, column `{column}`: {why}"));
-        let time = time_of(cell).ok_or_else(|| {
-            wrong(&format!("`{cell}` is no time")).hint("ISO 8601 such as 2026-11-21T10:00:00Z, or seconds since 1970")
-        })?;
+        let seconds = times.read(cell).map_err(|error| wrong(&error.message).hint(error.hint.unwrap_or_default()))?;
+        let time = (seconds * 1000.0) as i64;
         if time > now_ms + AHEAD_MS {
             return Err(wrong(&format!(
                 "`{cell}` lies in the future: it is {} now",
@@ -82,6 +76,8 @@ pub(super) fn seen(
     // A time that is also a column is read twice, each in its own form.
     let time = from.time.map(|name| Ask { name: name.to_owned(), form: Form::Word });
     let twice = time.as_ref().is_some_and(|time| asked.iter().any(|ask| ask.name == time.name));
+    // Times without an offset are UTC.
+    let mut times = TimeColumn::new(None, Numbers::Refused)?;
     let mut span: Span = None;
     let mut widen = |more: Span| {
         if let Some((from, to)) = more {
@@ -92,7 +88,7 @@ pub(super) fn seen(
     if let Some(time) = time.as_ref().filter(|_| twice || asked.is_empty()) {
         let place = (from.source, time.name.as_str(), now_ms);
         scan(from.source, std::slice::from_ref(time), from.query, root, &mut |chunks| {
-            chunks.iter().try_for_each(|chunk| span_of(chunk, &chunk.columns[0], place).map(&mut widen))
+            chunks.iter().try_for_each(|chunk| span_of(chunk, &chunk.columns[0], &mut times, place).map(&mut widen))
         })?;
     } else {
         asked.extend(time.clone());
@@ -100,21 +96,23 @@ pub(super) fn seen(
     let fresh = || wanted.iter().map(|column| Seen::new(column, sample)).collect::<Vec<Seen>>();
     let mut totals = fresh();
     let rows = scan(from.source, &asked, from.query, root, &mut |chunks| {
-        let parts: Vec<Result<(Vec<Seen>, Span)>> = chunks
+        let parts: Vec<Result<(Vec<Seen>, Span, TimeColumn)>> = chunks
             .par_iter()
             .map(|chunk| {
                 let mut part = fresh();
                 part.iter_mut().zip(&chunk.columns).for_each(|(seen, cells)| add(seen, chunk.first_row, cells));
                 let place = (from.source, from.time.unwrap_or_default(), now_ms);
+                let mut times = times.clone();
                 let span = match chunk.columns.get(part.len()) {
-                    Some(cells) => span_of(chunk, cells, place)?,
+                    Some(cells) => span_of(chunk, cells, &mut times, place)?,
                     None => None,
                 };
-                Ok((part, span))
+                Ok((part, span, times))
             })
             .collect();
         for part in parts {
-            let (part, span) = part?;
+            let (part, span, seen) = part?;
+            times.join_part(&seen)?;
             totals.iter_mut().zip(part).for_each(|(total, part)| total.join(part));
             widen(span);
         }
@@ -132,18 +130,5 @@ fn add(seen: &mut Seen, first_row: u64, cells: &Cells) {
             seen.add_wrong(*wrong, example.as_deref());
         }
         Cells::Words { .. } => seen.add_words(cells.words()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_in_every_form() {
-        assert_eq!(time_of("2026-11-21T00:00:00Z"), Some(1_795_219_200_000));
-        assert_eq!(time_of("1795219200"), Some(1_795_219_200_000));
-        assert_eq!(time_of("1795219200000"), Some(1_795_219_200_000));
-        assert_eq!(time_of("gestern"), None);
     }
 }

@@ -11,7 +11,7 @@ use crate::config::{Experiment, RetrainConfig};
 use crate::data::rows::{Blank, Labels, TimeWindow};
 use crate::data::snapshot::{Facts, Layout, write};
 use crate::data::sources::{Request, VectorColumns, column_names, read};
-use crate::data::split::parse_time;
+use crate::data::times::{Numbers, TimeColumn};
 use crate::data::{Table, parquet_file};
 use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::fs::{create_dir, sha256_file};
@@ -158,27 +158,20 @@ fn latest(session: &Session<'_>, config: &RetrainConfig, table: &Table) -> Resul
     };
     let cells: Vec<Option<&str>> = table.cells(column)?.collect();
     let mut timed: Vec<(f64, usize)> = Vec::with_capacity(cells.len());
-    let (mut without, mut ahead) = (0, 0);
+    let mut ahead = 0;
     let now = session.project.now_ms() as f64 / 1000.0;
-    for (row, cell) in cells.iter().enumerate() {
-        let Some(cell) = cell.filter(|cell| !cell.trim().is_empty()) else {
-            without += 1;
-            continue;
-        };
-        let wrong = || {
-            let place = table.place(row, column);
-            place.error(format!("`{cell}` is no time")).hint("write 2026-07-03, 2026-07-03T10:00:00Z or a number")
-        };
-        let time = parse_time(cell).ok_or_else(wrong)?;
-        // What is in the future would be the latest for years. A plain number may count anything: it is a time where it
-        // is as large as seconds or milliseconds of our days.
-        let seconds = match cell.trim().parse::<f64>() {
-            Err(_) => time,
-            Ok(number) if (1e9..1e11).contains(&number) => number,
-            Ok(number) if (1e12..1e14).contains(&number) => number / 1000.0,
-            Ok(_) => f64::NEG_INFINITY,
-        };
-        if seconds > now {
+    let present: Vec<usize> =
+        (0..cells.len()).filter(|row| cells[*row].is_some_and(|cell| !cell.trim().is_empty())).collect();
+    let mut reader = TimeColumn::new(Some(&config.timezone), Numbers::Order)?;
+    let times = reader.read_all(present.iter().map(|row| cells[*row].unwrap_or_default()));
+    let times = times.map_err(|(at, error)| {
+        table.place(present[at], column).error(error.message).hint(error.hint.unwrap_or_default())
+    })?;
+    let without = cells.len() - present.len();
+    // What is in the future would be the latest for years; a plain number counts anything, and has no future.
+    let is_time = !reader.is_order();
+    for (row, time) in present.into_iter().zip(times) {
+        if is_time && time > now {
             ahead += 1;
         } else {
             timed.push((time, row));
