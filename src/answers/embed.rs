@@ -3,7 +3,7 @@
 use super::format::{plural, seconds, shown};
 use super::train::skipped;
 use crate::embeddings::audit::{Audit, Counted, Finding};
-use crate::report::document::{Align, Document, Line, Table, bad, cells, dim, good};
+use crate::report::document::{Align, Document, Table, bad, cells, dim, good};
 use crate::workflows::embed::Outcome;
 
 /// The answer.
@@ -100,5 +100,5 @@ fn listed(document: &mut Document, what: &str, counted: &[Counted]) {
         return;
     }
     let shown = counted.iter().take(10).map(|one| format!("{} ×{}", one.text.escape_debug(), one.count));
-    document.fact("", Line::from(dim(format!("{what}: {}", shown.collect::<Vec<_>>().join("  ")))));
+    document.fact("", dim(format!("{what}: {}", shown.collect::<Vec<_>>().join("  "))));
 }

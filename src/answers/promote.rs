@@ -30,6 +30,7 @@ fn looked_at(check: &Check) -> String {
 }
 
 /// The gate: metric, rule, value, whether it holds, the numbers behind it.
+#[must_use]
 pub fn checks(checks: &[Check]) -> Table {
     let columns = [
         ("metric", Align::Left),

@@ -102,8 +102,8 @@ fn decision(decided: &Decided) -> String {
         return format!("{version}, nothing was in production: {word}");
     };
     let checks: Vec<Check> = serde_json::from_value(decided.checks.clone()).unwrap_or_default();
-    let tested = checks.iter().filter(|check| &check.metric == metric);
-    let difference = tested.filter_map(|check| check.difference.as_ref()).next();
+    let mut tested = checks.iter().filter(|check| &check.metric == metric);
+    let difference = tested.find_map(|check| check.difference.as_ref());
     let candidate = difference.and_then(|difference| difference.candidate);
     let candidate = candidate.map_or_else(String::new, |number| format!(" {metric} {}", value(number)));
     let holder = decided.production_value.map_or_else(String::new, |number| format!(" {}", value(number)));

@@ -8,7 +8,7 @@ use crate::metrics::{Detail, Estimate, Evaluation};
 use crate::report::document::{Align, Document, Line, Table, cells, dim, emphasis};
 use crate::tasks::kind_of;
 use crate::workflows::promote::Outcome as Promotion;
-use crate::workflows::seeds::{SeedRun, Seeds, Spread};
+use crate::workflows::seeds::{SeedRun, Seeds};
 use crate::workflows::train::Outcome;
 
 /// What `train` answers.
@@ -165,13 +165,11 @@ fn over_seeds(document: &mut Document, all: &Seeds) {
         row
     };
     let mut table = Table::of(&columns).with(all.runs.iter().enumerate().map(row));
-    let statistics: [(&str, fn(&Spread) -> Option<f64>); 2] =
-        [("mean", |spread| spread.mean), ("SD", |spread| spread.sd)];
-    for (name, statistic) in statistics {
-        let mut row = cells![name, ""];
-        row.extend(all.metrics.iter().map(|spread| Line::from(optional(statistic(spread)))));
-        table.rows.push(row);
-    }
+    let mut mean = cells!["mean", ""];
+    mean.extend(all.metrics.iter().map(|spread| Line::from(optional(spread.mean))));
+    let mut deviation = cells!["SD", ""];
+    deviation.extend(all.metrics.iter().map(|spread| Line::from(optional(spread.sd))));
+    table.rows.extend([mean, deviation]);
     document.gap();
     let seeds = emphasis(plural(all.runs.len(), "seed"));
     document.text(seeds + format!(" of experiment {} on its test rows", all.experiment));

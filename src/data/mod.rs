@@ -3,6 +3,7 @@
 //! A `Source` reads the requested columns into a `Table`; `prepare` turns the table into `Rows` (ids, inputs, labels)
 //! and `split` says which rows are for training, validation and test.
 
+mod barrier;
 pub mod columns;
 pub mod content;
 pub mod dataset;

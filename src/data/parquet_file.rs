@@ -10,6 +10,7 @@ use polars::prelude::{
     ParquetReader, ParquetWriter, ReshapeDimension, SerReader, Series,
 };
 
+use super::barrier::{check_claims, guarded};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::fs::write_with;
 
@@ -71,10 +72,15 @@ pub fn bytes(columns: &[(&str, Values<'_>)], facts: &[(&str, String)]) -> Result
 pub fn facts(path: &Path) -> Result<BTreeMap<String, String>> {
     let unreadable = || format!("`{}` is not a Parquet file that can be read", path.display());
     let file = File::open(path).context(|| format!("cannot read `{}`", path.display()))?;
-    let mut reader = ParquetReader::new(file);
-    let metadata = reader.get_metadata().map_err(|cause| Error::invalid(unreadable()).caused_by(cause))?;
-    let pairs = metadata.key_value_metadata().iter().flatten();
-    Ok(pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect())
+    guarded(
+        || Error::invalid(unreadable()),
+        || {
+            let mut reader = ParquetReader::new(file);
+            let metadata = reader.get_metadata().map_err(|cause| Error::invalid(unreadable()).caused_by(cause))?;
+            let pairs = metadata.key_value_metadata().iter().flatten();
+            Ok(pairs.filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect())
+        },
+    )
 }
 
 /// A column with its name.
@@ -91,7 +97,13 @@ pub fn read(path: &Path) -> Result<(Vec<Named>, BTreeMap<String, String>)> {
         Error::new(kind, format!("cannot read `{}`", path.display())).caused_by(cause)
     })?;
     let damaged = || format!("`{}` is damaged: it is no Parquet file that can be read", path.display());
-    let frame = ParquetReader::new(file).finish().context(damaged)?;
+    let frame = guarded(
+        || Error::failed(damaged()),
+        || {
+            check_claims(path, || Error::failed(damaged()))?;
+            ParquetReader::new(file).finish().context(damaged)
+        },
+    )?;
     let cells = |column: &Column| -> Option<Cells> {
         if let Ok(texts) = column.str() {
             return Some(Cells::Text(texts.iter().map(|cell| cell.unwrap_or_default().to_owned()).collect()));

@@ -120,8 +120,8 @@ fn class_counts(sizes: &[usize], shares: [f64; 3]) -> Vec<[usize; 3]> {
     let exact = |size: usize| shares.map(|share| share * size as f64);
     let floors = |size: usize| exact(size).map(|count| (count + 1e-9).floor() as usize);
     let mut given: Vec<[usize; 3]> = sizes.iter().map(|size| floors(*size)).collect();
-    let mut open =
-        [0, 1, 2].map(|part| total[part] as i64 - given.iter().map(|counts| counts[part] as i64).sum::<i64>());
+    let mut open = [0, 1, 2]
+        .map(|part| total[part].cast_signed() - given.iter().map(|counts| counts[part]).sum::<usize>().cast_signed());
     // Small classes choose first: a large one has rows in every part already.
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|class| (sizes[*class], *class));

@@ -10,6 +10,7 @@ use super::chunk::{Ask, Chunk, Form, Visit};
 use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, VectorColumns, has_extension, whole};
 use crate::catalog::Named;
+use crate::data::barrier::{check_claims, guarded};
 use crate::data::content::Content;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Context, Error, Result};
@@ -34,6 +35,15 @@ fn reader(path: &Path) -> Result<ParquetReader<File>> {
 
 fn not_parquet(path: &Path, cause: polars::error::PolarsError) -> Error {
     Error::invalid(format!("`{}` is not a Parquet file that can be read", path.display())).caused_by(cause)
+}
+
+/// Reads behind the barrier: what polars cannot stand becomes an error that names the file.
+fn behind_barrier<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let damaged = || Error::invalid(format!("`{}` is damaged: it is no Parquet file that can be read", path.display()));
+    guarded(damaged, || {
+        check_claims(path, || Error::invalid(format!("`{}` is not a Parquet file that can be read", path.display())))?;
+        work()
+    })
 }
 
 /// polars without its half-precision feature panics on such columns.
@@ -130,12 +140,13 @@ impl Source for Parquet {
 
     fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
         let path = content.file()?;
-        let schema = reader(path)?.schema().map_err(|cause| not_parquet(path, cause))?;
+        let schema = behind_barrier(path, || reader(path)?.schema().map_err(|cause| not_parquet(path, cause)))?;
         Ok(schema.iter_values().map(|field: &ArrowField| field.name.to_string()).collect())
     }
 
     fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
-        whole(|visit| parts(content.file()?, request, usize::MAX, visit))
+        let path = content.file()?;
+        behind_barrier(path, || whole(|visit| parts(path, request, usize::MAX, visit)))
     }
 
     fn read_parts(
@@ -144,44 +155,49 @@ impl Source for Parquet {
         request: &Request,
         visit: &mut dyn FnMut(Table) -> Result<()>,
     ) -> Result<()> {
-        parts(content.file()?, request, PART_ROWS, visit)
+        let path = content.file()?;
+        behind_barrier(path, || parts(path, request, PART_ROWS, visit))
     }
 
     fn scan(&self, content: Content<'_>, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
         let path = content.file()?;
-        let name = path.display().to_string();
-        let wanted: Vec<String> = asked.iter().map(|ask| ask.name.clone()).collect();
-        check_columns(path, &name, &wanted)?;
-        let rows = reader(path)?.num_rows().map_err(|cause| not_parquet(path, cause))?;
-        for start in (0..rows).step_by(STREAMED) {
-            let slice = reader(path)?.with_columns(Some(wanted.clone())).with_slice(Some((start, STREAMED)));
-            let frame: DataFrame = slice.finish().map_err(|cause| not_parquet(path, cause))?;
-            let mut chunk = Chunk::new(asked, start as u64, frame.height());
-            chunk.rows = frame.height();
-            for (ask, cells) in asked.iter().zip(&mut chunk.columns) {
-                let column =
-                    frame.column(&ask.name).context(|| format!("{name}: column `{}` is not there", ask.name))?;
-                if ask.form != Form::Word && column.dtype().is_primitive_numeric() {
-                    let numbers =
-                        column.cast(&DataType::Float64).context(|| format!("column `{}` is no number", ask.name))?;
-                    let numbers = numbers.f64().context(|| format!("column `{}` is no number", ask.name))?;
-                    numbers.iter().for_each(|number| cells.push_number(number.unwrap_or(f64::NAN)));
-                    continue;
-                }
-                let texts = Cells::new(column, &name)?;
-                for row in 0..frame.height() {
-                    match (texts.cell(row, Slot::Column(0))?, ask.form) {
-                        (Cell::Text(text), Form::Word) => cells.push_word(Some(&text)),
-                        (_, Form::Word) => cells.push_word(None),
-                        (Cell::Text(text), form) => cells.push_text(text.as_bytes(), form),
-                        (_, form) => cells.push_text(b"", form),
-                    }
+        behind_barrier(path, || stream(path, asked, visit))
+    }
+}
+
+/// Streams the columns by, in chunks of `STREAMED` rows.
+fn stream(path: &Path, asked: &[Ask], visit: &mut Visit<'_>) -> Result<()> {
+    let name = path.display().to_string();
+    let wanted: Vec<String> = asked.iter().map(|ask| ask.name.clone()).collect();
+    check_columns(path, &name, &wanted)?;
+    let rows = reader(path)?.num_rows().map_err(|cause| not_parquet(path, cause))?;
+    for start in (0..rows).step_by(STREAMED) {
+        let slice = reader(path)?.with_columns(Some(wanted.clone())).with_slice(Some((start, STREAMED)));
+        let frame: DataFrame = slice.finish().map_err(|cause| not_parquet(path, cause))?;
+        let mut chunk = Chunk::new(asked, start as u64, frame.height());
+        chunk.rows = frame.height();
+        for (ask, cells) in asked.iter().zip(&mut chunk.columns) {
+            let column = frame.column(&ask.name).context(|| format!("{name}: column `{}` is not there", ask.name))?;
+            if ask.form != Form::Word && column.dtype().is_primitive_numeric() {
+                let numbers =
+                    column.cast(&DataType::Float64).context(|| format!("column `{}` is no number", ask.name))?;
+                let numbers = numbers.f64().context(|| format!("column `{}` is no number", ask.name))?;
+                numbers.iter().for_each(|number| cells.push_number(number.unwrap_or(f64::NAN)));
+                continue;
+            }
+            let texts = Cells::new(column, &name)?;
+            for row in 0..frame.height() {
+                match (texts.cell(row, Slot::Column(0))?, ask.form) {
+                    (Cell::Text(text), Form::Word) => cells.push_word(Some(&text)),
+                    (_, Form::Word) => cells.push_word(None),
+                    (Cell::Text(text), form) => cells.push_text(text.as_bytes(), form),
+                    (_, form) => cells.push_text(b"", form),
                 }
             }
-            visit(vec![chunk])?;
         }
-        Ok(())
+        visit(vec![chunk])?;
     }
+    Ok(())
 }
 
 /// Rows of a chunk that streams by, and of a part of a table, about.
