@@ -38,14 +38,14 @@ section! {
         /// Which rows train, validate, test.
         split: SplitSection, Kind::Section(&SPLIT), omit "is_default";
         /// The encoding of text files: `utf-8`, `cp949`, `euc-kr`, `latin1`, ….
-        encoding: Option<String>, Kind::Text, preset Preset::Text("utf-8"), omit "Option::is_none";
+        encoding: Option<String>, Kind::Text, preset Preset::Other("`utf-8`"), omit "Option::is_none";
         /// What separates the fields of a text file: one character, or `tab`.
         delimiter: Option<String>, Kind::Text, preset Preset::Other("`,` for CSV, `tab` for TSV"), omit "Option::is_none";
         /// Whether a quote encloses a field: `none`, `minimal`.
         quoting: Option<String>, Kind::Text, preset Preset::Other("`minimal` for CSV, `none` for TSV"),
             omit "Option::is_none";
         /// What stands before the decimals of a number: `.` or `,`.
-        decimal: Option<String>, Kind::Text, preset Preset::Text("."), omit "Option::is_none";
+        decimal: Option<String>, Kind::Text, preset Preset::Other("`.`"), omit "Option::is_none";
         /// What stands between groups of three digits: one character, or `space`.
         thousands: Option<String>, Kind::Text, omit "Option::is_none";
         /// How LETOR files are read.

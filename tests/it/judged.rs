@@ -179,7 +179,7 @@ fn a_threshold_is_chosen_on_validation_rows_and_kept() {
     let text = project.redact(&answer.stdout);
     let told = &text[text.find("threshold").unwrap()..text.find("model  ").unwrap()];
     insta::assert_snapshot!(told, @"
-    threshold 0.8541, the best for f1 on 40 validation rows: 0.9000 (at 0.5 0.7170)
+    threshold  0.8541, the best for f1 on 40 validation rows: 0.9000 (at 0.5 0.7170)
     at 0.5  f1 0.7719, accuracy 0.6750 (test)
     ");
     let stored: Value = serde_json::from_str(&project.read("experiments/lr/metrics.json")).unwrap();
