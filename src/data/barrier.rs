@@ -72,11 +72,13 @@ pub fn check_claims(path: &Path, damaged: impl Fn() -> Error) -> Result<()> {
             metadata.row_groups.len()
         )));
     }
-    for column in metadata.row_groups.iter().flat_map(|group| group.parquet_columns()) {
-        let range = column.byte_range();
-        if range.start > range.end || range.end > length {
-            return Err(damaged()
-                .caused_by(format!("a column lies at bytes {} to {}, the file has {length}", range.start, range.end)));
+    for group in &metadata.row_groups {
+        for column in group.parquet_columns() {
+            let (start, end) = (column.byte_range().start, column.byte_range().end);
+            if start > end || end > length {
+                let cause = format!("a column lies at bytes {start} to {end}, the file has {length}");
+                return Err(damaged().caused_by(cause));
+            }
         }
     }
     Ok(())

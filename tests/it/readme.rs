@@ -145,9 +145,8 @@ fn without_numbers(line: &str) -> String {
     let mut text = String::new();
     for character in line.chars() {
         match character {
-            '0'..='9' if text.ends_with('#') => {}
+            '0'..='9' | '.' if text.ends_with('#') => {}
             '0'..='9' => text.push('#'),
-            '.' if text.ends_with('#') => {}
             other => text.push(other),
         }
     }
@@ -264,7 +263,7 @@ fn is_true(page: &str) {
                 let lines = run_console(&mut shell, page, &block).join("\n");
                 let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
                 let start = block.start.checked_add_signed(moved).unwrap();
-                moved += lines.len() as isize - block.lines.len() as isize;
+                moved += lines.len().cast_signed() - block.lines.len().cast_signed();
                 renewed.splice(start..start + block.lines.len(), lines);
             }
             "sh" => {
