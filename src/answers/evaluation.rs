@@ -8,7 +8,7 @@ use crate::metrics::reliability::Reliability;
 use crate::metrics::subgroups::{FEW, MISSING, OTHER};
 use crate::metrics::{ClassDetail, Estimate, Evaluation, QueryDetail, RankingFacts, Subgroup, Subgroups};
 use crate::report::document::{Align, Document, Line, Table, bad, cells, dim, emphasis, good};
-use crate::report::numbers::told;
+use crate::report::numbers::estimate_with_interval;
 
 /// The metrics of classes, those to show first, with their intervals; where the threshold is another, also their value at 0.5.
 #[must_use]
@@ -72,7 +72,7 @@ pub fn by_part(parts: &[(String, &Evaluation)], names: &[String], intervals: Int
     let last = names.iter().any(|name| !interval(name).is_empty());
     columns.extend(last.then_some(("95 % (test)", Align::Right)));
     let cell = |estimate: Option<&Estimate>| match (estimate, intervals) {
-        (Some(estimate), Intervals::InCells) => Line::from(told(estimate)),
+        (Some(estimate), Intervals::InCells) => Line::from(estimate_with_interval(estimate)),
         (Some(estimate), Intervals::OfTest) => Line::from(format::estimate(estimate)),
         (None, Intervals::InCells) => "–".into(),
         (None, Intervals::OfTest) => Line::default(),
@@ -260,7 +260,7 @@ pub fn conventions(document: &mut Document, detail: &QueryDetail) {
             format!("over {queries}; {empty} of them without a relevant document, {counted}")
         }
     });
-    document.note(facts.convention.told());
+    document.note(facts.convention.describe());
     let grades = grades.iter().map(|(grade, documents)| format!("{grade}: {}", count(*documents)));
     document.note(format!("documents by grade  {}", grades.collect::<Vec<_>>().join(", ")));
 }

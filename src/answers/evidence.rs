@@ -38,14 +38,14 @@ pub fn facts_of(entry: &LedgerEntry) -> Vec<Fact> {
 fn promotion(evidence: &Evidence) -> Vec<Fact> {
     let mut rows: Vec<Fact> = Vec::new();
     let candidates = evidence.candidates.as_array().map_or(&[][..], Vec::as_slice);
-    rows.extend(candidates.iter().map(|one| named("candidate", facts(one))));
+    rows.extend(candidates.iter().map(|one| plain_fact("candidate", facts(one))));
     rows.extend(evidence.checks.iter().map(check));
     spread("compared_on", &json!(evidence.compared_on), 1, &mut rows);
     if evidence.golden_rows > 0 {
-        rows.push(named("golden_rows", evidence.golden_rows.to_string()));
+        rows.push(plain_fact("golden_rows", evidence.golden_rows.to_string()));
     }
     spread("policy", &json!(evidence.policy), 1, &mut rows);
-    rows.extend(evidence.release.as_object().map(|release| named("release", parity(release))));
+    rows.extend(evidence.release.as_object().map(|release| plain_fact("release", parity(release))));
     rows
 }
 
@@ -70,7 +70,7 @@ fn parity(release: &Map<String, Value>) -> String {
     }
 }
 
-fn named(name: &str, what: impl Into<Line>) -> Fact {
+fn plain_fact(name: &str, what: impl Into<Line>) -> Fact {
     (name.replace('_', " "), what.into())
 }
 
@@ -86,7 +86,7 @@ fn check(check: &Check) -> Fact {
     let what = limited(&plain(&format!("{} {}", check.metric, check.rule)));
     let mut parts = vec![verdict, dim(check.kind.as_str()), what.into(), format!("is {value}").into()];
     parts.extend((!check.detail.is_empty()).then(|| limited(&plain(&check.detail)).into()));
-    named("gate", Line::joined(parts, "  "))
+    plain_fact("gate", Line::joined(parts, "  "))
 }
 
 /// The fields of an object as `name value, name value`, without those that are null.
@@ -108,9 +108,9 @@ fn spread(name: &str, value: &Value, depth: usize, rows: &mut Vec<Fact>) {
             }
         }
         Value::Array(parts) if depth < DEEPEST && parts.iter().any(|part| part.is_object() || part.is_array()) => {
-            rows.extend(parts.iter().map(|part| named(&plain(name), facts(part))));
+            rows.extend(parts.iter().map(|part| plain_fact(&plain(name), facts(part))));
         }
-        other => rows.push(named(&limited(&plain(name)), short(other))),
+        other => rows.push(plain_fact(&limited(&plain(name)), short(other))),
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::channel::Channel;
 use super::notice::Notice;
-use super::retry::{Clock, Patience, insist};
+use super::retry::{Clock, Patience, send_with_retries};
 
 /// A channel with its patience.
 pub struct Outgoing {
@@ -56,7 +56,7 @@ pub fn send_all(outgoing: Vec<Outgoing>, notice: &Notice, random: u64) -> Vec<De
             let clock = Clock { elapsed: &|| begun.elapsed(), wait: &std::thread::sleep, random };
             let count = |attempt| counted.store(attempt, Ordering::Relaxed);
             // Nobody listens any more once the patience is at its end.
-            let _ = tell.send(insist(channel.as_ref(), &notice, &patience, &clock, &count));
+            let _ = tell.send(send_with_retries(channel.as_ref(), &notice, &patience, &clock, &count));
         });
         (delivery, told, attempts, patience.total)
     };

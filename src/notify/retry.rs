@@ -65,7 +65,7 @@ fn back_off(patience: &Patience, random: u64, attempts: u32) -> Duration {
 ///
 /// # Errors
 /// What the last attempt said.
-pub fn insist(
+pub fn send_with_retries(
     channel: &dyn Channel,
     notice: &Notice,
     patience: &Patience,
@@ -159,7 +159,7 @@ mod tests {
         };
         let elapsed = || *script.now.lock().unwrap();
         let clock = Clock { elapsed: &elapsed, wait: &wait, random: 7 };
-        let result = insist(&script, &notice, &patience, &clock, &|number| attempts.set(number));
+        let result = send_with_retries(&script, &notice, &patience, &clock, &|number| attempts.set(number));
         let (limits, spent) = (std::mem::take(&mut *script.limits.lock().unwrap()), elapsed());
         Told { result, attempts: attempts.get(), waits: waits.take(), limits, spent }
     }

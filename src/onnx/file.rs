@@ -74,7 +74,7 @@ pub(super) fn node(
 }
 
 /// The node with a name: runtimes use it in their messages.
-pub(super) fn named(node: pb::NodeProto, at: usize) -> pb::NodeProto {
+pub(super) fn with_name(node: pb::NodeProto, at: usize) -> pb::NodeProto {
     pb::NodeProto { name: format!("{}_{at}", node.op_type), ..node }
 }
 

@@ -203,7 +203,7 @@ impl Graph {
     pub fn bytes(self, facts: &Facts) -> Vec<u8> {
         let graph = pb::GraphProto {
             name: facts.name.clone(),
-            node: self.nodes.into_iter().zip(1..).map(|(node, at): (_, usize)| file::named(node, at)).collect(),
+            node: self.nodes.into_iter().zip(1..).map(|(node, at): (_, usize)| file::with_name(node, at)).collect(),
             initializer: self.constants,
             input: vec![file::port(&self.input)],
             output: self.outputs.iter().map(file::port).collect(),

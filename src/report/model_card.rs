@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::document::{Align, Block, Document, Line, Table, cells};
 use super::markdown::{Figures, markdown};
-use super::numbers::{count, told, value};
+use super::numbers::{count, estimate_with_interval, value};
 use crate::metrics::ranking::Empty;
 use crate::metrics::{Estimate, RankingFacts};
 
@@ -246,7 +246,7 @@ impl ModelCard {
             let primary = self.metrics.get_key_value(&self.primary);
             let others = self.metrics.iter().filter(|(name, _)| **name != self.primary);
             for (name, estimate) in primary.into_iter().chain(others) {
-                table.rows.push(cells![name, told(estimate)]);
+                table.rows.push(cells![name, estimate_with_interval(estimate)]);
             }
             card.table(table);
         }
@@ -267,7 +267,7 @@ impl ModelCard {
         ]);
         table.rows.extend(self.subgroups.iter().map(|group| {
             let rows = count(group.rows as usize);
-            cells![&group.column, &group.value, rows, &group.metric, told(&group.estimate)]
+            cells![&group.column, &group.value, rows, &group.metric, estimate_with_interval(&group.estimate)]
         }));
         card.table(table);
     }
@@ -394,7 +394,7 @@ fn told_of_queries(facts: &RankingFacts) -> String {
             number(one)
         )
     });
-    format!("Means over {} queries, {empty}.{ways} Conventions: {}.", count(facts.queries), facts.convention.told())
+    format!("Means over {} queries, {empty}.{ways} Conventions: {}.", count(facts.queries), facts.convention.describe())
 }
 
 /// Names in a row, the first twenty of them.

@@ -66,7 +66,7 @@ pub fn estimate(estimate: &Estimate) -> String {
 
 /// An estimate with its interval, or why there is none.
 #[must_use]
-pub fn told(given: &Estimate) -> String {
+pub fn estimate_with_interval(given: &Estimate) -> String {
     given.value.map_or_else(|| estimate(given), |number| with_interval(number, given.low.zip(given.high)))
 }
 
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(with_interval(0.816, Some((0.79, 0.8404))), "0.8160 [0.790, 0.840]");
         assert_eq!([percent(412.0, 5000.0), percent(0.0, 0.0)], ["8.2 %", "–"]);
         let none = Estimate { value: None, reason: Some("1 class".into()), low: None, high: None };
-        assert_eq!(told(&none), "n/a (1 class)");
+        assert_eq!(estimate_with_interval(&none), "n/a (1 class)");
     }
 
     #[test]

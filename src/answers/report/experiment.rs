@@ -7,7 +7,7 @@ use crate::error::{Cause, Result};
 use crate::impact::study::Finding;
 use crate::metrics::Direction;
 use crate::report::document::{Align, Block, Document, Figure, Line, Table, Tone, cells};
-use crate::report::numbers::{count, plural, told};
+use crate::report::numbers::{count, estimate_with_interval, plural};
 use crate::report::plots::comparison::{self, Comparison, Entry};
 use crate::report::plots::impact::{Bar, Impact, impact as draw_impact};
 use crate::runs::stored::Stored;
@@ -100,7 +100,7 @@ fn label(stored: &Stored) -> String {
 }
 
 fn verdict(stored: &[Stored], metric: &str, total: usize) -> String {
-    let value = |stored: &Stored| stored.estimate(metric).map(|estimate| told(&estimate));
+    let value = |stored: &Stored| stored.estimate(metric).map(|estimate| estimate_with_interval(&estimate));
     match value(&stored[0]) {
         None => format!("None of {} has a value of {metric}", plural(total, "finished run")),
         Some(best) => {
@@ -120,7 +120,8 @@ fn leaderboard(stored: &[Stored], metric: &str) -> Table {
     columns.push(("started", Align::Left));
     let mut table = Table::of(&columns);
     for (place, one) in stored.iter().enumerate() {
-        let cell = |metric: &str| one.estimate(metric).map_or("–".into(), |estimate| told(&estimate));
+        let cell =
+            |metric: &str| one.estimate(metric).map_or("–".into(), |estimate| estimate_with_interval(&estimate));
         let short = |metric: &&str| {
             one.run.metrics.get(*metric).map_or("–".into(), |value| crate::report::numbers::value(*value))
         };

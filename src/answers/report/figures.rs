@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::report::calibration::ece;
 use crate::report::document::{Block, Document, Figure};
-use crate::report::numbers::{count, plural, told};
+use crate::report::numbers::{count, estimate_with_interval, plural};
 use crate::report::plots::confusion::{Confusion, confusion};
 use crate::report::plots::curves::{self, Curve};
 use crate::report::plots::impact::{Bar, Impact, impact};
@@ -57,8 +57,10 @@ fn matrix(document: &mut Document, stored: &Stored) -> Result<()> {
         document.note("No confusion matrix: the run's metrics.json is not stored.");
         return Ok(());
     };
-    let accuracy =
-        evaluation.metrics.get("accuracy").map_or_else(String::new, |one| format!(", accuracy {}", told(one)));
+    let accuracy = evaluation
+        .metrics
+        .get("accuracy")
+        .map_or_else(String::new, |one| format!(", accuracy {}", estimate_with_interval(one)));
     let subtitle = format!("{part} rows, n = {}{accuracy}", count(evaluation.rows));
     let title = titled("Confusion matrix", stored);
     let Some(classes) = evaluation.classes() else { return Ok(()) };
@@ -92,8 +94,9 @@ fn areas(document: &mut Document, stored: &Stored, part: &str, rows: &Prediction
         };
         classes.iter().filter_map(curve).collect()
     };
-    let estimate =
-        |name: &str| stored.estimate(name).map_or_else(String::new, |one| format!(", {name} {}", told(&one)));
+    let estimate = |name: &str| {
+        stored.estimate(name).map_or_else(String::new, |one| format!(", {name} {}", estimate_with_interval(&one)))
+    };
     let left = k.saturating_sub(classes.len());
     let more = if k > 2 && left > 0 { format!(", {left} rarer classes not drawn") } else { String::new() };
     let each = if k > 2 { ", each class against the others" } else { "" };

@@ -10,7 +10,7 @@ use crate::metrics::{Detail, Direction, Evaluation};
 use crate::names::Version;
 use crate::project::{Located, Project};
 use crate::report::document::{Align, Block, Document, Table, Tone, cells};
-use crate::report::numbers::{count, percent, told, value};
+use crate::report::numbers::{count, estimate_with_interval, percent, value};
 use crate::report::sections::{self, ComparisonRow, ComparisonSection};
 use crate::runs::paired::{Overlap, Paired, answers, pair};
 use crate::runs::stored::Stored;
@@ -101,9 +101,9 @@ pub fn details(document: &mut Document, stored: &Stored) -> Result<()> {
     figures::history(document, stored)?;
     figures::importance(document, stored)?;
     truncation(document, stored);
-    named(document, "Parameters", stored.run.params.iter());
+    add_facts(document, "Parameters", stored.run.params.iter());
     let long = ["data_fingerprint", "test_ids"];
-    named(document, "Environment", stored.environment.iter().filter(|(name, _)| !long.contains(&name.as_str())));
+    add_facts(document, "Environment", stored.environment.iter().filter(|(name, _)| !long.contains(&name.as_str())));
     for name in &stored.damaged {
         document.note(format!("{name} of the run is damaged and was left out."));
     }
@@ -131,7 +131,7 @@ fn primary(stored: &Stored, before: &str) -> String {
         None => format!(" on {} {part} rows", count(one.rows)),
         Some(queries) => format!(" {} ({part})", queries.facts.behind(&stored.primary)),
     });
-    format!("{before}{} {}{rows}", stored.primary, told(&estimate))
+    format!("{before}{} {}{rows}", stored.primary, estimate_with_interval(&estimate))
 }
 
 fn version_verdict(versioned: &Versioned, stored: &Stored) -> (Tone, String) {
@@ -143,7 +143,8 @@ fn version_verdict(versioned: &Versioned, stored: &Stored) -> (Tone, String) {
     if versioned.checks.iter().all(|check| check.passed) {
         let bounds = versioned.checks.iter().filter(|check| check.kind == Kind::Require);
         let held = bounds.map(|check| {
-            let told = stored.estimate(&check.metric).map_or_else(String::new, |estimate| told(&estimate));
+            let told =
+                stored.estimate(&check.metric).map_or_else(String::new, |estimate| estimate_with_interval(&estimate));
             format!("{} {told} {}", check.metric, check.rule)
         });
         let held: Vec<String> = held.collect();
@@ -369,7 +370,7 @@ fn truncation(document: &mut Document, stored: &Stored) {
     document.text(format!("{of} were longer than the encoder reads{unknown}."));
 }
 
-fn named<'a>(document: &mut Document, heading: &str, facts: impl Iterator<Item = (&'a String, &'a String)>) {
+fn add_facts<'a>(document: &mut Document, heading: &str, facts: impl Iterator<Item = (&'a String, &'a String)>) {
     document.section(heading);
     let mut facts = facts.peekable();
     if facts.peek().is_none() {

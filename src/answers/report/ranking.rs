@@ -36,7 +36,7 @@ pub fn conventions(document: &mut Document, stored: &Stored, queries: &QueryDeta
     if let Some(line) = line(&stored.primary) {
         document.text(line);
     }
-    document.text(format!("Conventions: {}.", facts.convention.told()));
+    document.text(format!("Conventions: {}.", facts.convention.describe()));
     let support = grades.iter().map(|(grade, documents)| format!("{grade}: {}", count(*documents))).collect::<Vec<_>>();
     document.text(format!("{part}: {} by grade: {}.", plural(judged.rows, "document"), support.join(", ")));
     if facts.empty == 0 {

@@ -17,31 +17,41 @@ use super::piece::{Builder, Cell, Piece, Slot, slots};
 use super::source::{Request, Source, has_extension, whole};
 use crate::catalog::Named;
 use crate::data::content::Content;
+use crate::data::reading::Reading;
 use crate::data::table::{Table, no_such_column};
 use crate::error::{Error, Result};
 
-/// CSV files.
-pub struct Csv;
-/// TSV files.
-pub struct Tsv;
-
-impl Named for Csv {
-    fn name(&self) -> &'static str {
-        "csv"
-    }
-
-    fn about(&self) -> &'static str {
-        "comma-separated text with a header (.csv)"
-    }
+/// Text whose fields are separated by a character: CSV and TSV differ in their endings and in their usual dialect.
+pub struct Separated {
+    name: &'static str,
+    about: &'static str,
+    endings: &'static [&'static str],
+    dialect: fn(Reading) -> Dialect,
 }
 
-impl Named for Tsv {
+/// CSV files.
+pub const CSV: Separated = Separated {
+    name: "csv",
+    about: "comma-separated text with a header (.csv)",
+    endings: &[".csv"],
+    dialect: Dialect::csv,
+};
+
+/// TSV files.
+pub const TSV: Separated = Separated {
+    name: "tsv",
+    about: "tab-separated text with a header, quotes being plain characters (.tsv, .tab)",
+    endings: &[".tsv", ".tab"],
+    dialect: Dialect::tsv,
+};
+
+impl Named for Separated {
     fn name(&self) -> &'static str {
-        "tsv"
+        self.name
     }
 
     fn about(&self) -> &'static str {
-        "tab-separated text with a header, quotes being plain characters (.tsv, .tab)"
+        self.about
     }
 }
 
@@ -192,44 +202,23 @@ const PART_ROWS: usize = 16_384;
 /// What to do about a text that is not UTF-8.
 const NOT_UTF8: &str = "save the file as UTF-8, or write its encoding, such as `encoding: cp949`";
 
-impl Source for Csv {
-    fn reads(&self, path: &Path) -> bool {
-        has_extension(path, &[".csv"])
-    }
-
-    fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
-        columns(content, Dialect::csv(content.reading()))
-    }
-
-    fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
-        whole(|visit| parts(content, Dialect::csv(content.reading()), request, usize::MAX, visit))
-    }
-
-    fn read_parts(
-        &self,
-        content: Content<'_>,
-        request: &Request,
-        visit: &mut dyn FnMut(Table) -> Result<()>,
-    ) -> Result<()> {
-        parts(content, Dialect::csv(content.reading()), request, PART_ROWS, visit)
-    }
-
-    fn scan(&self, content: Content<'_>, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
-        scan(content, Dialect::csv(content.reading()), asked, visit)
+impl Separated {
+    fn dialect(&self, content: Content<'_>) -> Dialect {
+        (self.dialect)(content.reading())
     }
 }
 
-impl Source for Tsv {
+impl Source for Separated {
     fn reads(&self, path: &Path) -> bool {
-        has_extension(path, &[".tsv", ".tab"])
+        has_extension(path, self.endings)
     }
 
     fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
-        columns(content, Dialect::tsv(content.reading()))
+        columns(content, self.dialect(content))
     }
 
     fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
-        whole(|visit| parts(content, Dialect::tsv(content.reading()), request, usize::MAX, visit))
+        whole(|visit| parts(content, self.dialect(content), request, usize::MAX, visit))
     }
 
     fn read_parts(
@@ -238,11 +227,11 @@ impl Source for Tsv {
         request: &Request,
         visit: &mut dyn FnMut(Table) -> Result<()>,
     ) -> Result<()> {
-        parts(content, Dialect::tsv(content.reading()), request, PART_ROWS, visit)
+        parts(content, self.dialect(content), request, PART_ROWS, visit)
     }
 
     fn scan(&self, content: Content<'_>, asked: &[Ask], _query: Option<&str>, visit: &mut Visit<'_>) -> Result<()> {
-        scan(content, Dialect::tsv(content.reading()), asked, visit)
+        scan(content, self.dialect(content), asked, visit)
     }
 }
 
@@ -351,7 +340,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, content).unwrap();
-        Csv.read((&path).into(), request)
+        CSV.read((&path).into(), request)
     }
 
     fn texts(columns: &[&str]) -> Request {
@@ -379,7 +368,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.tsv");
         std::fs::write(&path, &text).unwrap();
-        let table = Tsv.read((&path).into(), &texts(&["text"])).unwrap();
+        let table = TSV.read((&path).into(), &texts(&["text"])).unwrap();
         assert_eq!(table.n_rows(), 400);
         assert_eq!(table.cells("text").unwrap().nth(9).unwrap(), Some("\"open"));
         assert!(table.warnings().is_empty());
@@ -391,7 +380,7 @@ mod tests {
         assert!(warning.contains("1 row has a quoted field that spans lines, the first is row 10"), "{warning}");
         let reading = Reading { quoting: Some(Quoting::None), ..Reading::default() };
         let literal =
-            Csv.read(Content::of_bytes("stdin", text.as_bytes()).read_as(reading), &texts(&["text"])).unwrap();
+            CSV.read(Content::of_bytes("stdin", text.as_bytes()).read_as(reading), &texts(&["text"])).unwrap();
         assert_eq!((literal.n_rows(), literal.warnings().len()), (400, 0));
     }
 
@@ -407,11 +396,11 @@ mod tests {
         };
         let (bytes, ..) = encoding_rs::EUC_KR.encode("이름;x\n가;1.234,5\n나;0,25\n");
         let request = Request { vectors: Some(VectorColumns::Numbers(vec!["x".into()])), ..texts(&["이름"]) };
-        let table = Csv.read(Content::of_bytes("stdin", &bytes).read_as(reading), &request).unwrap();
+        let table = CSV.read(Content::of_bytes("stdin", &bytes).read_as(reading), &request).unwrap();
         assert_eq!(table.cells("이름").unwrap().collect::<Vec<_>>(), [Some("가"), Some("나")]);
         assert_eq!(table.vectors().unwrap().gather(&[0, 1]).into_raw_vec_and_offset().0, [1234.5, 0.25]);
         let (bytes, ..) = encoding_rs::EUC_KR.encode("이름;x\n가;1.5\n");
-        let wrong = Csv.read(Content::of_bytes("stdin", &bytes).read_as(reading), &request).unwrap_err().message;
+        let wrong = CSV.read(Content::of_bytes("stdin", &bytes).read_as(reading), &request).unwrap_err().message;
         assert!(wrong.ends_with("`1.5` is not a number as `decimal` and `thousands` say"), "{wrong}");
     }
 
@@ -426,8 +415,8 @@ mod tests {
         for (name, bytes) in [("a.csv.gz", &gzip), ("a.csv.zst", &packed)] {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            assert!(Csv.reads(&path) && !Tsv.reads(&path));
-            let table = Csv.read((&path).into(), &texts(&["b"])).unwrap();
+            assert!(CSV.reads(&path) && !TSV.reads(&path));
+            let table = CSV.read((&path).into(), &texts(&["b"])).unwrap();
             assert_eq!(table.cells("b").unwrap().collect::<Vec<_>>(), [Some("2")]);
         }
         let message = |content: &[u8]| read(content, &texts(&["b"])).unwrap_err().message;
@@ -473,7 +462,7 @@ mod tests {
         std::fs::write(&path, content).unwrap();
         let asked: Vec<Ask> = asked.iter().map(|(name, form)| Ask { name: (*name).to_owned(), form: *form }).collect();
         let mut all = Vec::new();
-        Csv.scan((&path).into(), &asked, None, &mut |chunks| {
+        CSV.scan((&path).into(), &asked, None, &mut |chunks| {
             all.extend(chunks);
             Ok(())
         })?;

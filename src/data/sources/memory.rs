@@ -34,7 +34,7 @@ impl Memory {
             Some(b'{') => &json::Ndjson,
             Some(b'[') => &json::JsonArray,
             Some(_) if is_letor(&bytes) => &letor::Letor,
-            Some(_) => &csv::Csv,
+            Some(_) => &csv::CSV,
         };
         Ok(Self { name: name.to_owned(), bytes, source })
     }

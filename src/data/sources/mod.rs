@@ -21,4 +21,4 @@ pub use source::{Request, Source, VectorColumns};
 
 /// Every source, by name.
 pub const SOURCES: &[&dyn Source] =
-    &[&csv::Csv, &csv::Tsv, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite, &letor::Letor];
+    &[&csv::CSV, &csv::TSV, &json::Ndjson, &json::JsonArray, &parquet::Parquet, &sqlite::Sqlite, &letor::Letor];

@@ -37,6 +37,12 @@ fn not_parquet(path: &Path, cause: polars::error::PolarsError) -> Error {
     Error::invalid(format!("`{}` is not a Parquet file that can be read", path.display())).caused_by(cause)
 }
 
+/// The names of the columns.
+fn names(path: &Path) -> Result<Vec<String>> {
+    let schema = reader(path)?.schema().map_err(|cause| not_parquet(path, cause))?;
+    Ok(schema.iter_values().map(|field: &ArrowField| field.name.to_string()).collect())
+}
+
 /// Reads behind the barrier: what polars cannot stand becomes an error that names the file.
 fn behind_barrier<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let damaged = || Error::invalid(format!("`{}` is damaged: it is no Parquet file that can be read", path.display()));
@@ -140,8 +146,7 @@ impl Source for Parquet {
 
     fn columns(&self, content: Content<'_>, _query: Option<&str>) -> Result<Vec<String>> {
         let path = content.file()?;
-        let schema = behind_barrier(path, || reader(path)?.schema().map_err(|cause| not_parquet(path, cause)))?;
-        Ok(schema.iter_values().map(|field: &ArrowField| field.name.to_string()).collect())
+        behind_barrier(path, || names(path))
     }
 
     fn read(&self, content: Content<'_>, request: &Request) -> Result<Table> {
@@ -205,7 +210,7 @@ const STREAMED: usize = 262_144;
 const PART_ROWS: usize = 16_384;
 
 fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
-    let known = Parquet.columns(Content::from(path), None)?;
+    let known = names(path)?;
     match wanted.iter().find(|column| !known.contains(column)) {
         Some(column) => Err(no_such_column(name, column, &known)),
         None => refuse_half_floats(path, wanted),
@@ -216,7 +221,7 @@ fn check_columns(path: &Path, name: &str, wanted: &[String]) -> Result<()> {
 fn parts(path: &Path, request: &Request, rows: usize, visit: &mut dyn FnMut(Table) -> Result<()>) -> Result<()> {
     let name = path.display().to_string();
     let request = &*match &request.vectors {
-        Some(VectorColumns::All { .. }) => request.of_columns(&name, &Parquet.columns(Content::from(path), None)?)?,
+        Some(VectorColumns::All { .. }) => request.of_columns(&name, &names(path)?)?,
         _ => Cow::Borrowed(request),
     };
     let slots = slots(request);

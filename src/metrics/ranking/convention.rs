@@ -154,7 +154,7 @@ impl Convention {
 
     /// In a line, but for what empty queries count.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         format!("{}, highest grade {}", self.usual(), self.highest_grade)
     }
 

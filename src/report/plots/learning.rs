@@ -124,7 +124,7 @@ pub fn learning(given: &Learning<'_>) -> Result<Option<String>> {
                     mark(root, plane.at(*point), &look)?;
                 }
                 if !place.is_empty() {
-                    named(root, (corner.0 + size.0 - 190 + 95 * int(at), corner.1 + 7), place, &look)?;
+                    draw_label(root, (corner.0 + size.0 - 190 + 95 * int(at), corner.1 + 7), place, &look)?;
                 }
             }
         }
@@ -134,7 +134,12 @@ pub fn learning(given: &Learning<'_>) -> Result<Option<String>> {
 }
 
 /// A name with its line and mark.
-fn named(root: &super::canvas::Area<'_>, at: (i32, i32), name: &str, look: &Look) -> Result<(), super::canvas::Fault> {
+fn draw_label(
+    root: &super::canvas::Area<'_>,
+    at: (i32, i32),
+    name: &str,
+    look: &Look,
+) -> Result<(), super::canvas::Fault> {
     line(root, &[(px(at.0), px(at.1)), (px(at.0 + 24), px(at.1))], look)?;
     mark(root, (px(at.0 + 12), px(at.1)), look)?;
     text(root, (px(at.0 + 30), px(at.1)), name, plain(11.0), LEFT)

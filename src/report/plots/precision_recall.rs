@@ -2,7 +2,7 @@
 
 use super::canvas::{HEAD, REFERENCE, SIZE, Sheet, drawn, plane, unit};
 use super::curves::Curve;
-use super::roc::{curves, named};
+use super::roc::{curves, draw_labelled_curves};
 use crate::error::Result;
 
 /// Precision–recall curves of one set of rows.
@@ -29,7 +29,7 @@ pub fn precision_recall(given: &PrecisionRecall<'_>) -> Result<String> {
         let plane = plane(root, (4, HEAD), (372, 362), &axes)?;
         plane.line(&[(0.0, given.share), (1.0, given.share)], &REFERENCE)?;
         curves(&plane, given.curves)?;
-        named(&plane, given.curves, "AP", ("chance", given.share))
+        draw_labelled_curves(&plane, given.curves, "AP", ("chance", given.share))
     })
 }
 

@@ -26,7 +26,7 @@ pub fn roc(given: &Roc<'_>) -> Result<String> {
         let plane = plane(root, (4, HEAD), (372, 362), &axes)?;
         plane.line(&[(0.0, 0.0), (1.0, 1.0)], &REFERENCE)?;
         curves(&plane, given.curves)?;
-        named(&plane, given.curves, "AUC", ("chance", 0.5))
+        draw_labelled_curves(&plane, given.curves, "AUC", ("chance", 0.5))
     })
 }
 
@@ -44,7 +44,12 @@ pub(super) fn curves(plane: &Plane<'_>, curves: &[Curve]) -> Result<(), Fault> {
 }
 
 /// The legend at the right: each curve with its area, then the reference with its own.
-pub(super) fn named(plane: &Plane<'_>, curves: &[Curve], what: &str, reference: (&str, f64)) -> Result<(), Fault> {
+pub(super) fn draw_labelled_curves(
+    plane: &Plane<'_>,
+    curves: &[Curve],
+    what: &str,
+    reference: (&str, f64),
+) -> Result<(), Fault> {
     let entry = |(at, curve): (usize, &Curve)| (format!("{what} {:.3}  {}", curve.area, curve.name), look(at));
     let mut names: Vec<(String, Look)> = curves.iter().enumerate().map(entry).collect();
     names.push((format!("{what} {:.3}  {}", reference.1, reference.0), REFERENCE));
